@@ -1,0 +1,1 @@
+"""OOD detection with immature Glow models: reproduced, explained, and made fast."""

@@ -1,0 +1,72 @@
+"""Uniform dequantisation whose noise depends on the seed and the image's index alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
+_MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
+_MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
+
+
+def dequantize(images: Tensor, seed: int = 0, indices: Tensor | None = None) -> Tensor:
+    """Spread each grey level v over its cell: ``(v + u) / 256 - 0.5`` with u uniform in [0, 1).
+
+    The noise of an image is a hash of (seed, index, position): the same on every device, in
+    every batch and in any order. It has 16 bits, so that v + u is exact in float32 and the
+    result never rounds up to 0.5.
+
+    Args:
+        images: uint8 (N, C, H, W); left untouched.
+        seed: any integer.
+        indices: int64 (N,), the identity of each image; 0 … N-1 where omitted.
+
+    Returns:
+        float32 (N, C, H, W) in [-0.5, 0.5).
+
+    Source: arXiv 2502.00820 (code): x·255/256 - 0.5 plus U(0, 1/256).
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(
+            f"the images have dtype {images.dtype}, but dequantize takes uint8 images; "
+            "load_images gives them."
+        )
+    count, dims = len(images), images[0].numel() if len(images) else 0
+    if indices is None:
+        indices = torch.arange(count, device=images.device)
+    if indices.shape != (count,):
+        raise ValueError(
+            f"indices has shape {tuple(indices.shape)}, but {count} images need ({count},)."
+        )
+    noise = _uniform_16_bit(seed, indices.to(images.device), dims).view(images.shape)
+    return (images.float() + noise / 65536.0) / 256.0 - 0.5
+
+
+def centre(images: Tensor) -> Tensor:
+    """Map grey levels to [-0.5, 0.5) without noise: ``v / 256 - 0.5``, float32 (N, C, H, W)."""
+    return images.float() / 256.0 - 0.5
+
+
+def _uniform_16_bit(seed: int, indices: Tensor, dims: int) -> Tensor:
+    """Integers 0 … 65535 as float32 (N, dims): SplitMix64 (Steele et al. 2014) of a counter."""
+    words = -(-dims // 4)
+    start = _mix(_mix(torch.tensor(_signed(seed), device=indices.device)) + indices)
+    counter = torch.arange(1, words + 1, device=indices.device) * _GOLDEN
+    bits = _mix(start[:, None] + counter)
+    # One 64-bit word holds the noise of four positions.
+    return bits.view(torch.int16)[:, :dims].float() + 32768.0
+
+
+def _mix(x: Tensor) -> Tensor:
+    x = (x ^ _shift_right(x, 30)) * _MIX_1
+    x = (x ^ _shift_right(x, 27)) * _MIX_2
+    return x ^ _shift_right(x, 31)
+
+
+def _shift_right(x: Tensor, bits: int) -> Tensor:
+    return (x >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def _signed(seed: int) -> int:
+    return (seed + 2**63) % 2**64 - 2**63

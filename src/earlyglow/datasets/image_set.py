@@ -1,0 +1,91 @@
+"""A named set of 8-bit images with labels."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images and labels of one split of one data set.
+
+    Attributes:
+        images: uint8 (N, C, H, W), grey levels 0 to 255.
+        labels: int64 (N,), -1 where unknown.
+        name: the data set's name.
+        split: "train" or "test".
+    """
+
+    images: Tensor
+    labels: Tensor
+    name: str
+    split: str
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.dim() != 4:
+            raise ValueError(
+                f"the images of {self.name} are {self.images.dtype} of shape "
+                f"{tuple(self.images.shape)}, but an ImageSet holds uint8 (N, C, H, W)."
+            )
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+            raise ValueError(
+                f"the labels of {self.name} are {self.labels.dtype} of shape "
+                f"{tuple(self.labels.shape)}, but {len(self.images)} images need int64 "
+                f"({len(self.images)},)."
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of each image."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def take(self, indices: Tensor) -> ImageSet:
+        """The images at ``indices`` (int64), in that order."""
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
+
+    def inverted(self) -> ImageSet:
+        """Every grey level v as 255 - v.
+
+        ``load_images("omniglot").inverted()`` has the released code's polarity, black strokes on
+        white (arXiv 2502.00820's code does not invert Omniglot).
+        """
+        return replace(self, images=255 - self.images)
+
+    def matched_to(self, image_shape: tuple[int, int, int]) -> ImageSet:
+        """The same images in another shape, so that sets of unlike shapes can be compared.
+
+        Colour becomes grey by the Rec. 601 luma, grey is repeated in three channels, and the size
+        changes by antialiased bilinear interpolation.
+
+        Args:
+            image_shape: (C, H, W) with C = 1 or 3.
+        """
+        channels, height, width = image_shape
+        if channels not in (1, 3):
+            raise ValueError(f"image_shape has {channels} channels, but images have 1 or 3.")
+        images = self.images
+        if images.shape[1] != channels:
+            images = TF.rgb_to_grayscale(images, num_output_channels=channels)
+        if tuple(images.shape[2:]) != (height, width):
+            images = TF.resize(images, [height, width], antialias=True)
+        return replace(self, images=images)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the pixels and their shape: equal for equal images, whatever their file."""
+        return fingerprint(self.images)
+
+
+def fingerprint(images: Tensor) -> str:
+    """SHA-256 (hexadecimal) of uint8 images (N, C, H, W) and their shape."""
+    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
+    digest.update(images.contiguous().cpu().numpy())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Experiments: a configuration becomes a table of scores, kept by the hash of its inputs."""

@@ -1,0 +1,95 @@
+"""The sizes of an experiment: smoke (seconds), classroom (minutes), paper (a GPU)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from earlyglow.settings import unknown
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything that makes a run small or large.
+
+    Attributes:
+        steps: steps of flow K in each level of Glow.
+        hidden: hidden channels of Glow's coupling networks.
+        dense_hidden: width of DenseGlow's layers.
+        dense_depth: hidden layers of DenseGlow's networks.
+        epochs: epochs at which a checkpoint is kept and scored.
+        images_per_epoch: images in an epoch; None for the whole training set.
+        batch_size: images in one optimiser step; None for the paper's (64, DenseGlow 128).
+        learning_rate: of Glow; the paper's is 5e-4. The small profiles make a hundred times fewer
+            steps, so they take larger ones: the few steps then cover more of the way to a mature
+            model.
+        warmup_epochs: of Glow; the paper's is 5.
+        fit_images: images of the fit half that the detector's Gaussians see, at most.
+        eval_images: in-distribution images of the eval half that are scored, at most.
+        ood_images: images of each OOD set that are scored, at most.
+    """
+
+    steps: int
+    hidden: int
+    dense_hidden: int
+    dense_depth: int
+    epochs: tuple[float, ...]
+    images_per_epoch: int | None
+    batch_size: int | None
+    learning_rate: float
+    warmup_epochs: int
+    fit_images: int
+    eval_images: int
+    ood_images: int
+
+
+PROFILES: dict[str, Profile] = {
+    "smoke": Profile(
+        steps=1,
+        hidden=8,
+        dense_hidden=16,
+        dense_depth=1,
+        epochs=(0, 0.5, 1),
+        images_per_epoch=320,
+        batch_size=32,
+        learning_rate=2e-3,
+        warmup_epochs=1,
+        fit_images=60,
+        eval_images=60,
+        ood_images=60,
+    ),
+    "classroom": Profile(
+        steps=4,
+        hidden=64,
+        dense_hidden=256,
+        dense_depth=4,
+        epochs=(0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20),
+        images_per_epoch=5000,
+        batch_size=None,
+        learning_rate=2e-3,
+        warmup_epochs=1,
+        fit_images=1000,
+        eval_images=1000,
+        ood_images=1000,
+    ),
+    "paper": Profile(
+        steps=32,
+        hidden=512,
+        dense_hidden=1000,
+        dense_depth=10,
+        epochs=(0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 50, 100, 200, 250),
+        images_per_epoch=None,
+        batch_size=None,
+        learning_rate=5e-4,
+        warmup_epochs=5,
+        fit_images=5000,
+        eval_images=5000,
+        ood_images=5000,
+    ),
+}
+
+
+def find_profile(name: str) -> Profile:
+    """The profile of that name; ValueError with the list of names where there is none."""
+    if name not in PROFILES:
+        raise ValueError(unknown("profile", name, PROFILES))
+    return PROFILES[name]

@@ -1,0 +1,139 @@
+"""The two contracts of this package: a bijection, and a flow (a bijection with a prior)."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+ImageShape = tuple[int, int, int]
+
+
+class Bijection(nn.Module, ABC):
+    """An invertible map between tensors of equal size.
+
+    ``forward`` returns the image and the log-determinant of the Jacobian, one number per sample;
+    ``inverse`` undoes ``forward``.
+    """
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ``x`` (N, ...) to ``(z, log_det)`` with ``log_det`` (N,) in nats."""
+
+    @abstractmethod
+    def inverse(self, z: Tensor) -> Tensor:
+        """Map ``z`` (N, ...) back to ``x`` (N, ...)."""
+
+
+class Chain(Bijection):
+    """Bijections applied one after the other; their log-determinants add."""
+
+    def __init__(self, bijections: Iterable[Bijection]) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList(bijections)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_det = x.new_zeros(x.shape[0])
+        for step in self.steps:
+            x, step_log_det = step(x)
+            log_det = log_det + step_log_det
+        return x, log_det
+
+    def inverse(self, z: Tensor) -> Tensor:
+        for step in reversed(self.steps):
+            z = step.inverse(z)
+        return z
+
+
+class Flow(Bijection):
+    """A bijection between images and latents together with a prior over the latents.
+
+    Args:
+        image_shape: (C, H, W) of the images that the flow accepts.
+    """
+
+    def __init__(self, image_shape: ImageShape) -> None:
+        super().__init__()
+        shape = tuple(image_shape)
+        if len(shape) != 3 or any(not isinstance(s, int) or s < 1 for s in shape):
+            raise ValueError(
+                f"image_shape is {image_shape!r}, but it must be three positive integers "
+                "(channels, height, width); for example (3, 32, 32)."
+            )
+        self.image_shape: ImageShape = shape
+
+    @property
+    def dims(self) -> int:
+        """Number of dimensions of one image, C·H·W."""
+        return math.prod(self.image_shape)
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of each image, in nats.
+
+        Args:
+            x: images (N, C, H, W), as :func:`earlyglow.dequantize` gives them.
+
+        Returns:
+            (N,) nats. A sample's value does not depend on the other samples of the batch.
+        """
+
+    @abstractmethod
+    def final_latent(self, x: Tensor) -> Tensor:
+        """Latent of the last level (N, ...), the quantity that the released code sums."""
+
+    @abstractmethod
+    def sample(self, n: int, temperature: float = 1.0) -> Tensor:
+        """Draw ``n`` images (n, C, H, W); ``temperature`` scales the prior's deviation."""
+
+    def _check_images(self, x: Tensor) -> None:
+        if x.dim() != 4 or tuple(x.shape[1:]) != self.image_shape:
+            raise ValueError(
+                f"the images have shape {tuple(x.shape)}, but this {type(self).__name__} takes "
+                f"(N, {', '.join(map(str, self.image_shape))}); reshape them or build the model "
+                f"with image_shape={tuple(x.shape[1:])}."
+            )
+        if not x.is_floating_point():
+            raise TypeError(
+                f"the images have dtype {x.dtype}, but a flow takes floating-point images in "
+                "[-0.5, 0.5); pass them through earlyglow.dequantize first."
+            )
+
+    def _check_latents(self, z: Tensor) -> None:
+        if z.dim() != 2 or z.shape[1] != self.dims:
+            raise ValueError(
+                f"the latents have shape {tuple(z.shape)}, but this {type(self).__name__} takes "
+                f"(N, {self.dims}), as its forward returns them."
+            )
+
+    @staticmethod
+    def _check_sampling(n: int, temperature: float) -> None:
+        if n < 1:
+            raise ValueError(f"n is {n}, but at least 1 sample must be drawn.")
+        if not temperature >= 0:
+            raise ValueError(f"temperature is {temperature}, but it must be 0 or greater.")
+
+
+def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
+    """Convert the log-density of dequantised 8-bit images to bits per dimension.
+
+    A grey level is 1/256 wide in the model's input, hence the 8 bits added (paper's code:
+    ``-log 256`` per dimension; Theis et al., arXiv 1511.01844, section 3.1).
+
+    Args:
+        log_prob: (N,) nats, density of images in [-0.5, 0.5).
+        dims: number of dimensions of an image, C·H·W.
+
+    Returns:
+        (N,) bits per dimension; lower is a better fit.
+
+    Examples:
+        >>> bits_per_dim(torch.tensor([0.0]), dims=3072)
+        tensor([8.])
+    """
+    if dims < 1:
+        raise ValueError(f"dims is {dims}, but an image has at least 1 dimension.")
+    return 8.0 - log_prob / (dims * math.log(2.0))

@@ -1,0 +1,147 @@
+"""Squared norms of the gradient with respect to each parameter tensor, for each group of images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from earlyglow.gradients.batched import batched_norms
+from earlyglow.gradients.loop import loop_norms
+from earlyglow.gradients.objectives import Objective, find_objective
+from earlyglow.gradients.vmap import vmap_norms
+from earlyglow.settings import require_least, unknown
+
+Backend = Literal["loop", "vmap", "batched"]
+_BACKENDS: dict[str, Callable[..., dict[int, Tensor]]] = {
+    "loop": loop_norms,
+    "vmap": vmap_norms,
+    "batched": batched_norms,
+}
+
+
+@dataclass(frozen=True)
+class LayerNorms:
+    """Squared L2 norms of gradients.
+
+    Attributes:
+        values: (G, L), one row per group of images and one column per parameter tensor.
+        names: the L names, as in ``model.named_parameters()``.
+        group_size: images in a group.
+    """
+
+    values: Tensor
+    names: tuple[str, ...]
+    group_size: int
+
+
+def layer_gradient_norms(
+    model: nn.Module,
+    x: Tensor,
+    group_size: int = 1,
+    backend: Backend = "batched",
+    objective: str | Objective = "log_prob",
+    chunk_size: int = 32,
+) -> LayerNorms:
+    """Squared norms ``‖∇_{θ_l} Σ_i f(x_i)‖²`` for each parameter tensor l and each group of images.
+
+    A group is ``group_size`` consecutive images, and its gradient is that of the sum of the
+    objective over the group; images left over at the end are dropped. The model is put in
+    evaluation mode for the call, and neither its weights nor its gradients change.
+
+    Args:
+        model: any module with ``log_prob(x) -> (N,)`` (or with what the objective calls) that
+            treats the images of a batch independently.
+        x: images (N, ...), as the model takes them.
+        group_size: images in a group, 1 to N.
+        backend: "loop" (one backward pass per group), "vmap" (``torch.func``) or "batched" (one
+            backward pass for all).
+        objective: "log_prob", "sum_z" (the released code's), or a callable (model, x) -> (N,).
+        chunk_size: images in one pass; a bound on memory that changes no result beyond rounding.
+
+    Returns:
+        LayerNorms with values (N // group_size, L) on the model's device.
+
+    Raises:
+        ValueError: unknown backend or objective, no complete group, or (batched) a parameter
+            whose layer cannot be handled.
+
+    Source: arXiv 2502.00820, section on layer-wise gradient norms (after arXiv 2403.01485).
+
+    Examples:
+        >>> from earlyglow.flows import Glow
+        >>> model = Glow(image_shape=(1, 4, 4), levels=1, steps=1, hidden=2)
+        >>> layer_gradient_norms(model, torch.zeros(6, 1, 4, 4), group_size=3).values.shape
+        torch.Size([2, 17])
+    """
+    by_size = layer_gradient_norms_by_group(model, x, (group_size,), backend, objective, chunk_size)
+    return by_size[group_size]
+
+
+def layer_gradient_norms_by_group(
+    model: nn.Module,
+    x: Tensor,
+    group_sizes: Sequence[int],
+    backend: Backend = "batched",
+    objective: str | Objective = "log_prob",
+    chunk_size: int = 32,
+) -> dict[int, LayerNorms]:
+    """:func:`layer_gradient_norms` for several group sizes at the price of one backward pass."""
+    if backend not in get_args(Backend):
+        raise ValueError(unknown("backend", backend, get_args(Backend)))
+    sizes = tuple(group_sizes)
+    for size in sizes:
+        require_least("group_size", size, 1)
+        if size > len(x):
+            raise ValueError(
+                f"group_size is {size}, but there are only {len(x)} images; give at least one "
+                "complete group."
+            )
+    function = find_objective(objective, model)
+    rows: dict[int, list[Tensor]] = {size: [] for size in sizes}
+    with _evaluating(model):
+        for chunk, complete in _chunks(x, sizes, chunk_size):
+            norms = _BACKENDS[backend](model, chunk, complete, function)
+            for size, values in norms.items():
+                rows[size].append(values.detach())
+    names = tuple(name for name, _ in model.named_parameters())
+    return {size: LayerNorms(torch.cat(rows[size]), names, size) for size in sizes}
+
+
+def _chunks(
+    x: Tensor, sizes: tuple[int, ...], chunk_size: int
+) -> Iterator[tuple[Tensor, tuple[int, ...]]]:
+    """Chunks that no group straddles, each with the group sizes that divide it."""
+    together = math.lcm(*sizes)
+    step = max(chunk_size // together, 1) * together
+    starts = range(0, len(x), step)
+    for start in tqdm(starts, desc="gradient norms", disable=None if len(starts) > 8 else True):
+        chunk = x[start : start + step]
+        # The last chunk may hold complete groups of the small sizes only.
+        for size in sizes:
+            whole = len(chunk) // size * size
+            if whole == len(chunk):
+                continue
+            if whole:
+                yield chunk[:whole], (size,)
+        complete = tuple(size for size in sizes if len(chunk) % size == 0)
+        if complete:
+            yield chunk, complete
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    before = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        with torch.enable_grad():
+            yield
+    finally:
+        for module, training in before:
+            module.training = training

@@ -1,0 +1,43 @@
+"""Per-group gradients by ``torch.func``: right for every module, at the price of memory."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from earlyglow.gradients.objectives import Objective
+
+
+class _Objective(nn.Module):
+    """The objective as a module's forward, which is what ``functional_call`` replaces."""
+
+    def __init__(self, model: nn.Module, objective: Objective) -> None:
+        super().__init__()
+        self.model = model
+        self._objective = objective
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._objective(self.model, x).sum()
+
+
+def vmap_norms(
+    model: nn.Module, x: Tensor, group_sizes: tuple[int, ...], objective: Objective
+) -> dict[int, Tensor]:
+    """Squared gradient norms (N // b, L) of the groups of each size b."""
+    module = _Objective(model, objective)
+    parameters = {name: p.detach() for name, p in module.named_parameters()}
+    buffers = {name: b.detach() for name, b in module.named_buffers()}
+
+    def total(parameters: dict[str, Tensor], group: Tensor) -> Tensor:
+        return functional_call(module, (parameters, buffers), (group,))
+
+    def norms(group: Tensor) -> Tensor:
+        gradients = grad(total)(parameters, group)
+        return torch.stack([gradients[name].square().sum() for name in parameters])
+
+    return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
+
+
+def _groups(x: Tensor, size: int) -> Tensor:
+    return x[: len(x) // size * size].unflatten(0, (-1, size))

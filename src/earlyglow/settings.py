@@ -1,0 +1,55 @@
+"""Checks shared by the frozen configurations: unknown names and bad values are refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build a configuration dataclass from a mapping such as a parsed JSON object.
+
+    Raises:
+        ValueError: a name is not a field of the class.
+    """
+    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise ValueError(unknown("setting", name, known))
+    as_fields = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return cls(**as_fields)
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    """The sentence for a name that does not exist, with the closest one that does."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    suggestion = f" Did you mean {close[0]!r}?" if close else ""
+    return f"there is no {kind} {name!r}; there are: {', '.join(known)}.{suggestion}"
+
+
+def require_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise ValueError unless ``value`` is one of ``choices``."""
+    choices = list(choices)
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, but it must be one of {', '.join(choices)}.")
+
+
+def require_least(name: str, value: float, least: float) -> None:
+    """Raise ValueError unless ``value`` is a number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+        raise ValueError(f"{name} is {value!r}, but it must be a number of at least {least}.")
+
+
+def digest(value: object) -> str:
+    """SHA-256 (hexadecimal) of a JSON-like value, independent of the order of its keys."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,92 @@
+"""Checkpoints: safetensors files that are written whole, checked on reading, and named."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from earlyglow.cache import atomic_path
+
+FORMAT = "earlyglow-checkpoint-1"
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; the message names the file and the remedy."""
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
+    """Write tensors and JSON-like facts to a safetensors file, atomically."""
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {
+        "format": FORMAT,
+        "facts": json.dumps(facts, sort_keys=True),
+        "digest": _digest(stored),
+    }
+    with atomic_path(path) as temporary:
+        save_file(stored, temporary, metadata)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+    """Read what ``save_tensors`` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or not a checkpoint of earlyglow.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}; train the model first.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path} is not a readable safetensors file ({error}); delete it and train again."
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} was not written by earlyglow: its format is {metadata.get('format')!r}, not "
+            f"{FORMAT!r}."
+        )
+    if metadata["digest"] != _digest(tensors):
+        raise CheckpointError(
+            f"{path} is damaged: its tensors do not match the digest recorded in it; delete it and "
+            "train again."
+        )
+    return tensors, json.loads(metadata["facts"])
+
+
+def load_weights(model: nn.Module, path: Path) -> dict[str, object]:
+    """Load a checkpoint's weights into ``model`` and return the checkpoint's facts.
+
+    Raises:
+        CheckpointError: the file cannot be used, or holds another model's weights.
+    """
+    tensors, facts = load_tensors(path)
+    put_weights(model, tensors, path)
+    return facts
+
+
+def put_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Load tensors read from ``path`` into ``model``; CheckpointError where they do not fit."""
+    try:
+        model.load_state_dict(dict(tensors))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path} holds the weights of another model: {str(error).splitlines()[1].strip()}"
+        ) from error
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,270 @@
+"""Fit a flow by maximum likelihood: checkpoints at chosen epochs, and exact resume."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from earlyglow.cache import atomic_path
+from earlyglow.datasets import ImageSet
+from earlyglow.flows import Flow, bits_per_dim
+from earlyglow.settings import digest
+from earlyglow.training.batches import batch_indices, prepare
+from earlyglow.training.checkpoints import (
+    CheckpointError,
+    load_tensors,
+    put_weights,
+    save_tensors,
+)
+from earlyglow.training.config import TrainingConfig
+
+_SAVE_SECONDS = 60.0
+_CHECK_STEPS = 20
+
+
+class NonFiniteLossError(Exception):
+    """The loss became infinite or NaN; the message names epoch, step and the last checkpoint."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """A finished training run.
+
+    Attributes:
+        folder: where its files lie.
+        checkpoints: the checkpoint file of each configured epoch, in order.
+        log: one record per logged step: step, epoch, bits_per_dim, learning_rate, seconds.
+    """
+
+    folder: Path
+    checkpoints: dict[float, Path]
+    log: list[dict[str, float]]
+
+
+def choose_device() -> torch.device:
+    """The accelerator that torch offers, else the CPU."""
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def train(
+    model: Flow,
+    images: ImageSet,
+    config: TrainingConfig,
+    folder: Path,
+    device: torch.device | None = None,
+) -> TrainingRun:
+    """Train ``model`` in place, keep checkpoints in ``folder``, and resume what lies there.
+
+    Killed at any moment and called again with the same arguments, a run ends with the same
+    weights as one never killed (bit-identical on a CPU).
+
+    Args:
+        model: a freshly built flow; its weights are overwritten where ``folder`` holds a state.
+        images: the training set.
+        config: what to do.
+        folder: one folder for each (model, images, config).
+        device: where to train; chosen automatically where omitted.
+
+    Raises:
+        NonFiniteLossError: the loss is not a number any more.
+        CheckpointError: ``folder`` holds the files of another run, or damaged ones.
+    """
+    device = device or choose_device()
+    model.to(device).train()
+    session = _Session(model, images, config, folder, device)
+    session.resume_or_start()
+    session.run()
+    model.eval()
+    paths = {epoch: session.checkpoint_path(epoch) for epoch in config.epochs}
+    return TrainingRun(folder, paths, session.log)
+
+
+class _Session:
+    """One process's share of a training run."""
+
+    def __init__(
+        self,
+        model: Flow,
+        images: ImageSet,
+        config: TrainingConfig,
+        folder: Path,
+        device: torch.device,
+    ) -> None:
+        self.model, self.config, self.folder, self.device = model, config, folder, device
+        self.images = images.images.to(device)
+        self.identity = digest(
+            {
+                "config": config.as_dict(),
+                "images": images.fingerprint(),
+                "model": {name: list(p.shape) for name, p in model.named_parameters()},
+            }
+        )
+        self.steps_per_epoch = config.steps_per_epoch(len(images))
+        self.due = {self._step_of(epoch): epoch for epoch in config.epochs}
+        self.step = 0
+        self.log: list[dict[str, float]] = []
+        self._unchecked: list[tuple[int, Tensor]] = []
+        self.optimiser = _optimiser(model, config)
+
+    def checkpoint_path(self, epoch: float) -> Path:
+        return self.folder / f"epoch-{epoch:g}.safetensors"
+
+    def resume_or_start(self) -> None:
+        state = self.folder / "state.safetensors"
+        if state.exists():
+            self._load_state(state)
+        else:
+            self._initialise()
+
+    def run(self) -> None:
+        last = max(self.due)
+        if self.step == last:
+            return
+        saved = time.monotonic()
+        with tqdm(
+            total=last, initial=self.step, desc="training", unit="step", disable=None
+        ) as progress:
+            for step in range(self.step, last):
+                loss = self._advance(step)
+                self.step = step + 1
+                self._unchecked.append((step, loss))
+                progress.update()
+                is_due = self.step in self.due
+                if not is_due and len(self._unchecked) < _CHECK_STEPS:
+                    continue
+                self._check_losses(progress)
+                if is_due:
+                    self._save_checkpoint(self.due[self.step])
+                if is_due or time.monotonic() - saved > _SAVE_SECONDS:
+                    self._save_state()
+                    saved = time.monotonic()
+
+    def _step_of(self, epoch: float) -> int:
+        return round(epoch * self.steps_per_epoch)
+
+    def _initialise(self) -> None:
+        """Initialise the actnorms from data and keep epoch 0 if it is asked for."""
+        count = min(self.config.initialisation_images, len(self.images))
+        order = torch.randperm(
+            len(self.images), generator=torch.Generator().manual_seed(self.config.seed)
+        )
+        with torch.no_grad():
+            self.model(prepare(self.config, self.images, order[:count], step=-1))
+        if 0 in self.due:
+            self._save_checkpoint(self.due[0])
+        self._save_state()
+
+    def _advance(self, step: int) -> Tensor:
+        """One optimiser step; the loss is the mean negative log-density in nats."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate_at(step // self.steps_per_epoch)
+        indices = batch_indices(self.config, len(self.images), step)
+        batch = prepare(self.config, self.images, indices, step)
+        if batch.shape[1] > 1:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        self.optimiser.zero_grad(set_to_none=True)
+        bf16 = self.config.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
+            loss = -self.model.log_prob(batch).mean()
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()
+
+    def _check_losses(self, progress: tqdm) -> None:
+        """Read the losses since the last check, stop at one that is not finite, and log."""
+        values = torch.stack([loss for _, loss in self._unchecked]).tolist()
+        for (step, _), value in zip(self._unchecked, values, strict=True):
+            if not math.isfinite(value):
+                raise NonFiniteLossError(self._describe_non_finite(step, value))
+        mean = sum(values) / len(values)
+        bpd = bits_per_dim(torch.tensor(-mean), self.model.dims).item()
+        self._unchecked.clear()
+        epoch = self.step / self.steps_per_epoch
+        record = {
+            "step": self.step,
+            "epoch": epoch,
+            "bits_per_dim": bpd,
+            "learning_rate": self.config.learning_rate_at((self.step - 1) // self.steps_per_epoch),
+        }
+        self.log.append(record)
+        rate = progress.format_dict["rate"] or 0.0
+        progress.set_postfix_str(
+            f"epoch {epoch:.2f}, {bpd:.3f} bpd, {rate * self.config.batch_size:.0f} images/s"
+        )
+
+    def _describe_non_finite(self, step: int, value: float) -> str:
+        kept = [epoch for due, epoch in self.due.items() if due <= step]
+        last = self.checkpoint_path(kept[-1]) if kept else None
+        good = f"the last good checkpoint is {last}" if last else "no checkpoint was kept before it"
+        return (
+            f"the loss is {value} at epoch {step / self.steps_per_epoch:.3f}, step {step}; {good}; "
+            "lower learning_rate or choose another seed."
+        )
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "identity": self.identity,
+            "step": self.step,
+            "epoch": self.step / self.steps_per_epoch,
+            "config": self.config.as_dict(),
+        }
+
+    def _save_checkpoint(self, epoch: float) -> None:
+        save_tensors(self.checkpoint_path(epoch), self.model.state_dict(), self._facts())
+
+    def _save_state(self) -> None:
+        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors |= dict(_optimiser_tensors(self.optimiser))
+        facts = {**self._facts(), "log": self.log}
+        save_tensors(self.folder / "state.safetensors", tensors, facts)
+        lines = "".join(json.dumps(record) + "\n" for record in self.log)
+        with atomic_path(self.folder / "log.jsonl") as temporary:
+            temporary.write_text(lines)
+
+    def _load_state(self, path: Path) -> None:
+        tensors, facts = load_tensors(path)
+        if facts["identity"] != self.identity:
+            raise CheckpointError(
+                f"{path} belongs to another training run (other settings, images or model); choose "
+                "an empty folder."
+            )
+        weights = {
+            name.removeprefix("model."): value
+            for name, value in tensors.items()
+            if name.startswith("model.")
+        }
+        put_weights(self.model, weights, path)
+        _put_optimiser_tensors(self.optimiser, tensors)
+        self.step = int(facts["step"])  # type: ignore[call-overload]
+        self.log = list(facts["log"])  # type: ignore[call-overload]
+
+
+def _optimiser(model: Flow, config: TrainingConfig) -> torch.optim.Optimizer:
+    kinds = {"adamax": torch.optim.Adamax, "adamw": torch.optim.AdamW}
+    return kinds[config.optimiser](
+        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+
+
+def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
+    for index, state in optimiser.state_dict()["state"].items():
+        for name, value in state.items():
+            yield f"optimiser.{index}.{name}", value
+
+
+def _put_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimiser."):
+            _, index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})

@@ -1,1 +1,36 @@
 """OOD detection with immature Glow models: reproduced, explained, and made fast."""
+
+from earlyglow.datasets import DATASETS, DatasetError, ImageSet, dequantize, load_images
+from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
+from earlyglow.flows import DenseGlow, Flow, Glow, bits_per_dim
+from earlyglow.gradients import LayerNorms, layer_gradient_norms
+from earlyglow.metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr
+from earlyglow.training import TrainingConfig, TrainingRun, load_weights, train
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DATASETS",
+    "DatasetError",
+    "DenseGlow",
+    "Flow",
+    "Glow",
+    "ImageSet",
+    "Interval",
+    "LayerGradientDetector",
+    "LayerNorms",
+    "LikelihoodDetector",
+    "TrainingConfig",
+    "TrainingRun",
+    "TypicalityDetector",
+    "aupr",
+    "auroc",
+    "auroc_interval",
+    "bits_per_dim",
+    "dequantize",
+    "fpr_at_tpr",
+    "layer_gradient_norms",
+    "load_images",
+    "load_weights",
+    "train",
+]

@@ -5,7 +5,7 @@ from earlyglow.datasets.dequantization import centre, dequantize
 from earlyglow.datasets.image_set import ImageSet
 from earlyglow.datasets.loading import find_file, find_fingerprint, load_images
 from earlyglow.datasets.parquet import DatasetError
-from earlyglow.datasets.splits import halves
+from earlyglow.datasets.splits import halves, subset
 
 __all__ = [
     "DATASETS",
@@ -18,4 +18,5 @@ __all__ = [
     "find_fingerprint",
     "halves",
     "load_images",
+    "subset",
 ]

@@ -36,13 +36,11 @@ class Dataset:
 
 DATASETS: dict[str, Dataset] = {
     "mnist": Dataset("MNIST", GREY, "CC BY-SA 3.0", True, torchvision_source.mnist),
-    "fashion_mnist": Dataset(
-        "Fashion-MNIST", GREY, "MIT", True, torchvision_source.fashion_mnist
-    ),
+    "fashion_mnist": Dataset("Fashion-MNIST", GREY, "MIT", True, torchvision_source.fashion_mnist),
     "kmnist": Dataset("KMNIST", GREY, "CC BY-SA 4.0", True, torchvision_source.kmnist),
     "omniglot": Dataset("Omniglot", GREY, "MIT", True, torchvision_source.omniglot),
     "notmnist": Dataset("notMNIST", GREY, "none stated"),
-    "cifar10": Dataset("CIFAR-10", COLOUR, "none stated", False, torchvision_source.cifar10),
+    "cifar10": Dataset("CIFAR-10", COLOUR, "none stated", True, torchvision_source.cifar10),
     "svhn": Dataset("SVHN", COLOUR, "non-commercial", False, torchvision_source.svhn),
     "celeba": Dataset(
         "CelebA", COLOUR, "non-commercial research", False, torchvision_source.celeba

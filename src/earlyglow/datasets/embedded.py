@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
-from sklearn.datasets import load_digits
 
 from earlyglow.datasets.image_set import ImageSet
 
@@ -22,6 +21,8 @@ _TEXTURES = {"train": 2000, "test": 1000}
 
 def digits(split: str) -> ImageSet:
     """Handwritten digits (1, 8, 8) of scikit-learn: 1000 for training, 797 for testing."""
+    from sklearn.datasets import load_digits
+
     data = load_digits()
     order = np.random.default_rng(0).permutation(len(data.target))
     chosen = order[:_TRAIN_DIGITS] if split == "train" else order[_TRAIN_DIGITS:]

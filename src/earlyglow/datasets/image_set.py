@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import functional as TF
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,9 @@ class ImageSet:
         Args:
             image_shape: (C, H, W) with C = 1 or 3.
         """
+        # torchvision takes seconds to import, and most runs never need it.
+        from torchvision.transforms.v2 import functional as TF
+
         channels, height, width = image_shape
         if channels not in (1, 3):
             raise ValueError(f"image_shape has {channels} channels, but images have 1 or 3.")

@@ -27,3 +27,14 @@ def halves(count: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(_PERMUTATION_SEED)
     order = torch.randperm(count, generator=generator)
     return order[: count // 2], order[count // 2 :]
+
+
+def subset(count: int, limit: int) -> Tensor:
+    """At most ``limit`` of ``count`` indices by the same fixed permutation, int64.
+
+    Examples:
+        >>> len(subset(5, 3)), len(subset(5, 9))
+        (3, 5)
+    """
+    generator = torch.Generator().manual_seed(_PERMUTATION_SEED)
+    return torch.randperm(count, generator=generator)[:limit]

@@ -1,4 +1,7 @@
-"""Sets that torchvision downloads and parses, brought to one shape each."""
+"""Sets that torchvision downloads and parses, brought to one shape each.
+
+torchvision takes seconds to import, so each route imports it when it is taken.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision import datasets as tv
+
+if TYPE_CHECKING:
+    from torchvision.datasets import MNIST
 
 Source = Callable[[Path, str, bool], tuple[Tensor, Tensor]]
 
@@ -21,10 +27,14 @@ DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
 
 def mnist(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
+    from torchvision import datasets as tv
+
     return _grey(tv.MNIST(root, train=split == "train", download=download))
 
 
 def fashion_mnist(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
+    from torchvision import datasets as tv
+
     if not DEBIAN_FASHION_MNIST.is_dir():
         return _grey(tv.FashionMNIST(root, train=split == "train", download=download))
     # torchvision unpacks the four archives in place, and the package's folder is read-only.
@@ -35,11 +45,15 @@ def fashion_mnist(root: Path, split: str, download: bool) -> tuple[Tensor, Tenso
 
 
 def kmnist(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
+    from torchvision import datasets as tv
+
     return _grey(tv.KMNIST(root, train=split == "train", download=download))
 
 
 def omniglot(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
     """Background images for training, evaluation images for testing; white on black."""
+    from torchvision import datasets as tv
+
     images, labels = _pictures(
         tv.Omniglot(root, background=split == "train", download=download),
         lambda picture: picture.convert("L").resize((28, 28), Image.Resampling.BILINEAR),
@@ -48,18 +62,23 @@ def omniglot(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
 
 
 def cifar10(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
+    from torchvision import datasets as tv
+
     data = tv.CIFAR10(root, train=split == "train", download=download)
     images = torch.from_numpy(data.data.transpose(0, 3, 1, 2).copy())
     return images, torch.tensor(data.targets, dtype=torch.int64)
 
 
 def svhn(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
+    from torchvision import datasets as tv
+
     data = tv.SVHN(root, split=split, download=download)
     return torch.from_numpy(data.data), torch.from_numpy(data.labels.astype(np.int64))
 
 
 def gtsrb(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
     """The whole picture resized to 32×32, bilinear without antialiasing."""
+    from torchvision import datasets as tv
 
     def resize(picture: Image.Image) -> Image.Image:
         # Pillow's resize always antialiases; an affine transform samples the four neighbours.
@@ -74,6 +93,8 @@ def gtsrb(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
 
 def celeba(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
     """The released code's crop box, resized to 32×32; labels unknown (-1)."""
+    from torchvision import datasets as tv
+
     data = tv.CelebA(root, split=split, target_type=[], download=download)
     images, _ = _pictures(
         ((picture, -1) for picture, _ in data),
@@ -82,7 +103,7 @@ def celeba(root: Path, split: str, download: bool) -> tuple[Tensor, Tensor]:
     return images, torch.full((len(images),), -1, dtype=torch.int64)
 
 
-def _grey(data: tv.MNIST) -> tuple[Tensor, Tensor]:
+def _grey(data: MNIST) -> tuple[Tensor, Tensor]:
     return data.data[:, None], data.targets.to(torch.int64)
 
 

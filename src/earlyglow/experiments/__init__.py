@@ -1,1 +1,23 @@
 """Experiments: a configuration becomes a table of scores, kept by the hash of its inputs."""
+
+from earlyglow.experiments.epoch_sweep import EpochSweep
+from earlyglow.experiments.quickstart import Quickstart
+from earlyglow.experiments.registry import EXPERIMENTS, NOTEBOOKS
+from earlyglow.experiments.running import Experiment, result_of
+from earlyglow.experiments.summaries import auroc_table, select, three_epochs
+from earlyglow.experiments.three_sweeps import ThreeSweeps
+from earlyglow.experiments.verification import differences
+
+__all__ = [
+    "EXPERIMENTS",
+    "NOTEBOOKS",
+    "EpochSweep",
+    "Experiment",
+    "Quickstart",
+    "ThreeSweeps",
+    "auroc_table",
+    "differences",
+    "result_of",
+    "select",
+    "three_epochs",
+]

@@ -8,18 +8,21 @@ from typing import Literal, get_args
 
 import torch
 
-from earlyglow.cache import cache_folder
 from earlyglow.datasets import DATASETS, ImageSet
 from earlyglow.experiments.profiles import Profile
 from earlyglow.flows import DenseGlow, Flow, Glow
 from earlyglow.settings import digest, require_choice
 from earlyglow.training import TrainingConfig, TrainingRun, train
+from earlyglow.training.config import Augmentation
+
+# Semantic versions, raised by hand when the meaning of a step changes.
+VERSIONS = {"datasets": 1, "flows": 1, "training": 1}
 
 ModelName = Literal["glow", "dense_glow"]
 MODELS: tuple[str, ...] = get_args(ModelName)
 
 # Paper's code: shift and flip for these, shift alone for SVHN, none for CelebA and 1 channel.
-_AUGMENTATION: dict[str, tuple[str, ...]] = {
+_AUGMENTATION: dict[str, tuple[Augmentation, ...]] = {
     "cifar10": ("shift", "flip"),
     "gtsrb": ("shift", "flip"),
     "imagenet32": ("shift", "flip"),
@@ -32,7 +35,7 @@ _AUGMENTATION: dict[str, tuple[str, ...]] = {
 class FlowSpec:
     """What it takes to build a flow: its kind and the sizes that its constructor takes."""
 
-    model: ModelName
+    model: str
     image_shape: tuple[int, int, int]
     sizes: dict[str, int]
 
@@ -50,7 +53,7 @@ class FlowSpec:
         return flow.to(memory_format=torch.channels_last)
 
 
-def flow_spec(model: ModelName, id_dataset: str, profile: Profile) -> FlowSpec:
+def flow_spec(model: str, id_dataset: str, profile: Profile) -> FlowSpec:
     """The flow of a profile for a data set."""
     require_choice("model", model, MODELS)
     shape = DATASETS[id_dataset].shape
@@ -63,13 +66,14 @@ def flow_spec(model: ModelName, id_dataset: str, profile: Profile) -> FlowSpec:
 
 
 def training_config(
-    model: ModelName, id_dataset: str, profile: Profile, epochs: tuple[float, ...], seed: int
+    model: str, id_dataset: str, profile: Profile, epochs: tuple[float, ...], seed: int
 ) -> TrainingConfig:
     """The paper's training (table of section 1.3) at a profile's size."""
-    common = {"epochs": epochs, "images_per_epoch": profile.images_per_epoch, "seed": seed}
     if model == "dense_glow":
         return TrainingConfig(
-            **common,
+            epochs,
+            profile.images_per_epoch,
+            seed=seed,
             batch_size=profile.batch_size or 128,
             optimiser="adamw",
             learning_rate=1e-3,
@@ -77,7 +81,9 @@ def training_config(
             warmup_epochs=0,
         )
     return TrainingConfig(
-        **common,
+        epochs,
+        profile.images_per_epoch,
+        seed=seed,
         batch_size=profile.batch_size or 64,
         learning_rate=profile.learning_rate,
         warmup_epochs=profile.warmup_epochs,
@@ -85,13 +91,16 @@ def training_config(
     )
 
 
-def train_flow(spec: FlowSpec, config: TrainingConfig, images: ImageSet) -> TrainingRun:
-    """Train a flow or find it trained: its checkpoints are kept in the cache by what they are."""
-    flow = spec.build(config.seed)
-    return train(flow, images, config, checkpoint_folder(spec, config, images.fingerprint()))
-
-
-def checkpoint_folder(spec: FlowSpec, config: TrainingConfig, images: str) -> Path:
-    """The cache folder of a training run on the images with that fingerprint."""
-    key = digest({"spec": spec.as_dict(), "config": config.as_dict(), "images": images})
-    return cache_folder() / "checkpoints" / key[:16]
+def train_flow(
+    spec: FlowSpec, config: TrainingConfig, images: ImageSet, workspace: Path
+) -> TrainingRun:
+    """Train a flow, or find it trained: checkpoints are kept in ``workspace`` by what they are."""
+    key = digest(
+        {
+            "spec": spec.as_dict(),
+            "config": config.as_dict(),
+            "images": images.fingerprint(),
+            "versions": VERSIONS,
+        }
+    )
+    return train(spec.build(config.seed), images, config, workspace / "checkpoints" / key[:16])

@@ -6,7 +6,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor, nn
 
 ImageShape = tuple[int, int, int]

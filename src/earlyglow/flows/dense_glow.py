@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Literal, get_args
 
 import torch
@@ -51,7 +52,7 @@ class DenseNetwork(nn.Sequential):
     def __init__(self, dims: int, hidden: int, depth: int) -> None:
         widths = [dims, *[hidden] * (depth + 1)]
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Linear(before, after), nn.ReLU()]
         super().__init__(*layers, nn.Linear(hidden, dims))
 

@@ -19,9 +19,7 @@ from earlyglow.flows.layers import (
 
 def glow_step(channels: int, hidden: int) -> Chain:
     """One step of flow: actnorm, invertible 1×1 convolution, affine coupling (figure 2a)."""
-    return Chain(
-        [ActNorm(channels), InvertibleConv1x1(channels), AffineCoupling(channels, hidden)]
-    )
+    return Chain([ActNorm(channels), InvertibleConv1x1(channels), AffineCoupling(channels, hidden)])
 
 
 class Glow(Flow):

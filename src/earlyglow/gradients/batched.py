@@ -67,7 +67,10 @@ class _Watch:
                 self._finish(name)
         return {
             size: torch.stack(
-                [found.get(name, x.new_zeros(self.samples // size)) for name in self.names.values()],
+                [
+                    found.get(name, x.new_zeros(self.samples // size))
+                    for name in self.names.values()
+                ],
                 dim=1,
             )
             for size, found in self.found.items()
@@ -130,7 +133,9 @@ class _Watch:
     def _names_of(self, layer: nn.Module) -> dict[str, str]:
         return {own: self.names[p] for own, p in layer.named_parameters(recurse=False)}
 
-    def _only_input(self, layer: nn.Module, names: dict[str, str], args: Any, kwargs: Any) -> Tensor:
+    def _only_input(
+        self, layer: nn.Module, names: dict[str, str], args: Any, kwargs: Any
+    ) -> Tensor:
         if kwargs or len(args) != 1 or not isinstance(args[0], Tensor):
             raise ValueError(self._refusal(layer, names, "it is called with more than one tensor"))
         if args[0].shape[:1] != (self.samples,):

@@ -55,8 +55,8 @@ class Outer:
     def squared_norm(self) -> Tensor:
         """(N,) squared Frobenius norms, by whichever of two ways multiplies less.
 
-        ``‖Σ_t o_t i_tᵀ‖² = Σ_{s,t} (o_s·o_t)(i_s·i_t)``: two T×T matrices ("ghost norms", Goodfellow
-        2015) instead of one p×d gradient.
+        ``‖Σ_t o_t i_tᵀ‖² = Σ_{s,t} (o_s·o_t)(i_s·i_t)``: two T×T matrices ("ghost norms",
+        Goodfellow 2015) instead of one p×d gradient.
         """
         positions, outputs, inputs = *self.output.shape[1:], self.input.shape[2]
         if positions * (outputs + inputs) >= outputs * inputs:

@@ -10,12 +10,12 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
 from earlyglow.gradients.batched import batched_norms
 from earlyglow.gradients.loop import loop_norms
 from earlyglow.gradients.objectives import Objective, find_objective
 from earlyglow.gradients.vmap import vmap_norms
+from earlyglow.progress import progress_bar
 from earlyglow.settings import require_least, unknown
 
 Backend = Literal["loop", "vmap", "batched"]
@@ -105,11 +105,12 @@ def layer_gradient_norms_by_group(
             )
     function = find_objective(objective, model)
     rows: dict[int, list[Tensor]] = {size: [] for size in sizes}
-    with _evaluating(model):
+    with _evaluating(model), progress_bar(len(x), "gradient norms", "image") as progress:
         for chunk, complete in _chunks(x, sizes, chunk_size):
             norms = _BACKENDS[backend](model, chunk, complete, function)
             for size, values in norms.items():
                 rows[size].append(values.detach())
+            progress.update(len(chunk))
     names = tuple(name for name, _ in model.named_parameters())
     return {size: LayerNorms(torch.cat(rows[size]), names, size) for size in sizes}
 
@@ -117,22 +118,17 @@ def layer_gradient_norms_by_group(
 def _chunks(
     x: Tensor, sizes: tuple[int, ...], chunk_size: int
 ) -> Iterator[tuple[Tensor, tuple[int, ...]]]:
-    """Chunks that no group straddles, each with the group sizes that divide it."""
+    """Chunks that no group straddles, each with the group sizes whose groups fill it."""
     together = math.lcm(*sizes)
     step = max(chunk_size // together, 1) * together
-    starts = range(0, len(x), step)
-    for start in tqdm(starts, desc="gradient norms", disable=None if len(starts) > 8 else True):
-        chunk = x[start : start + step]
-        # The last chunk may hold complete groups of the small sizes only.
-        for size in sizes:
-            whole = len(chunk) // size * size
-            if whole == len(chunk):
-                continue
-            if whole:
-                yield chunk[:whole], (size,)
-        complete = tuple(size for size in sizes if len(chunk) % size == 0)
-        if complete:
-            yield chunk, complete
+    whole = len(x) // together * together
+    for start in range(0, whole, step):
+        yield x[start : min(start + step, whole)], sizes
+    rest = x[whole:]
+    for size in sizes:
+        groups = len(rest) // size
+        if groups:
+            yield rest[: groups * size], (size,)
 
 
 @contextmanager

@@ -21,7 +21,9 @@ def _of_size(model: nn.Module, x: Tensor, size: int, objective: Objective) -> Te
     for group in x[: len(x) // size * size].split(size):
         total = objective(model, group).sum()
         gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-        rows.append(torch.stack([_squared_norm(g, p) for g, p in zip(gradients, parameters)]))
+        rows.append(
+            torch.stack([_squared_norm(g, p) for g, p in zip(gradients, parameters, strict=True)])
+        )
     return torch.stack(rows)
 
 

@@ -69,7 +69,9 @@ def conv2d(layer: nn.Conv2d, x: Tensor, gradients: OutputGradients) -> dict[str,
 
 
 @register(ZeroConv2d)
-def zero_conv2d(layer: ZeroConv2d, x: Tensor, gradients: OutputGradients) -> dict[str, Contribution]:
+def zero_conv2d(
+    layer: ZeroConv2d, x: Tensor, gradients: OutputGradients
+) -> dict[str, Contribution]:
     (output,) = gradients
     scaled = output * (layer.GAIN * layer.log_scale).exp()
     weight = convolution_weight(x, scaled, (3, 3), (1, 1))

@@ -54,7 +54,10 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        epochs = tuple(self.epochs)
+        # 1 and 1.0 are one epoch and must have one hash.
+        epochs = tuple(int(e) if e == int(e) else e for e in self.epochs)
+        object.__setattr__(self, "epochs", epochs)
+        object.__setattr__(self, "augmentation", tuple(self.augmentation))
         if not epochs or epochs[0] < 0 or list(epochs) != sorted(set(epochs)):
             raise ValueError(
                 f"epochs is {epochs}, but it must be increasing numbers of at least 0; for "

@@ -16,6 +16,8 @@ from tqdm.auto import tqdm
 from earlyglow.cache import atomic_path
 from earlyglow.datasets import ImageSet
 from earlyglow.flows import Flow, bits_per_dim
+from earlyglow.progress import progress_bar
+from earlyglow.provenance import source_digests
 from earlyglow.settings import digest
 from earlyglow.training.batches import batch_indices, prepare
 from earlyglow.training.checkpoints import (
@@ -26,6 +28,7 @@ from earlyglow.training.checkpoints import (
 )
 from earlyglow.training.config import TrainingConfig
 
+SOURCE_PATH = ("datasets", "flows", "training")
 _SAVE_SECONDS = 60.0
 _CHECK_STEPS = 20
 
@@ -41,12 +44,14 @@ class TrainingRun:
     Attributes:
         folder: where its files lie.
         checkpoints: the checkpoint file of each configured epoch, in order.
-        log: one record per logged step: step, epoch, bits_per_dim, learning_rate, seconds.
+        log: one record per logged step: step, epoch, bits_per_dim, learning_rate.
+        source: digest of each source file that the run went through, as it was then.
     """
 
     folder: Path
     checkpoints: dict[float, Path]
     log: list[dict[str, float]]
+    source: dict[str, str]
 
 
 def choose_device() -> torch.device:
@@ -84,7 +89,7 @@ def train(
     session.run()
     model.eval()
     paths = {epoch: session.checkpoint_path(epoch) for epoch in config.epochs}
-    return TrainingRun(folder, paths, session.log)
+    return TrainingRun(folder, paths, session.log, session.source)
 
 
 class _Session:
@@ -109,6 +114,7 @@ class _Session:
         )
         self.steps_per_epoch = config.steps_per_epoch(len(images))
         self.due = {self._step_of(epoch): epoch for epoch in config.epochs}
+        self.source = source_digests(SOURCE_PATH)
         self.step = 0
         self.log: list[dict[str, float]] = []
         self._unchecked: list[tuple[int, Tensor]] = []
@@ -129,9 +135,7 @@ class _Session:
         if self.step == last:
             return
         saved = time.monotonic()
-        with tqdm(
-            total=last, initial=self.step, desc="training", unit="step", disable=None
-        ) as progress:
+        with progress_bar(last, "training", "step", initial=self.step) as progress:
             for step in range(self.step, last):
                 loss = self._advance(step)
                 self.step = step + 1
@@ -223,9 +227,9 @@ class _Session:
     def _save_state(self) -> None:
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= dict(_optimiser_tensors(self.optimiser))
-        facts = {**self._facts(), "log": self.log}
+        facts = {**self._facts(), "log": self.log, "source": self.source}
         save_tensors(self.folder / "state.safetensors", tensors, facts)
-        lines = "".join(json.dumps(record) + "\n" for record in self.log)
+        lines = "".join(json.dumps(record, sort_keys=True) + "\n" for record in self.log)
         with atomic_path(self.folder / "log.jsonl") as temporary:
             temporary.write_text(lines)
 
@@ -245,6 +249,8 @@ class _Session:
         _put_optimiser_tensors(self.optimiser, tensors)
         self.step = int(facts["step"])  # type: ignore[call-overload]
         self.log = list(facts["log"])  # type: ignore[call-overload]
+        # What was done before the stop was done by the source of then.
+        self.source |= dict(facts["source"])  # type: ignore[call-overload]
 
 
 def _optimiser(model: Flow, config: TrainingConfig) -> torch.optim.Optimizer:

@@ -1,0 +1,48 @@
+# Everything is installed into .venv of this folder, from the package index, as uv.lock says.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Two test processes with one thread each are faster than one with two.
+export PYTHONWARNINGS := ignore::DeprecationWarning:papermill,ignore::DeprecationWarning:jupyter_client
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint notebooks results bench clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+book: .venv/.installed  ## build the book and say where to open it
+	$(BIN)/python book/build.py
+
+test: .venv/.installed .venv/.browser lint  ## run every check and test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --doctest-modules src tests
+	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 $(BIN)/pytest -n 2 --dist loadfile --nbval \
+	    --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
+
+lint: .venv/.installed  ## check style
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+notebooks: .venv/.installed  ## execute the committed notebooks again at their defaults
+	$(BIN)/python book/refresh_notebooks.py
+
+results: .venv/.installed  ## compute the published results that are missing (minutes to hours)
+	EARLYGLOW_RESULTS=results $(BIN)/python book/compute_results.py
+
+bench: .venv/.installed  ## measure the gradient norms' backends side by side
+	$(BIN)/python benchmarks/gradient_norms.py
+
+clean:  ## remove what was built, but neither the environment nor the cache
+	rm -rf build runs .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+.venv/.installed: pyproject.toml uv.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "earlyglow needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + "; run make PYTHON=python3.12, say")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'
+	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --all-extras --inexact --compile-bytecode
+	touch $@
+
+# The tests open the book's pages in a browser.
+.venv/.browser: .venv/.installed tests/install_browser.sh
+	sh tests/install_browser.sh .venv/browser
+	touch $@

@@ -1,0 +1,129 @@
+"""The command line: run a notebook, list what there is, verify stored results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.group()
+@click.version_option(package_name="earlyglow")
+def main() -> None:
+    """OOD detection with immature Glow models: run and check the experiments."""
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    nargs=2,
+    multiple=True,
+    metavar="NAME VALUE",
+    help="A parameter of the notebook; may be repeated.",
+)
+@click.option(
+    "-f",
+    "--file",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML file of parameters; -p takes precedence.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The executed notebook to write."
+)
+def run(
+    name: str, parameters: tuple[tuple[str, str], ...], file: Path | None, output: Path | None
+) -> None:
+    """Run notebook NAME with parameters, and say where the executed notebook is."""
+    from papermill.exceptions import PapermillExecutionError
+
+    from earlyglow import notebooks
+    from earlyglow.datasets import DatasetError
+    from earlyglow.store import StoreError
+    from earlyglow.training import CheckpointError, NonFiniteLossError
+
+    try:
+        given = {**_read_parameters(file), **dict(parameters)}
+        written = notebooks.run(name, given, output)
+    except (
+        notebooks.ParameterError,
+        DatasetError,
+        StoreError,
+        CheckpointError,
+        NonFiniteLossError,
+    ) as error:
+        raise click.ClickException(str(error)) from error
+    except PapermillExecutionError as error:
+        raise click.ClickException(
+            f"a cell of {name} failed: {error.ename}: {error.evalue}"
+        ) from error
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same command goes on where it was.", err=True)
+        sys.exit(130)
+    click.echo(f"executed notebook: {written}")
+
+
+@main.command("list")
+def list_notebooks() -> None:
+    """Show every notebook with its parameters, their defaults and what they mean."""
+    from earlyglow import notebooks
+    from earlyglow.experiments import NOTEBOOKS
+
+    for name in NOTEBOOKS:
+        path = notebooks.find_notebook(name)
+        click.echo(f"{name}: {notebooks.title_of(path)}")
+        for parameter in notebooks.declared_parameters(path).values():
+            declaration = f"{parameter.name}: {parameter.type} = {parameter.default!r}"
+            click.echo(f"    {declaration}\n        {parameter.help}")
+        click.echo()
+
+
+@main.command()
+@click.option(
+    "--all", "everything", is_flag=True, help="Recompute all results, not only the moved ones."
+)
+@click.option("--limit", default=1, show_default=True, help="How many, the cheapest first.")
+def verify(everything: bool, limit: int) -> None:
+    """Recompute the cheapest results whose source has changed, and compare.
+
+    A result that comes out the same is marked as computed by the present source.
+    """
+    from earlyglow.datasets import DatasetError
+    from earlyglow.experiments import differences
+    from earlyglow.store import StoreError, all_results, record_source
+
+    results = sorted(all_results(), key=lambda result: result.manifest["seconds"])
+    chosen = [r for r in results if everything or r.moved_sources()]
+    click.echo(f"{len(results)} results, {len(chosen)} to verify, {min(limit, len(chosen))} now")
+    failed = False
+    for result in chosen[:limit]:
+        click.echo(f"{result.folder.name}: {result.manifest['command']}")
+        try:
+            compared = differences(result)
+        except (StoreError, DatasetError) as error:
+            raise click.ClickException(str(error)) from error
+        click.echo(compared.to_string(index=False))
+        if compared["agrees"].all():
+            record_source(result)
+        else:
+            failed = True
+    if failed:
+        raise click.ClickException("at least one table came out differently.")
+
+
+def _read_parameters(file: Path | None) -> dict[str, object]:
+    if file is None:
+        return {}
+    import yaml
+
+    try:
+        values = yaml.safe_load(file.read_text())
+    except yaml.YAMLError as error:
+        raise click.ClickException(f"{file} is not readable YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise click.ClickException(f"{file} must hold a mapping of parameter names to values.")
+    return values

@@ -1,0 +1,273 @@
+"""OOD detectors on top of a flow, with the interface of pytorch-ood: higher means more OOD.
+
+A detector scores groups of ``group_size`` consecutive images, one score per group.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple, Self, get_args
+
+import torch
+from pytorch_ood.api import Detector, RequiresFittingException
+from torch import Tensor, nn
+
+from earlyglow.gradients import LayerNorms, layer_gradient_norms
+from earlyglow.gradients.objectives import Objective
+from earlyglow.settings import require_choice, require_least
+
+log = logging.getLogger(__name__)
+
+Guard = Literal["drop", "epsilon"]
+_EPSILON = 1e-10
+_CHUNK = 256
+
+Images = Tensor | Iterable[tuple[Tensor, Tensor]]
+
+
+class GroupDetector(Detector):
+    """A detector whose score depends on statistics of a group of images under a model."""
+
+    def __init__(self, model: nn.Module, group_size: int = 1) -> None:
+        require_least("group_size", group_size, 1)
+        self.model = model
+        self.group_size = group_size
+
+    def fit(self, data: Images) -> Self:
+        """Fit on in-distribution images: a tensor (N, C, H, W) or a loader of ``(x, y)``."""
+        statistics = [self.statistics(x) for x in self._whole_groups(data)]
+        if not statistics:
+            raise ValueError(
+                f"the fit set holds no complete group of {self.group_size} images; give more "
+                "images or a smaller group_size."
+            )
+        return self.fit_from_statistics(torch.cat(statistics))
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Score each group of images (N, C, H, W): (N // group_size,), higher = more OOD.
+
+        Raises:
+            RequiresFittingException: the detector needs fitting and was not fitted.
+        """
+        self._require_fitted()
+        if len(x) < self.group_size:
+            raise ValueError(
+                f"there are {len(x)} images, but a group needs {self.group_size}; give more "
+                "images or a smaller group_size."
+            )
+        return self.predict_from_statistics(self.statistics(self._on_device(x)))
+
+    @abstractmethod
+    def statistics(self, x: Tensor) -> Tensor:
+        """What the score is made of: one row for each group of images (N, C, H, W)."""
+
+    @abstractmethod
+    def fit_from_statistics(self, statistics: Tensor) -> Self:
+        """Fit on statistics of in-distribution groups that were computed before."""
+
+    @abstractmethod
+    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
+        """Score statistics that were computed before: (G,), higher = more OOD."""
+
+    def _require_fitted(self) -> None:
+        """Raise RequiresFittingException where fitting is needed and missing."""
+
+    def _whole_groups(self, data: Images) -> Iterator[Tensor]:
+        """Batches that hold whole groups only; images left over at the end are dropped."""
+        batches = [data] if isinstance(data, Tensor) else (batch[0] for batch in data)
+        rest: Tensor | None = None
+        for batch in batches:
+            images = self._on_device(batch)
+            images = images if rest is None else torch.cat((rest, images))
+            whole = len(images) // self.group_size * self.group_size
+            if whole:
+                yield images[:whole]
+            rest = images[whole:]
+
+    def _on_device(self, x: Tensor) -> Tensor:
+        return x.to(next(self.model.parameters()).device)
+
+
+class LikelihoodDetector(GroupDetector):
+    """Negative log-likelihood: ``-mean_i log p(x_i)`` over the group, in nats."""
+
+    def statistics(self, x: Tensor) -> Tensor:
+        return mean_log_prob(self.model, x, self.group_size)
+
+    def fit_from_statistics(self, statistics: Tensor) -> Self:
+        return self
+
+    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
+        return -statistics
+
+
+class TypicalityDetector(GroupDetector):
+    """``|-mean_i log p(x_i) - H|`` with H the mean of -log p on the fit set, in nats.
+
+    Source: Nalisnick et al., arXiv 1906.02994, section 3.
+    """
+
+    requires_fit = True
+
+    def __init__(self, model: nn.Module, group_size: int = 1) -> None:
+        super().__init__(model, group_size)
+        self._fit_mean: Tensor | None = None
+
+    def statistics(self, x: Tensor) -> Tensor:
+        return mean_log_prob(self.model, x, self.group_size)
+
+    def fit_from_statistics(self, statistics: Tensor) -> Self:
+        self._fit_mean = statistics.double().mean()
+        return self
+
+    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
+        return (statistics - self.fit_mean).abs()
+
+    @property
+    def fit_mean(self) -> Tensor:
+        """Mean log-likelihood of the fit set, in nats; RequiresFittingException before fit."""
+        if self._fit_mean is None:
+            raise RequiresFittingException
+        return self._fit_mean
+
+    def _require_fitted(self) -> None:
+        _ = self.fit_mean
+
+
+class _Gaussians(NamedTuple):
+    """One Gaussian for each kept column: ``kept`` (L,) is a mask, the others have (kept,)."""
+
+    kept: Tensor
+    mean: Tensor
+    variance: Tensor
+
+
+class LayerGradientDetector(GroupDetector):
+    """Sum over layers of the Gaussian negative log-likelihood of the log gradient norm.
+
+    ``S_l = log ‖∇_{θ_l} ℓ‖²``; a Gaussian with the mean and the unbiased variance of each S_l on
+    the fit set; score ``Σ_l (S_l - μ_l)² / (2 σ_l²) + log(2π σ_l²) / 2``.
+
+    Args:
+        model: a module with ``log_prob``, or with what the objective calls.
+        group_size: images in a group; the Gaussians are fitted at the same size.
+        objective: "log_prob" (the paper), "sum_z" (the released code), or a callable.
+        backend: as in :func:`earlyglow.layer_gradient_norms`.
+        guard: "drop" leaves out every tensor whose norm is zero for a fit group or constant over
+            the fit set, and reports it in ``dropped``; "epsilon" keeps all of them with
+            ``log(f + 1e-10)`` and ``σ² + 1e-10``, as the released code does.
+
+    Attributes:
+        dropped: after fitting, the names of the tensors left out.
+
+    Source: arXiv 2502.00820 (score and Gaussian fit); arXiv 2403.01485 (the method it builds on).
+    """
+
+    requires_fit = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        group_size: int = 1,
+        objective: str | Objective = "log_prob",
+        backend: Literal["loop", "vmap", "batched"] = "batched",
+        guard: Guard = "drop",
+    ) -> None:
+        super().__init__(model, group_size)
+        require_choice("guard", guard, get_args(Guard))
+        self.objective, self.backend, self.guard = objective, backend, guard
+        self.names = tuple(name for name, _ in model.named_parameters())
+        self.dropped: tuple[str, ...] = ()
+        self._gaussians: _Gaussians | None = None
+
+    def fit_from_norms(self, norms: LayerNorms) -> Self:
+        """Fit on stored norms of in-distribution groups."""
+        self._check_norms(norms)
+        return self.fit_from_statistics(norms.values)
+
+    def predict_from_norms(self, norms: LayerNorms) -> Tensor:
+        """Score stored norms: (G,), higher = more OOD."""
+        self._check_norms(norms)
+        return self.predict_from_statistics(norms.values)
+
+    def statistics(self, x: Tensor) -> Tensor:
+        return layer_gradient_norms(
+            self.model, x, self.group_size, self.backend, self.objective
+        ).values
+
+    def fit_from_statistics(self, statistics: Tensor) -> Self:
+        if len(statistics) < 2:
+            raise ValueError(
+                f"the fit set holds {len(statistics)} group, but a variance needs at least 2."
+            )
+        logs = self._log(statistics)
+        variance, mean = torch.var_mean(logs, dim=0)
+        if self.guard == "epsilon":
+            variance = variance + _EPSILON
+        kept = (variance > 0) & ((statistics > 0).all(0) | (self.guard == "epsilon"))
+        if not kept.any():
+            raise ValueError(
+                "every gradient norm is zero or constant on the fit set, so nothing can be "
+                "scored; check the model and the objective."
+            )
+        self._gaussians = _Gaussians(kept, mean[kept], variance[kept])
+        self.dropped = tuple(n for n, k in zip(self.names, kept.tolist(), strict=True) if not k)
+        if self.dropped:
+            log.info(
+                "%d of %d tensors dropped (zero or constant gradient norm on the fit set): %s",
+                len(self.dropped),
+                len(self.names),
+                ", ".join(self.dropped),
+            )
+        return self
+
+    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
+        return self.layer_scores(statistics).sum(1)
+
+    def layer_scores(self, statistics: Tensor) -> Tensor:
+        """Each kept tensor's share of the score, (G, kept), from squared norms (G, L)."""
+        fitted = self._fitted()
+        logs = self._log(statistics)[:, fitted.kept]
+        standardised = (logs - fitted.mean).square() / fitted.variance
+        return 0.5 * (standardised + torch.log(2 * math.pi * fitted.variance))
+
+    def _log(self, statistics: Tensor) -> Tensor:
+        values = statistics.double()
+        if self.guard == "epsilon":
+            return torch.log(values + _EPSILON)
+        # A zero where the fit set had none is as far out as a float32 can say.
+        return torch.log(values.clamp_min(torch.finfo(torch.float32).tiny))
+
+    def _check_norms(self, norms: LayerNorms) -> None:
+        if norms.group_size != self.group_size:
+            raise ValueError(
+                f"the norms are of groups of {norms.group_size}, but this detector has "
+                f"group_size={self.group_size}; fit and score at the same size."
+            )
+        if norms.names != self.names:
+            raise ValueError(
+                f"the norms have {len(norms.names)} columns of another model; this detector's "
+                f"model has {len(self.names)} parameter tensors."
+            )
+
+    def _require_fitted(self) -> None:
+        self._fitted()
+
+    def _fitted(self) -> _Gaussians:
+        if self._gaussians is None:
+            raise RequiresFittingException
+        return self._gaussians
+
+
+@torch.no_grad()
+def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
+    """Mean log-likelihood (N // group_size,) of each group of images, in nats."""
+    was_training = model.training
+    model.eval()
+    log_probs = torch.cat([model.log_prob(chunk) for chunk in x.split(_CHUNK)])
+    model.train(was_training)
+    whole = len(x) // group_size * group_size
+    return log_probs[:whole].view(-1, group_size).mean(1)

@@ -1,0 +1,329 @@
+"""The central experiment: how well each detector works as the flow matures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+
+from earlyglow.datasets import (
+    DATASETS,
+    ImageSet,
+    find_fingerprint,
+    halves,
+    load_images,
+    subset,
+)
+from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
+from earlyglow.experiments import statistics, trained_flows
+from earlyglow.experiments.profiles import Profile, find_profile
+from earlyglow.experiments.running import result_of
+from earlyglow.experiments.statistics import OBJECTIVES, Statistics, measure_or_load
+from earlyglow.experiments.trained_flows import (
+    MODELS,
+    FlowSpec,
+    flow_spec,
+    train_flow,
+    training_config,
+)
+from earlyglow.flows import Flow, bits_per_dim
+from earlyglow.progress import progress_bar
+from earlyglow.provenance import combined, source_digests
+from earlyglow.settings import require_choice, require_least, unknown
+from earlyglow.store import Computed, Inputs
+from earlyglow.training import TrainingConfig, TrainingRun, load_weights
+
+_COMPARED = (
+    ("mnist", "fashion_mnist", "kmnist", "omniglot", "notmnist"),
+    ("cifar10", "gtsrb", "celeba", "tiny_imagenet", "svhn"),
+    ("digits", "textures"),
+)
+_ALWAYS_GROUPED = (1, 5)
+_SAMPLED_EPOCHS = 4
+_SAMPLES = 12
+_TEMPERATURE = 0.7
+_EXAMPLES = 12
+
+
+@dataclass(frozen=True)
+class EpochSweep:
+    """Parameters of the epoch sweep, as its notebook declares them.
+
+    Attributes:
+        id_dataset: the in-distribution set, which needs training images.
+        ood_datasets: the sets to detect; empty for those the ID set is usually compared with.
+        epochs: epochs to score; empty for the profile's.
+        group_size: images in a group, 1 to 50.
+        objective: what the shown gradient score differentiates, "log_prob" or "sum_z".
+        profile: "smoke", "classroom" or "paper".
+        seed: of weights, batches and noise.
+        model: "glow" or "dense_glow".
+    """
+
+    name: ClassVar[str] = "epoch_sweep"
+    # Raised by hand when the meaning of a step changes.
+    versions: ClassVar[dict[str, int]] = {
+        **trained_flows.VERSIONS,
+        **statistics.VERSIONS,
+        "detectors": 1,
+        "epoch_sweep": 1,
+    }
+    source_path: ClassVar[tuple[str, ...]] = (
+        "datasets",
+        "detectors.py",
+        "experiments/epoch_sweep.py",
+        "experiments/statistics.py",
+        "experiments/trained_flows.py",
+        "flows",
+        "gradients",
+        "training",
+    )
+
+    id_dataset: str = "fashion_mnist"
+    ood_datasets: tuple[str, ...] = ()
+    epochs: tuple[float, ...] = ()
+    group_size: int = 1
+    objective: str = "log_prob"
+    profile: str = "classroom"
+    seed: int = 0
+    model: str = "glow"
+
+    def __post_init__(self) -> None:
+        for name in (self.id_dataset, *self.ood_datasets):
+            if name not in DATASETS:
+                raise ValueError(unknown("data set", name, DATASETS))
+        if self.id_dataset in self.ood_datasets:
+            raise ValueError(
+                f"ood_datasets holds {self.id_dataset!r}, which is the in-distribution set; leave "
+                "it out."
+            )
+        require_choice("model", self.model, MODELS)
+        require_choice("objective", self.objective, OBJECTIVES)
+        require_least("group_size", self.group_size, 1)
+        if self.group_size > 50:
+            raise ValueError(f"group_size is {self.group_size}, but it must be at most 50.")
+        require_least("seed", self.seed, 0)
+        profile = find_profile(self.profile)
+        object.__setattr__(self, "ood_datasets", self.ood_datasets or self._usual_ood())
+        object.__setattr__(self, "epochs", tuple(self.epochs or profile.epochs))
+        # Built here so that a bad setting is refused before anything runs.
+        object.__setattr__(self, "epochs", tuple(self.training.epochs))
+        self.flow.build(self.seed)
+
+    @property
+    def sizes(self) -> Profile:
+        """The profile's sizes."""
+        return find_profile(self.profile)
+
+    @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """The group sizes that are measured: 1, 5 and the one asked for."""
+        return tuple(sorted({*_ALWAYS_GROUPED, self.group_size}))
+
+    @cached_property
+    def flow(self) -> FlowSpec:
+        """The flow to train."""
+        return flow_spec(self.model, self.id_dataset, self.sizes)
+
+    @cached_property
+    def training(self) -> TrainingConfig:
+        """How it is trained."""
+        return training_config(self.model, self.id_dataset, self.sizes, self.epochs, self.seed)
+
+    def parameters(self) -> dict[str, object]:
+        """The parameters as the notebook takes them."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    def inputs(self) -> Inputs:
+        """What the result depends on; the shown objective is not part of it."""
+        splits = [(self.id_dataset, "train"), (self.id_dataset, "test")]
+        splits += [(name, "test") for name in self.ood_datasets]
+        scoring = {
+            "fit_images": self.sizes.fit_images,
+            "eval_images": self.sizes.eval_images,
+            "ood_images": self.sizes.ood_images,
+            "group_sizes": list(self.group_sizes),
+            "objectives": list(OBJECTIVES),
+        }
+        configuration = {
+            "id_dataset": self.id_dataset,
+            "ood_datasets": list(self.ood_datasets),
+            "flow": self.flow.as_dict(),
+            "training": self.training.as_dict(),
+            "scoring": scoring,
+        }
+        data = {f"{name}/{split}": find_fingerprint(name, split) for name, split in splits}
+        return Inputs(self.name, configuration, data, self.seed, self.versions)
+
+    def label(self) -> str:
+        """A readable start for the result's folder."""
+        return f"{self.id_dataset}-{self.model}-{self.profile}-seed{self.seed}"
+
+    def prepare(self) -> None:
+        """Compute the result if it is not stored yet."""
+        result_of(self)
+
+    def compute(self, workspace: Path) -> Computed:
+        """Train, measure and score; what is done is kept in ``workspace``."""
+        run = train_flow(self.flow, self.training, load_images(self.id_dataset, "train"), workspace)
+        sets = self._load_sets()
+        scores, epochs, layers, samples = [], [], [], []
+        sources = [run.source]
+        total = len(self.epochs) * len(sets)
+        with progress_bar(total, "scoring", "set") as progress:
+            for epoch, flow in self._checkpoints(run):
+                measured = {}
+                for name, images in sets.items():
+                    measured[name] = measure_or_load(
+                        flow, run.checkpoints[epoch], images, self.group_sizes, self.seed, workspace
+                    )
+                    sources.append(measured[name].source)
+                    progress.update()
+                scored, dropped = _score(flow, measured, self.group_sizes)
+                scores.append(scored.assign(epoch=epoch))
+                layers.append(dropped.assign(epoch=epoch))
+                epochs.append(_bits_per_dim(flow, measured).assign(epoch=epoch))
+                if self._is_sampled(epoch):
+                    samples.append(_samples(flow, self.seed).assign(epoch=epoch))
+        tables = {
+            "scores": _compact(pd.concat(scores, ignore_index=True)),
+            "layers": _compact(pd.concat(layers, ignore_index=True)),
+            "epochs": _compact(pd.concat(epochs, ignore_index=True)),
+            "training": pd.DataFrame(run.log),
+            "pictures": _compact(pd.concat([*_examples(sets), *samples], ignore_index=True)),
+        }
+        return Computed(tables, combined(source_digests(self.source_path), *sources))
+
+    def _usual_ood(self) -> tuple[str, ...]:
+        together = next((names for names in _COMPARED if self.id_dataset in names), ())
+        others = tuple(name for name in together if name != self.id_dataset)
+        if not others:
+            raise ValueError(
+                f"ood_datasets is empty, and {self.id_dataset!r} has no usual sets to be compared "
+                "with; name at least one."
+            )
+        return others
+
+    def _load_sets(self) -> dict[str, ImageSet]:
+        """The images to measure: the fit half, the eval half, and the OOD sets in their shape."""
+        sizes = self.sizes
+        test = load_images(self.id_dataset, "test")
+        fit, evaluate = halves(len(test))
+        sets = {
+            "fit": test.take(fit[: sizes.fit_images]),
+            self.id_dataset: test.take(evaluate[: sizes.eval_images]),
+        }
+        for name in self.ood_datasets:
+            images = load_images(name, "test")
+            chosen = images.take(subset(len(images), sizes.ood_images))
+            sets[name] = chosen.matched_to(test.image_shape)
+        return sets
+
+    def _checkpoints(self, run: TrainingRun) -> Iterator[tuple[float, Flow]]:
+        flow = self.flow.build(self.seed)
+        for epoch, path in run.checkpoints.items():
+            load_weights(flow, path)
+            yield epoch, flow.eval()
+
+    def _is_sampled(self, epoch: float) -> bool:
+        """Samples are kept at a few epochs, and only where the training images may be shown."""
+        picked = np.linspace(0, len(self.epochs) - 1, _SAMPLED_EPOCHS).round().astype(int)
+        shown = DATASETS[self.id_dataset].may_be_shown
+        return shown and epoch in {self.epochs[i] for i in picked}
+
+
+def _score(
+    flow: Flow, measured: dict[str, Statistics], group_sizes: tuple[int, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of every detector on every set but the fit set, and the tensors it dropped."""
+    scores, dropped = [], []
+    for size in group_sizes:
+        for name, objective, detector in _detectors(flow, size):
+            detector.fit_from_statistics(_statistics_for(measured["fit"], objective, size))
+            for dataset, measured_set in measured.items():
+                if dataset == "fit":
+                    continue
+                values = detector.predict_from_statistics(
+                    _statistics_for(measured_set, objective, size)
+                )
+                columns = {"dataset": dataset, "group_size": size, "detector": name}
+                scored = pd.DataFrame({"score": values.float().cpu().numpy()})
+                scores.append(scored.assign(**columns, objective=objective))
+            if isinstance(detector, LayerGradientDetector):
+                dropped.append(
+                    {
+                        "group_size": size,
+                        "objective": objective,
+                        "tensors": len(detector.names),
+                        "dropped": len(detector.dropped),
+                    }
+                )
+    return pd.concat(scores, ignore_index=True), pd.DataFrame(dropped)
+
+
+def _detectors(
+    flow: Flow, size: int
+) -> Iterator[tuple[str, str, LayerGradientDetector | LikelihoodDetector | TypicalityDetector]]:
+    for objective in OBJECTIVES:
+        yield "layer_gradients", objective, LayerGradientDetector(flow, size, objective)
+    yield "likelihood", "", LikelihoodDetector(flow, size)
+    yield "typicality", "", TypicalityDetector(flow, size)
+
+
+def _statistics_for(measured: Statistics, objective: str, size: int) -> torch.Tensor:
+    if objective:
+        return measured.norms[objective, size].values
+    whole = len(measured.log_prob) // size * size
+    return measured.log_prob[:whole].view(-1, size).mean(1)
+
+
+def _bits_per_dim(flow: Flow, measured: dict[str, Statistics]) -> pd.DataFrame:
+    rows = []
+    for dataset, measured_set in measured.items():
+        bits = bits_per_dim(measured_set.log_prob.double(), flow.dims)
+        rows.append(
+            {
+                "dataset": dataset,
+                "images": len(bits),
+                "bits_per_dim": bits.mean().item(),
+                "standard_error": (bits.std() / len(bits) ** 0.5).item(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _samples(flow: Flow, seed: int) -> pd.DataFrame:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        drawn = flow.sample(_SAMPLES, _TEMPERATURE)
+    levels = ((drawn.nan_to_num() + 0.5) * 256).floor().clamp(0, 255).to(torch.uint8)
+    return _pictures("sample", levels)
+
+
+def _examples(sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
+    """A few images of each set, none where its terms do not allow them to be shown."""
+    for name, images in sets.items():
+        if name == "fit":
+            continue
+        few = images.images[:_EXAMPLES]
+        shown = few if DATASETS[images.name].may_be_shown else torch.zeros_like(few[:0])
+        yield _pictures(name, shown).assign(epoch=-1.0)
+
+
+def _pictures(kind: str, images: torch.Tensor) -> pd.DataFrame:
+    shape = "x".join(map(str, images.shape[1:]))
+    pixels = [image.cpu().numpy().tobytes() for image in images]
+    return pd.DataFrame({"kind": kind, "shape": shape, "pixels": pixels})
+
+
+def _compact(table: pd.DataFrame) -> pd.DataFrame:
+    """Names as categories, so that the files stay small."""
+    names = ("dataset", "detector", "objective", "kind", "shape")
+    kinds = {"group_size": "int16", **dict.fromkeys(names, "category")}
+    return table.astype({name: kind for name, kind in kinds.items() if name in table})

@@ -1,0 +1,14 @@
+"""All experiments and notebooks by name: a new one is one new entry here."""
+
+from __future__ import annotations
+
+from earlyglow.experiments.epoch_sweep import EpochSweep
+from earlyglow.experiments.quickstart import Quickstart
+from earlyglow.experiments.running import Experiment
+from earlyglow.experiments.three_sweeps import ThreeSweeps
+
+# Experiments whose results are stored.
+EXPERIMENTS: dict[str, type[Experiment]] = {EpochSweep.name: EpochSweep}
+
+# Every notebook and the class that checks its parameters.
+NOTEBOOKS: dict[str, type] = {kind.name: kind for kind in (Quickstart, EpochSweep, ThreeSweeps)}

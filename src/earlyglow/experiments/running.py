@@ -1,0 +1,53 @@
+"""Run an experiment, or find its stored result."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from earlyglow.cache import cache_folder
+from earlyglow.store import Computed, Inputs, Result, find, save
+
+
+class Experiment(Protocol):
+    """What an experiment's configuration offers."""
+
+    name: ClassVar[str]
+    source_path: ClassVar[tuple[str, ...]]
+
+    def parameters(self) -> dict[str, Any]: ...
+
+    def inputs(self) -> Inputs: ...
+
+    def label(self) -> str: ...
+
+    def compute(self, workspace: Path) -> Computed: ...
+
+
+def result_of(experiment: Experiment) -> Result:
+    """The stored result where there is one; else compute it (minutes or more) and store it."""
+    return find(experiment.inputs()) or _compute_and_save(experiment)
+
+
+def command_of(experiment: Experiment) -> str:
+    """The shell command that runs an experiment with the same parameters."""
+    words = ["earlyglow", "run", experiment.name]
+    for name, value in experiment.parameters().items():
+        words += ["-p", name, str(value).replace("'", "").replace('"', "")]
+    return shlex.join(words)
+
+
+def _compute_and_save(experiment: Experiment) -> Result:
+    start = time.monotonic()
+    computed = experiment.compute(cache_folder())
+    return save(
+        experiment.inputs(),
+        computed,
+        experiment.label(),
+        experiment.parameters(),
+        command_of(experiment),
+        time.monotonic() - start,
+        experiment.source_path,
+    )

@@ -1,0 +1,61 @@
+"""From tables of scores to tables that a reader looks at."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from earlyglow.metrics import aupr, auroc, auroc_interval, fpr_at_tpr
+
+KEYS = ["epoch", "group_size", "detector", "objective"]
+
+
+def auroc_table(scores: pd.DataFrame, id_dataset: str, confidence: float = 0.95) -> pd.DataFrame:
+    """AUROC, its interval, AUPR and FPR95 of every OOD set, detector, group size and epoch.
+
+    Args:
+        scores: columns epoch, group_size, detector, objective, dataset, score.
+        id_dataset: the in-distribution set.
+        confidence: of the DeLong intervals.
+
+    Returns:
+        One row per combination, with columns ``KEYS``, ood, n_id, n_ood, auroc, low, high, aupr,
+        fpr95; ordered by epoch.
+    """
+    rows = []
+    for keys, group in scores.groupby(KEYS, observed=True, sort=True):
+        by_set = {name: part["score"] for name, part in group.groupby("dataset", observed=True)}
+        id_scores = by_set.pop(id_dataset)
+        for ood, ood_scores in by_set.items():
+            low, high = auroc_interval(id_scores, ood_scores, confidence)
+            rows.append(
+                {
+                    **dict(zip(KEYS, keys, strict=True)),
+                    "ood": ood,
+                    "n_id": len(id_scores),
+                    "n_ood": len(ood_scores),
+                    "auroc": auroc(id_scores, ood_scores),
+                    "low": low,
+                    "high": high,
+                    "aupr": aupr(id_scores, ood_scores),
+                    "fpr95": fpr_at_tpr(id_scores, ood_scores),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def select(
+    table: pd.DataFrame, detector: str, objective: str = "", group_size: int = 1
+) -> pd.DataFrame:
+    """The rows of one detector; ``objective`` is empty for those that have none."""
+    chosen = (
+        (table["detector"] == detector)
+        & (table["objective"] == objective)
+        & (table["group_size"] == group_size)
+    )
+    return table[chosen]
+
+
+def three_epochs(epochs: pd.Series) -> tuple[float, float, float]:
+    """The first trained epoch, one in the middle of the list, and the last."""
+    trained = sorted(epoch for epoch in epochs.unique() if epoch > 0) or [0.0]
+    return trained[0], trained[len(trained) // 2], trained[-1]

@@ -1,0 +1,66 @@
+"""Recompute a stored result from nothing, and compare."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from earlyglow.experiments.registry import EXPERIMENTS
+from earlyglow.experiments.running import Experiment
+from earlyglow.store import Result, StoreError
+
+# Recomputed tables may differ by rounding that another processor or thread count does otherwise.
+_RELATIVE_TOLERANCE = 1e-3
+
+
+def differences(result: Result) -> pd.DataFrame:
+    """Recompute a result from nothing and compare: one row per table and column.
+
+    Returns:
+        Columns table, column, rows, largest_relative_difference, agrees.
+
+    Raises:
+        StoreError: the images at hand are not those of the result.
+    """
+    kind = EXPERIMENTS[result.inputs.experiment]
+    experiment = kind(**_as_fields(kind, result.manifest["parameters"]))
+    if experiment.inputs().key() != result.key:
+        raise StoreError(
+            f"{result.folder.name} cannot be recomputed here: its images are not at hand or its "
+            "steps have another version now."
+        )
+    with tempfile.TemporaryDirectory() as workspace:
+        tables = experiment.compute(Path(workspace)).tables
+    rows = [
+        _compare(name, column, table[column], tables[name][column])
+        for name, table in result.tables.items()
+        for column in table
+    ]
+    return pd.DataFrame(rows)
+
+
+def _compare(table: str, column: str, stored: pd.Series, fresh: pd.Series) -> dict[str, object]:
+    row = {"table": table, "column": column, "rows": len(stored)}
+    if len(stored) != len(fresh):
+        return {**row, "largest_relative_difference": np.inf, "agrees": False}
+    if not pd.api.types.is_float_dtype(stored):
+        same = stored.tolist() == fresh.tolist()
+        return {**row, "largest_relative_difference": 0.0 if same else np.inf, "agrees": same}
+    scale = np.maximum(np.abs(stored), np.abs(stored).mean())
+    largest = float((np.abs(stored - fresh) / scale).max())
+    agrees = largest <= _RELATIVE_TOLERANCE
+    return {**row, "largest_relative_difference": largest, "agrees": agrees}
+
+
+def _as_fields(kind: type[Experiment], parameters: dict[str, Any]) -> dict[str, Any]:
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in parameters.items()
+        if name in known
+    }

@@ -1,0 +1,168 @@
+"""How well scores separate OOD from in-distribution (ID) samples, with intervals.
+
+OOD is the positive class and a higher score means more OOD, everywhere. scikit-learn computes the
+metrics; the DeLong variance is the only formula written here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+
+from earlyglow.settings import require_choice
+
+Scores = NDArray[np.float64]
+IntervalMethod = Literal["delong", "bootstrap"]
+
+
+class Interval(NamedTuple):
+    """Ends of a confidence interval."""
+
+    low: float
+    high: float
+
+
+def auroc(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
+    """Area under the ROC curve: the chance that an OOD score exceeds an ID score, ties half.
+
+    Args:
+        id_scores: (N,) scores of in-distribution samples.
+        ood_scores: (M,) scores of OOD samples.
+
+    Returns:
+        A number in [0, 1]; 0.5 is chance.
+
+    Raises:
+        ValueError: an argument is empty, not one-dimensional, or holds NaN or infinities.
+
+    Examples:
+        >>> auroc([0.1, 0.2], [0.3, 0.4])
+        1.0
+    """
+    return float(roc_auc_score(*_labelled(id_scores, ood_scores)))
+
+
+def aupr(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
+    """Area under the precision-recall curve (average precision) with OOD as the positive class.
+
+    Unlike the AUROC it depends on the share of OOD samples, its value at chance.
+    """
+    return float(average_precision_score(*_labelled(id_scores, ood_scores)))
+
+
+def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95) -> float:
+    """Share of ID samples flagged at the highest threshold that flags ``tpr`` of the OOD samples.
+
+    Args:
+        id_scores: (N,) scores of in-distribution samples.
+        ood_scores: (M,) scores of OOD samples.
+        tpr: true-positive rate in (0, 1]; 0.95 gives the usual FPR95.
+    """
+    if not 0 < tpr <= 1:
+        raise ValueError(f"tpr is {tpr}, but it must be greater than 0 and at most 1.")
+    labels, scores = _labelled(id_scores, ood_scores)
+    false_rates, true_rates, _ = roc_curve(labels, scores, drop_intermediate=False)
+    return float(false_rates[np.searchsorted(true_rates, tpr)])
+
+
+def auroc_interval(
+    id_scores: ArrayLike,
+    ood_scores: ArrayLike,
+    confidence: float = 0.95,
+    method: IntervalMethod = "delong",
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Confidence interval of the AUROC over the draw of the ID and the OOD samples.
+
+    "delong" uses the variance of DeLong et al. (1988) on the logit scale, so that the ends stay
+    within [0, 1]. "bootstrap" takes percentiles over resamples drawn apart from each class
+    (stratified). Where the classes are separated perfectly both would have no width; the exact
+    binomial bound for min(N, M) independent pairs is used instead.
+
+    Args:
+        id_scores: (N,) scores of in-distribution samples.
+        ood_scores: (M,) scores of OOD samples.
+        confidence: coverage in (0, 1).
+        method: "delong" or "bootstrap".
+        resamples: bootstrap resamples.
+        seed: of the bootstrap.
+
+    Returns:
+        Interval(low, high).
+    """
+    require_choice("method", method, get_args(IntervalMethod))
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, but it must lie between 0 and 1.")
+    negative, positive = _scores("id_scores", id_scores), _scores("ood_scores", ood_scores)
+    area = auroc(negative, positive)
+    if area in (0.0, 1.0):
+        return _perfect(area, min(len(negative), len(positive)), confidence)
+    if method == "bootstrap":
+        return _bootstrap(negative, positive, confidence, resamples, seed)
+    deviation = math.sqrt(delong_variance(negative, positive)) / (area * (1 - area))
+    middle = math.log(area / (1 - area))
+    reach = stats.norm.ppf((1 + confidence) / 2) * deviation
+    return Interval(*(float(1 / (1 + math.exp(-(middle + s * reach)))) for s in (-1, 1)))
+
+
+def delong_variance(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
+    """Variance of the AUROC (DeLong et al. 1988) from midranks (Sun and Xu 2014, algorithm 2).
+
+    At least two samples of each class are needed.
+    """
+    negative, positive = _scores("id_scores", id_scores), _scores("ood_scores", ood_scores)
+    if min(len(negative), len(positive)) < 2:
+        raise ValueError(
+            f"there are {len(negative)} ID and {len(positive)} OOD scores, but an interval needs "
+            "at least 2 of each."
+        )
+    ranks = stats.rankdata(np.concatenate((positive, negative)))
+    count = len(positive)
+    above_negatives = (ranks[:count] - stats.rankdata(positive)) / len(negative)
+    below_positives = 1 - (ranks[count:] - stats.rankdata(negative)) / len(positive)
+    parts = (above_negatives, below_positives)
+    return float(sum(np.var(part, ddof=1) / len(part) for part in parts))
+
+
+def _bootstrap(
+    negative: Scores, positive: Scores, confidence: float, resamples: int, seed: int
+) -> Interval:
+    rng = np.random.default_rng(seed)
+    areas = [
+        auroc(rng.choice(negative, len(negative)), rng.choice(positive, len(positive)))
+        for _ in range(resamples)
+    ]
+    low, high = np.quantile(areas, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))
+
+
+def _perfect(area: float, pairs: int, confidence: float) -> Interval:
+    bound = ((1 - confidence) / 2) ** (1 / pairs)
+    return Interval(bound, 1.0) if area == 1.0 else Interval(0.0, 1 - bound)
+
+
+def _labelled(id_scores: ArrayLike, ood_scores: ArrayLike) -> tuple[Scores, Scores]:
+    negative, positive = _scores("id_scores", id_scores), _scores("ood_scores", ood_scores)
+    labels = np.concatenate((np.zeros(len(negative)), np.ones(len(positive))))
+    return labels, np.concatenate((negative, positive))
+
+
+def _scores(name: str, values: ArrayLike) -> Scores:
+    scores = np.asarray(values, dtype=np.float64)
+    if scores.ndim != 1:
+        raise ValueError(f"{name} has shape {scores.shape}, but it must be one-dimensional.")
+    if not len(scores):
+        raise ValueError(f"{name} is empty, but at least one score of each class is needed.")
+    if not np.isfinite(scores).all():
+        bad = np.count_nonzero(~np.isfinite(scores))
+        raise ValueError(
+            f"{name} holds {bad} values that are NaN or infinite, but scores must be finite; look "
+            "for a diverged model."
+        )
+    return scores

@@ -1,0 +1,256 @@
+"""Results: small tables kept under the hash of what they mean, with a manifest in the clear."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from earlyglow.cache import cache_folder
+from earlyglow.provenance import PACKAGE, device_name, software, source_digests
+from earlyglow.settings import digest
+
+FORMAT = "earlyglow-result-1"
+Tables = dict[str, pd.DataFrame]
+
+
+class StoreError(Exception):
+    """A stored result that cannot be used; the message names it and the remedy."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that a result depends on.
+
+    Attributes:
+        experiment: its name.
+        configuration: its settings, JSON-like.
+        data: fingerprint of the pixels by "name/split"; None where the images are not at hand.
+        seed: of everything random in it.
+        versions: semantic version of each step on its path.
+    """
+
+    experiment: str
+    configuration: dict[str, Any]
+    data: dict[str, str | None]
+    seed: int
+    versions: dict[str, int]
+
+    def key(self) -> str:
+        """SHA-256 (hexadecimal) of all of it."""
+        return digest(asdict(self))
+
+    def agrees_with(self, other: Inputs) -> bool:
+        """Whether both mean the same, as far as the images at hand can tell."""
+        same = asdict(self) | {"data": None} == asdict(other) | {"data": None}
+        return same and all(
+            name in other.data and mine in (None, other.data[name])
+            for name, mine in self.data.items()
+        )
+
+
+@dataclass(frozen=True)
+class Computed:
+    """Tables fresh from a computation.
+
+    Attributes:
+        tables: by name.
+        source: digest of each source file on their path, as it was when the file was used: what
+            was found half-done in a cache keeps the digests of then.
+    """
+
+    tables: Tables
+    source: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Tables and the manifest that says where they come from."""
+
+    tables: Tables
+    manifest: dict[str, Any]
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        """The hash of the result's inputs."""
+        return self.manifest["key"]
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the result depends on."""
+        return Inputs(**self.manifest["inputs"])
+
+    def moved_sources(self) -> list[str]:
+        """Files on the result's path whose meaning has changed since it was computed."""
+        recorded = self.manifest["source"]
+        now = source_digests(self.manifest["path"])
+        return sorted(name for name in recorded | now if recorded.get(name) != now.get(name))
+
+    def provenance(self) -> str:
+        """One line for a reader: key, device, time, and whether the source has moved since."""
+        moved = self.moved_sources()
+        state = f"source changed since: {', '.join(moved)}" if moved else "source unchanged"
+        return (
+            f"result {self.key[:12]}, computed on {self.manifest['device']} in "
+            f"{self.manifest['seconds'] / 60:.0f} min; {state}"
+        )
+
+
+def committed_folder() -> Path:
+    """Where the published results lie: in the installed package, or in the checkout."""
+    packaged = PACKAGE / "_results"
+    return packaged if packaged.is_dir() else PACKAGE.parents[1] / "results"
+
+
+def working_folder() -> Path:
+    """Where new results are kept: ``$EARLYGLOW_RESULTS``, or the user's cache."""
+    chosen = os.environ.get("EARLYGLOW_RESULTS")
+    return Path(chosen) if chosen else cache_folder() / "results"
+
+
+def find(inputs: Inputs) -> Result | None:
+    """The stored result of these inputs, or None.
+
+    Where some images are not at hand, a result agrees whose other inputs are the same.
+    """
+    for folder in _result_folders(inputs.experiment):
+        if inputs.agrees_with(Inputs(**_read_manifest(folder)["inputs"])):
+            return load(folder)
+    return None
+
+
+def all_results() -> Iterator[Result]:
+    """Every stored result, the published ones first."""
+    for folder in _result_folders("*"):
+        yield load(folder)
+
+
+def load(folder: Path) -> Result:
+    """Read a result.
+
+    Raises:
+        StoreError: the folder is not a result of earlyglow, or a table is missing or damaged.
+    """
+    manifest = _read_manifest(folder)
+    tables = {}
+    for name, expected in manifest["tables"].items():
+        path = folder / f"{name}.parquet"
+        if not path.is_file() or _sha256(path) != expected:
+            raise StoreError(
+                f"{path} is missing or does not match its manifest; restore it (git checkout) or "
+                f"delete {folder} and compute it again."
+            )
+        tables[name] = pd.read_parquet(path)
+    return Result(tables, manifest, folder)
+
+
+def save(
+    inputs: Inputs,
+    computed: Computed,
+    label: str,
+    parameters: Mapping[str, object],
+    command: str,
+    seconds: float,
+    path: Sequence[str],
+) -> Result:
+    """Write a result whole or not at all; where another process was faster, keep its copy.
+
+    Args:
+        inputs: what the result depends on; all fingerprints must be known.
+        computed: the tables and the source that made them.
+        label: a readable start for the folder's name.
+        parameters: the experiment's parameters.
+        command: the command that recreates it.
+        seconds: how long it took.
+        path: parts of the package whose source the result depends on.
+    """
+    final = working_folder() / inputs.experiment / f"{label}-{inputs.key()[:12]}"
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".unfinished-"))
+    try:
+        digests = {}
+        for name, table in computed.tables.items():
+            file = temporary / f"{name}.parquet"
+            table.to_parquet(file, index=False, compression="zstd")
+            digests[name] = _sha256(file)
+        manifest = {
+            "format": FORMAT,
+            "key": inputs.key(),
+            "inputs": asdict(inputs),
+            "tables": digests,
+            "parameters": dict(parameters),
+            "command": command,
+            "seconds": round(seconds, 1),
+            "device": device_name(),
+            "software": software(),
+            "path": list(path),
+            "source": computed.source,
+        }
+        text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+        (temporary / "manifest.json").write_text(text)
+        temporary.chmod(0o755)
+        _publish(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return load(final)
+
+
+def record_source(result: Result) -> None:
+    """Note in the manifest that the present source gives the same tables."""
+    manifest = {**result.manifest, "source": source_digests(result.manifest["path"])}
+    path = result.folder / "manifest.json"
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    temporary.replace(path)
+
+
+def _publish(temporary: Path, final: Path) -> None:
+    try:
+        temporary.rename(final)
+    except OSError:
+        # A folder that is not empty cannot be replaced: somebody else stored the same key.
+        if not (final / "manifest.json").is_file():
+            raise
+
+
+def _result_folders(experiment: str) -> Iterator[Path]:
+    seen = set()
+    for root in (committed_folder(), working_folder()):
+        for manifest in sorted(root.glob(f"{experiment}/*/manifest.json")):
+            folder = manifest.parent
+            if not folder.name.startswith(".") and folder.resolve() not in seen:
+                seen.add(folder.resolve())
+                yield folder
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text())
+        key_agrees = Inputs(**manifest["inputs"]).key() == manifest["key"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path} is not a readable manifest ({type(error).__name__}); restore it or delete "
+            f"{folder}."
+        ) from error
+    if manifest.get("format") != FORMAT or not key_agrees:
+        raise StoreError(
+            f"{path} is foreign: its format is {manifest.get('format')!r} and its key "
+            f"{'agrees' if key_agrees else 'disagrees'} with its inputs; restore it or delete "
+            f"{folder}."
+        )
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -27,14 +28,16 @@ def source_digests(parts: Iterable[str]) -> dict[str, str]:
     Args:
         parts: folders or modules relative to the package, such as "flows" or "metrics.py".
     """
-    files = [
-        file
-        for part in parts
-        for file in (sorted((PACKAGE / part).rglob("*.py")) or [PACKAGE / part])
-    ]
+    prefixes = tuple(part if part.endswith(".py") else f"{part}/" for part in parts)
+    return {name: value for name, value in _snapshot().items() if name.startswith(prefixes)}
+
+
+@functools.cache
+def _snapshot() -> dict[str, str]:
+    """Digests of the whole package, read once: a long run must not see a later edit."""
     return {
         file.relative_to(PACKAGE).as_posix(): source_digest(file.read_text())
-        for file in sorted(files)
+        for file in sorted(PACKAGE.rglob("*.py"))
     }
 
 

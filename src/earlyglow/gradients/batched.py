@@ -31,8 +31,10 @@ def batched_norms(
         ValueError: a parameter's layer cannot be handled; the parameter is named.
     """
     watch = _Watch(model, len(x), group_sizes)
+    # The parameters are frozen, so that the graph has to start at the images.
+    start = x.detach().requires_grad_() if x.is_floating_point() else x
     with _frozen(model), watch.attached():
-        total = objective(model, x).sum()
+        total = objective(model, start).sum()
         if total.requires_grad:
             total.backward()
     return watch.norms(x)

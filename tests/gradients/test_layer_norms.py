@@ -1,0 +1,289 @@
+"""Every backend against one backward pass per group, written out here in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from earlyglow.flows import DenseGlow, Glow
+from earlyglow.gradients import layer_gradient_norms, layer_gradient_norms_by_group
+from earlyglow.gradients.contributions import Dense, Outer, add
+
+
+def perturbed(module: nn.Module) -> nn.Module:
+    generator = torch.Generator().manual_seed(1)
+    for parameter in module.parameters():
+        parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
+    return module.double().eval()
+
+
+def reference(
+    model: nn.Module, x: Tensor, size: int, objective: Callable[[nn.Module, Tensor], Tensor]
+) -> Tensor:
+    """Squared norms from ``backward`` and ``.grad``, one group at a time."""
+    rows = []
+    for start in range(0, len(x) - size + 1, size):
+        model.zero_grad(set_to_none=True)
+        objective(model, x[start : start + size]).sum().backward()
+        rows.append(
+            [0.0 if p.grad is None else float((p.grad**2).sum()) for p in model.parameters()]
+        )
+    model.zero_grad(set_to_none=True)
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+OBJECTIVES = {
+    "log_prob": lambda model, x: model.log_prob(x),
+    "sum_z": lambda model, x: model.final_latent(x).flatten(1).sum(1),
+}
+MODELS: dict[str, Callable[[], nn.Module]] = {
+    "glow": lambda: Glow((1, 8, 8), levels=2, steps=2, hidden=6),
+    "glow, colour, not square": lambda: Glow((3, 4, 8), levels=2, steps=1, hidden=5),
+    "dense glow": lambda: DenseGlow((1, 4, 3), steps=4, hidden=8, depth=2),
+}
+
+
+@pytest.mark.parametrize("backend", ["loop", "vmap", "batched"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("name", MODELS)
+def test_flows_against_one_backward_per_group(name: str, objective: str, backend: str) -> None:
+    model = perturbed(MODELS[name]())
+    x = torch.rand(11, *model.image_shape, dtype=torch.float64) - 0.5
+    for size in (1, 5):
+        expected = reference(model, x, size, OBJECTIVES[objective])
+        found = layer_gradient_norms(model, x, size, backend, objective, chunk_size=4)
+        assert found.names == tuple(name for name, _ in model.named_parameters())
+        assert found.values.shape == (11 // size, len(found.names))
+        torch.testing.assert_close(found.values, expected, rtol=1e-9, atol=1e-18)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_float32_is_close_to_float64(name: str) -> None:
+    model = perturbed(MODELS[name]())
+    x = torch.rand(6, *model.image_shape, dtype=torch.float64) - 0.5
+    expected = layer_gradient_norms(model, x, backend="loop").values
+    found = layer_gradient_norms(model.float(), x.float()).values.double()
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-9)
+
+
+def test_several_group_sizes_at_once() -> None:
+    model = perturbed(MODELS["glow"]())
+    x = torch.rand(23, 1, 8, 8, dtype=torch.float64) - 0.5
+    together = layer_gradient_norms_by_group(model, x, (1, 4, 6), chunk_size=5)
+    for size in (1, 4, 6):
+        apart = layer_gradient_norms(model, x, size)
+        assert together[size].values.shape == (23 // size, len(apart.names))
+        torch.testing.assert_close(together[size].values, apart.values)
+
+
+class Mixed(nn.Module):
+    """Layers with rules and without, one of them used twice, one never."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Linear(2, 2)
+        self.stem = nn.Conv2d(2, 4, 3, stride=2, padding=1)
+        self.norm = nn.GroupNorm(2, 4)
+        self.grouped = nn.Conv2d(4, 4, 3, padding=1, groups=2, dilation=1)
+        self.wide = nn.Conv2d(4, 3, (1, 3), padding=(0, 1), bias=False)
+        self.up = nn.ConvTranspose2d(3, 2, 2, stride=2)
+        self.layer_norm = nn.LayerNorm(32)
+        self.twice = nn.Linear(32, 32)
+        self.frozen_norm = nn.BatchNorm2d(2)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        h = torch.relu(self.norm(self.stem(x)))
+        h = self.frozen_norm(self.up(self.wide(self.grouped(h)))).flatten(1)
+        h = self.twice(torch.tanh(self.twice(self.layer_norm(h))))
+        return h.square().sum(1)
+
+
+def test_other_layers_and_shared_weights() -> None:
+    model = perturbed(Mixed())
+    x = torch.randn(6, 2, 4, 4, dtype=torch.float64)
+    for size in (1, 3):
+        expected = reference(model, x, size, OBJECTIVES["log_prob"])
+        assert (expected[:, 2:] > 0).all()
+        for backend in ("batched", "vmap"):
+            found = layer_gradient_norms(model, x, size, backend)
+            torch.testing.assert_close(found.values, expected, rtol=1e-9, atol=1e-18)
+            assert (found.values[:, :2] == 0).all()
+
+
+class Tokens(nn.Module):
+    """An embedding, a positions-wise linear layer, and one weight tied in two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(7, 5)
+        self.mix = nn.Linear(5, 5)
+        self.out = nn.Linear(5, 7, bias=False)
+        self.out.weight = self.embedding.weight
+
+    def log_prob(self, tokens: Tensor) -> Tensor:
+        logits = self.out(torch.relu(self.mix(self.embedding(tokens)))).log_softmax(-1)
+        return logits.gather(2, tokens[..., None]).flatten(1).sum(1)
+
+
+def test_embedding_and_tied_weights() -> None:
+    model = perturbed(Tokens())
+    tokens = torch.randint(0, 7, (6, 9), generator=torch.Generator().manual_seed(0))
+    for size in (1, 2):
+        expected = reference(model, tokens, size, OBJECTIVES["log_prob"])
+        found = layer_gradient_norms(model, tokens, size)
+        torch.testing.assert_close(found.values, expected, rtol=1e-9, atol=1e-18)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    channels=st.lists(st.integers(1, 9), min_size=2, max_size=4),
+    kernels=st.lists(st.sampled_from([1, 2, 3, 5]), min_size=3, max_size=3),
+    height=st.integers(5, 8),
+    width=st.integers(5, 8),
+    size=st.integers(1, 3),
+    seed=st.integers(0, 1000),
+)
+def test_random_convolutional_models(
+    channels: list[int], kernels: list[int], height: int, width: int, size: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    layers: list[nn.Module] = []
+    for before, after, kernel in zip(channels, channels[1:], kernels, strict=False):
+        layers += [nn.Conv2d(before, after, kernel, padding=kernel // 2), nn.Tanh()]
+    model = nn.Sequential(*layers).double()
+
+    def objective(model: nn.Module, x: Tensor) -> Tensor:
+        return model(x).flatten(1).square().sum(1)
+
+    x = torch.randn(6, channels[0], height, width, dtype=torch.float64)
+    expected = reference(model, x, size, objective)
+    found = layer_gradient_norms(model, x, size, objective=objective, chunk_size=3)
+    torch.testing.assert_close(found.values, expected, rtol=1e-9, atol=1e-18)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    positions=st.integers(1, 12),
+    outputs=st.integers(1, 12),
+    inputs=st.integers(1, 12),
+    size=st.sampled_from([1, 2, 3]),
+)
+def test_outer_is_its_dense_form(positions: int, outputs: int, inputs: int, size: int) -> None:
+    """Whichever way the norm is formed, it is that of the summed outer products."""
+    generator = torch.Generator().manual_seed(positions * 100 + outputs * 10 + inputs)
+    d = torch.randn(6, positions, outputs, generator=generator, dtype=torch.float64)
+    a = torch.randn(6, positions, inputs, generator=generator, dtype=torch.float64)
+    gradients = torch.einsum("ntp,ntd->npd", d, a).unflatten(0, (-1, size)).sum(1)
+    expected = gradients.square().sum((1, 2))
+    torch.testing.assert_close(Outer(d, a).grouped(size).squared_norm(), expected)
+    doubled = add(Outer(d, a), Outer(d, a)).grouped(size)
+    torch.testing.assert_close(doubled.squared_norm(), 4 * expected)
+    mixed = add(Outer(d, a), Dense(torch.einsum("ntp,ntd->npd", d, a)))
+    torch.testing.assert_close(mixed.grouped(size).squared_norm(), 4 * expected)
+
+
+def test_log_determinant_terms_are_there() -> None:
+    """What Opacus drops: without the log-determinants the norms of these tensors differ."""
+    model = perturbed(MODELS["glow"]())
+    x = torch.rand(4, 1, 8, 8, dtype=torch.float64) - 0.5
+
+    def without_log_det(model: nn.Module, x: Tensor) -> Tensor:
+        log_det = model(x)[1]
+        return model.log_prob(x) - log_det
+
+    whole = layer_gradient_norms(model, x)
+    part = layer_gradient_norms(model, x, objective=without_log_det)
+    columns = [i for i, name in enumerate(whole.names) if name.endswith("log_diagonal")]
+    assert columns
+    relative = (whole.values / part.values - 1).abs()[:, columns]
+    assert (relative > 1e-3).all()
+    expected = reference(model, x, 1, without_log_det)
+    torch.testing.assert_close(part.values, expected, rtol=1e-9, atol=1e-18)
+
+
+@pytest.mark.parametrize("backend", ["loop", "vmap", "batched"])
+def test_the_model_is_left_as_it_was(backend: str) -> None:
+    model = Glow((1, 4, 4), levels=1, steps=1, hidden=3).train()
+    model.levels[0].steps[1].steps[0].eval()
+    frozen = next(model.parameters()).requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    layer_gradient_norms(model, torch.rand(4, 1, 4, 4), backend="batched")
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert not frozen.requires_grad
+    assert all(p.requires_grad for p in list(model.parameters())[1:])
+    assert all(p.grad is None for p in model.parameters())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_works_inside_no_grad() -> None:
+    model = perturbed(MODELS["glow"]())
+    x = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+    with torch.no_grad():
+        inside = layer_gradient_norms(model, x).values
+    torch.testing.assert_close(inside, layer_gradient_norms(model, x).values)
+
+
+class InPlace(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return torch.nn.functional.relu(self.linear(x), inplace=True).sum(1)
+
+
+class TwoInputs(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.both = nn.Bilinear(3, 3, 2)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.both(x, x).sum(1)
+
+
+class Whole(nn.Module):
+    """A layer that mixes the samples, whose output has another first dimension."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.linear(x.repeat(2, 1)).sum(1)[: len(x)]
+
+
+@pytest.mark.parametrize(
+    ("model", "match"),
+    [
+        (InPlace(), r"linear\.weight, linear\.bias of Linear: .*changed in place"),
+        (TwoInputs(), r"both\.weight.*more than one tensor"),
+        (Whole(), r"linear\.weight.*not \(N, \.\.\.\)"),
+    ],
+)
+def test_what_cannot_be_handled_is_named(model: nn.Module, match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        layer_gradient_norms(model, torch.randn(4, 3))
+    assert all(p.requires_grad for p in model.parameters())
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_wrong_arguments_are_named() -> None:
+    model = MODELS["glow"]()
+    x = torch.zeros(3, 1, 8, 8)
+    with pytest.raises(ValueError, match=r"no backend 'batch'.*Did you mean 'batched'"):
+        layer_gradient_norms(model, x, backend="batch")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"no objective 'logprob'.*log_prob, sum_z"):
+        layer_gradient_norms(model, x, objective="logprob")
+    with pytest.raises(ValueError, match=r"group_size is 4, but there are only 3"):
+        layer_gradient_norms(model, x, group_size=4)
+    with pytest.raises(ValueError, match="group_size is 0"):
+        layer_gradient_norms(model, x, group_size=0)
+    with pytest.raises(TypeError, match="Linear has no method 'log_prob'"):
+        layer_gradient_norms(nn.Linear(2, 2), torch.zeros(3, 2))

@@ -23,7 +23,7 @@ lint: .venv/.installed  ## check style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
-notebooks: .venv/.installed  ## execute the committed notebooks again at their defaults
+notebooks: .venv/.installed  ## execute the committed notebooks and draw the figures again
 	$(BIN)/python book/refresh_notebooks.py
 
 results: .venv/.installed  ## compute the published results that are missing (minutes to hours)

@@ -135,11 +135,22 @@ def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
             kernel_name="python3",
             progress_bar=False,
         )
+        _remove_timings(output)
     finally:
         if before is None:
             del os.environ["EARLYGLOW_PROGRESS"]
         else:
             os.environ["EARLYGLOW_PROGRESS"] = before
+
+
+def _remove_timings(path: Path) -> None:
+    """Take out what papermill notes of time and place, so that equal runs give equal files."""
+    notebook = nbformat.read(path, as_version=4)
+    for holder in (notebook, *notebook.cells):
+        for noted in ("papermill", "execution"):
+            holder.metadata.pop(noted, None)
+    notebook.metadata.pop("language_info", None)
+    nbformat.write(notebook, path)
 
 
 def _convert(parameter: Parameter, value: object) -> object:

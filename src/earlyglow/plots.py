@@ -136,7 +136,7 @@ def picture_rows(pictures: pd.DataFrame, rows: dict[str, tuple[str, float]]) -> 
         rows: label → (kind, epoch) of each row.
     """
     images = {
-        label: _unpack(pictures[(pictures["kind"] == kind) & (pictures["epoch"] == epoch)])
+        label: unpack(pictures[(pictures["kind"] == kind) & (pictures["epoch"] == epoch)])
         for label, (kind, epoch) in rows.items()
     }
     return image_rows({label: row for label, row in images.items() if len(row)})
@@ -261,7 +261,8 @@ def _common_legend(figure: Figure, axis: Axes) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
 
 
-def _unpack(pictures: pd.DataFrame) -> NDArray[np.uint8]:
+def unpack(pictures: pd.DataFrame) -> NDArray[np.uint8]:
+    """Stored pictures as uint8 (N, C, H, W)."""
     if not len(pictures):
         return np.zeros((0, 1, 1, 1), np.uint8)
     shape = tuple(map(int, pictures["shape"].iloc[0].split("x")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 
 def progress_bar(total: int, description: str, unit: str, initial: int = 0) -> tqdm:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -220,6 +222,24 @@ def test_the_model_is_left_as_it_was(backend: str) -> None:
     assert all(p.requires_grad for p in list(model.parameters())[1:])
     assert all(p.grad is None for p in model.parameters())
     assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_memory_is_freed() -> None:
+    """Tensors that a graph's hooks keep alive are not freed: it once leaked every batch."""
+    model = perturbed(MODELS["glow"]())
+    x = torch.rand(4, 1, 8, 8, dtype=torch.float64)
+    layer_gradient_norms(model, x)
+    gc.collect()
+    nodes = []
+
+    def objective(model: nn.Module, x: Tensor) -> Tensor:
+        values = model.log_prob(x)
+        nodes.append(weakref.ref(values.grad_fn))
+        return values
+
+    layer_gradient_norms(model, x, objective=objective)
+    gc.collect()
+    assert nodes[0]() is None
 
 
 def test_works_inside_no_grad() -> None:

@@ -35,6 +35,7 @@ def batched_norms(
     start = x.detach().requires_grad_() if x.is_floating_point() else x
     with _frozen(model), watch.attached():
         total = objective(model, start).sum()
+        watch.end_forward()
         if total.requires_grad:
             total.backward()
     return watch.norms(x)
@@ -50,15 +51,27 @@ class _Watch:
         self.partial: dict[str, Contribution] = {}
         self.found: dict[int, dict[str, Tensor]] = {size: {} for size in group_sizes}
         self.applying_rule = False
+        self._hooks = ExitStack()
+        self._outputs: list[tuple[nn.Module, Tensor, int]] = []
 
     @contextmanager
     def attached(self) -> Iterator[None]:
-        with ExitStack() as stack:
+        # A hook on a tensor holds the graph that holds the hook: a cycle that Python cannot see
+        # through, so that every hook has to be removed or the batch's memory is never freed.
+        with self._hooks:
             for layer in self.model.modules():
                 if next(layer.parameters(recurse=False), None) is not None:
                     handle = layer.register_forward_hook(self._keep, with_kwargs=True)
-                    stack.callback(handle.remove)
+                    self._hooks.callback(handle.remove)
             yield
+
+    def end_forward(self) -> None:
+        """Refuse outputs that were changed in place, and let go of all outputs."""
+        for layer, output, version in self._outputs:
+            if output._version != version:
+                reason = "its output was changed in place afterwards"
+                raise ValueError(self._refusal(layer, self._names_of(layer), reason))
+        self._outputs.clear()
 
     def norms(self, x: Tensor) -> dict[int, Tensor]:
         """Norms in the order of the model's parameters; zero where no gradient arrived."""
@@ -90,21 +103,17 @@ class _Watch:
                 raise ValueError(self._refusal(layer, names, "its outputs are not (N, ...)"))
             if not output.requires_grad:
                 output.requires_grad_()
+            self._outputs.append((layer, output, output._version))
         self.pending.update(names.values())
-        versions = [output._version for output in outputs]
         kept = x.detach()
 
         def arrive(gradients: Any) -> None:
-            if [output._version for output in outputs] != versions:
-                raise ValueError(
-                    self._refusal(layer, names, "its output was changed in place afterwards")
-                )
             self.applying_rule = True
             with torch.no_grad():
                 self._contribute(layer, names, kept, tuple(gradients))
             self.applying_rule = False
 
-        register_multi_grad_hook(outputs, arrive)
+        self._hooks.callback(register_multi_grad_hook(outputs, arrive).remove)
         return result
 
     def _contribute(

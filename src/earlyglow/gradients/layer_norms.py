@@ -18,6 +18,9 @@ from earlyglow.gradients.vmap import vmap_norms
 from earlyglow.progress import progress_bar
 from earlyglow.settings import require_least, unknown
 
+_CHUNK_NUMBERS = 200_000
+_LARGEST_CHUNK = 256
+
 Backend = Literal["loop", "vmap", "batched"]
 _BACKENDS: dict[str, Callable[..., dict[int, Tensor]]] = {
     "loop": loop_norms,
@@ -47,7 +50,7 @@ def layer_gradient_norms(
     group_size: int = 1,
     backend: Backend = "batched",
     objective: str | Objective = "log_prob",
-    chunk_size: int = 32,
+    chunk_size: int | None = None,
 ) -> LayerNorms:
     """Squared norms ``‖∇_{θ_l} Σ_i f(x_i)‖²`` for each parameter tensor l and each group of images.
 
@@ -64,6 +67,7 @@ def layer_gradient_norms(
             backward pass for all).
         objective: "log_prob", "sum_z" (the released code's), or a callable (model, x) -> (N,).
         chunk_size: images in one pass; a bound on memory that changes no result beyond rounding.
+            Where omitted, as many as hold about 200,000 numbers, at most 256.
 
     Returns:
         LayerNorms with values (N // group_size, L) on the model's device.
@@ -90,7 +94,7 @@ def layer_gradient_norms_by_group(
     group_sizes: Sequence[int],
     backend: Backend = "batched",
     objective: str | Objective = "log_prob",
-    chunk_size: int = 32,
+    chunk_size: int | None = None,
 ) -> dict[int, LayerNorms]:
     """:func:`layer_gradient_norms` for several group sizes at the price of one backward pass."""
     if backend not in get_args(Backend):
@@ -106,13 +110,17 @@ def layer_gradient_norms_by_group(
     function = find_objective(objective, model)
     rows: dict[int, list[Tensor]] = {size: [] for size in sizes}
     with _evaluating(model), progress_bar(len(x), "gradient norms", "image") as progress:
-        for chunk, complete in _chunks(x, sizes, chunk_size):
+        for chunk, complete in _chunks(x, sizes, chunk_size or _usual_chunk(x)):
             norms = _BACKENDS[backend](model, chunk, complete, function)
             for size, values in norms.items():
                 rows[size].append(values.detach())
             progress.update(len(chunk))
     names = tuple(name for name, _ in model.named_parameters())
     return {size: LayerNorms(torch.cat(rows[size]), names, size) for size in sizes}
+
+
+def _usual_chunk(x: Tensor) -> int:
+    return min(max(_CHUNK_NUMBERS // x[0].numel(), 1), _LARGEST_CHUNK)
 
 
 def _chunks(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from earlyglow.cache import atomic_path
 from earlyglow.datasets import ImageSet

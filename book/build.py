@@ -1,0 +1,53 @@
+"""Execute every notebook into a staging copy, build the book strictly, and say where it is."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from earlyglow.experiments import NOTEBOOKS
+from earlyglow.notebooks import execute, find_notebook
+
+ROOT = Path(__file__).parents[1]
+
+
+def stage(folder: Path) -> None:
+    """Copy the book's sources to ``folder`` and execute the notebooks there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "book", folder / "book")
+    (folder / "notebooks").mkdir()
+    for name in NOTEBOOKS:
+        print(f"executing {name}", flush=True)
+        execute(find_notebook(name), folder / "notebooks" / f"{name}.ipynb", {})
+
+
+def build(source: Path, output: Path) -> Path:
+    """Build the staged book; any warning fails. Returns the first page."""
+    command = [
+        str(Path(sys.executable).with_name("jupyter-book")),
+        *("build", str(source), "--path-output", str(output), "-n", "-W", "--keep-going", "-q"),
+    ]
+    subprocess.run(command, check=True)
+    return output / "_build" / "html" / "index.html"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=ROOT / "build")
+    output = parser.parse_args().output.resolve()
+    stage(output / "source")
+    try:
+        page = build(output / "source", output)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"the book was not built: see the warnings above (exit code {error.returncode})")
+    print(f"\nThe book is built. Open {page}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Execute the committed notebooks at their defaults, and draw the book's figures again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+
+from earlyglow import load_images, plots
+from earlyglow.experiments import NOTEBOOKS, EpochSweep, auroc_table, result_of, select
+from earlyglow.notebooks import execute, find_notebook
+from earlyglow.store import Result
+
+FIGURES = Path(__file__).parent / "figures"
+ID_DATASETS = ("fashion_mnist", "cifar10", "gtsrb")
+
+
+def main() -> None:
+    for name in NOTEBOOKS:
+        print(f"executing {name}", flush=True)
+        path = find_notebook(name)
+        execute(path, path, {})
+    matplotlib.use("agg")
+    FIGURES.mkdir(exist_ok=True)
+    results = {name: result_of(EpochSweep(id_dataset=name)) for name in ID_DATASETS}
+    figures = {
+        "kinds_of_images": kinds_of_images(results),
+        "epoch_sweep": epoch_sweep(results),
+        "samples": samples(results["cifar10"]),
+    }
+    for name, figure in figures.items():
+        # No date or version in the file, so that the same figure is the same file.
+        figure.savefig(FIGURES / f"{name}.png", dpi=160, metadata={"Software": None})
+        plt.close(figure)
+
+
+def kinds_of_images(results: dict[str, Result]) -> plt.Figure:
+    """A row of each of four kinds."""
+    rows = {
+        plots.title_of(name): load_images(name, limit=12).images.numpy()
+        for name in ("digits", "textures")
+    }
+    for name in ("fashion_mnist", "gtsrb"):
+        pictures = results[name].tables["pictures"]
+        rows[plots.title_of(name)] = plots.unpack(pictures[pictures["kind"] == name])
+    return plots.image_rows(rows)
+
+
+def epoch_sweep(results: dict[str, Result]) -> plt.Figure:
+    """The gradient score's AUROC over epochs, one panel per ID set."""
+    tables = {
+        f"ID: {plots.title_of(name)}": select(
+            auroc_table(result.tables["scores"], name), "layer_gradients", "log_prob"
+        )
+        for name, result in results.items()
+    }
+    return plots.auroc_over_epochs(tables)
+
+
+def samples(result: Result) -> plt.Figure:
+    """Samples from untrained to trained."""
+    pictures = result.tables["pictures"]
+    epochs = sorted(pictures["epoch"].unique())
+    return plots.picture_rows(pictures, plots.samples_of(pictures, epochs))
+
+
+if __name__ == "__main__":
+    main()

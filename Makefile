@@ -2,8 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Two test processes with one thread each are faster than one with two.
-export PYTHONWARNINGS := ignore::DeprecationWarning:papermill,ignore::DeprecationWarning:jupyter_client
+
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint notebooks results bench clean

@@ -5,12 +5,20 @@ from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, Typic
 from earlyglow.flows import DenseGlow, Flow, Glow, bits_per_dim
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
 from earlyglow.metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr
-from earlyglow.training import TrainingConfig, TrainingRun, load_weights, train
+from earlyglow.training import (
+    CheckpointError,
+    NonFiniteLossError,
+    TrainingConfig,
+    TrainingRun,
+    load_weights,
+    train,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DATASETS",
+    "CheckpointError",
     "DatasetError",
     "DenseGlow",
     "Flow",
@@ -20,6 +28,7 @@ __all__ = [
     "LayerGradientDetector",
     "LayerNorms",
     "LikelihoodDetector",
+    "NonFiniteLossError",
     "TrainingConfig",
     "TrainingRun",
     "TypicalityDetector",

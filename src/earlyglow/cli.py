@@ -127,3 +127,7 @@ def _read_parameters(file: Path | None) -> dict[str, object]:
     if not isinstance(values, dict):
         raise click.ClickException(f"{file} must hold a mapping of parameter names to values.")
     return values
+
+
+if __name__ == "__main__":
+    main()

@@ -130,6 +130,7 @@ def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
         (N,) bits per dimension; lower is a better fit.
 
     Examples:
+        >>> import torch
         >>> bits_per_dim(torch.tensor([0.0]), dims=3072)
         tensor([8.])
     """

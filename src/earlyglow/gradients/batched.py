@@ -31,11 +31,11 @@ def batched_norms(
         ValueError: a parameter's layer cannot be handled; the parameter is named.
     """
     watch = _Watch(model, len(x), group_sizes)
-    # The parameters are frozen, so that the graph has to start at the images.
+    # Inside the layers the parameters are frozen, so that the graph has to start at the images.
     start = x.detach().requires_grad_() if x.is_floating_point() else x
-    with _frozen(model), watch.attached():
+    with _all_requiring_grad(model), watch.attached():
         total = objective(model, start).sum()
-        watch.end_forward()
+        watch.end_forward(total)
         if total.requires_grad:
             total.backward()
     return watch.norms(x)
@@ -61,12 +61,28 @@ class _Watch:
         with self._hooks:
             for layer in self.model.modules():
                 if next(layer.parameters(recurse=False), None) is not None:
-                    handle = layer.register_forward_hook(self._keep, with_kwargs=True)
-                    self._hooks.callback(handle.remove)
+                    before = layer.register_forward_pre_hook(self._freeze)
+                    self._hooks.callback(before.remove)
+                    after = layer.register_forward_hook(self._keep, with_kwargs=True)
+                    self._hooks.callback(after.remove)
             yield
 
-    def end_forward(self) -> None:
-        """Refuse outputs that were changed in place, and let go of all outputs."""
+    def end_forward(self, total: Tensor) -> None:
+        """Refuse what no rule has seen, and let go of all outputs.
+
+        A parameter that requires a gradient here was used outside of its layer's forward: as
+        ``F.linear(x, layer.weight)``, say.
+        """
+        if total.requires_grad:
+            outside = torch.autograd.grad(
+                total, list(self.names), allow_unused=True, retain_graph=True
+            )
+            used = [n for n, g in zip(self.names.values(), outside, strict=True) if g is not None]
+            if used:
+                raise ValueError(
+                    f"the batched backend cannot handle {', '.join(used)}: used outside of its "
+                    "layer's forward; use backend='vmap' or 'loop'."
+                )
         for layer, output, version in self._outputs:
             if output._version != version:
                 reason = "its output was changed in place afterwards"
@@ -91,10 +107,18 @@ class _Watch:
             for size, found in self.found.items()
         }
 
+    def _freeze(self, layer: nn.Module, _: Any) -> None:
+        """Forward pre-hook: inside the layer its parameters need no gradient."""
+        if not self.applying_rule:
+            for parameter in layer.parameters(recurse=False):
+                parameter.requires_grad_(False)
+
     def _keep(self, layer: nn.Module, args: Any, kwargs: Any, result: Any) -> Any:
         """Forward hook: remember the input and wait for the outputs' gradients."""
         if self.applying_rule:
             return result
+        for parameter in layer.parameters(recurse=False):
+            parameter.requires_grad_()
         names = self._names_of(layer)
         outputs = result if isinstance(result, tuple) else (result,)
         x = self._only_input(layer, names, args, kwargs)
@@ -161,12 +185,12 @@ class _Watch:
 
 
 @contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """No gradient with respect to a parameter is computed inside."""
+def _all_requiring_grad(model: nn.Module) -> Iterator[None]:
+    """Every parameter requires a gradient inside, and is as it was afterwards."""
     before = [(p, p.requires_grad) for p in model.parameters()]
     try:
         for parameter, _ in before:
-            parameter.requires_grad_(False)
+            parameter.requires_grad_()
         yield
     finally:
         for parameter, required in before:

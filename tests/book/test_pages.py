@@ -1,0 +1,114 @@
+"""The book is built strictly, and each of its pages opens in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    "book/introduction.html",
+    "book/glow.html",
+    "book/score.html",
+    "notebooks/quickstart.html",
+    "notebooks/epoch_sweep.html",
+    "notebooks/three_sweeps.html",
+    "book/rerun.html",
+    "book/api.html",
+    "book/references.html",
+]
+pytestmark = pytest.mark.xdist_group("book")
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The HTML folder of a book built from scratch without data, from stored results."""
+    output = tmp_path_factory.mktemp("book")
+    environment = {**os.environ, "EARLYGLOW_CACHE": str(output / "cache"), "HOME": str(output)}
+    environment.pop("EARLYGLOW_DATA", None)
+    built = subprocess.run(
+        [sys.executable, str(ROOT / "book" / "build.py"), "--output", str(output)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert f"Open {output}/_build/html/index.html" in built.stdout
+    return output / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        options: dict[str, object] = {"args": ["--no-sandbox", "--disable-background-networking"]}
+        unpacked = ROOT / ".venv/browser/root"
+        libraries = [unpacked / "usr/lib/x86_64-linux-gnu", *unpacked.glob("usr/lib/*/pulseaudio")]
+        names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        installed = next((path for name in names if (path := shutil.which(name))), None)
+        if installed:
+            options["executable_path"] = installed
+        elif unpacked.is_dir():
+            options["executable_path"] = str(unpacked / "usr/lib/chromium/chromium")
+            found = {str(path) for path in [*libraries, *unpacked.glob("usr/lib/*-linux-gnu")]}
+            options["env"] = {**os.environ, "LD_LIBRARY_PATH": ":".join(sorted(found))}
+        instance = playwright.chromium.launch(**options)
+        yield instance
+        instance.close()
+
+
+def test_the_list_of_pages_is_complete(book: Path) -> None:
+    built = {
+        path.relative_to(book).as_posix()
+        for folder in ("book", "notebooks")
+        for path in (book / folder).glob("*.html")
+    }
+    assert built == set(PAGES)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_opens(name: str, width: int, book: Path, browser: Browser) -> None:
+    """No console error, no failed request, every image drawn, nothing wider than the screen."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    problems: list[str] = []
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+    page.goto(f"file://{book / name}", wait_until="load")
+    page.wait_for_timeout(300)
+    assert problems == []
+    blank = "images => images.filter(i => !i.complete || !i.naturalWidth).map(i => i.src)"
+    assert page.eval_on_selector_all("img", blank) == []
+    assert page.inner_text("h1").strip()
+    assert not page.get_by_text("Traceback (most recent call last)").count()
+    assert _overflow(page) <= 1
+    page.close()
+
+
+def test_formulas_are_typeset_without_a_network(book: Path, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(f"file://{book / 'book/glow.html'}", wait_until="load")
+    page.wait_for_selector("mjx-container", timeout=20_000)
+    assert page.locator("mjx-container").count() > 5
+    page.close()
+
+
+def test_numbers_in_the_text_are_glued(book: Path, browser: Browser) -> None:
+    """A number that was not glued would leave its role's name in the page."""
+    for name in PAGES:
+        page = browser.new_page()
+        page.goto(f"file://{book / name}")
+        assert "glue:text" not in page.inner_text("body")
+        page.close()
+
+
+def _overflow(page: Page) -> int:
+    return page.evaluate("document.documentElement.scrollWidth - window.innerWidth")

@@ -1,0 +1,186 @@
+"""The epoch sweep at the smoke profile, against scores computed step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from earlyglow import store
+from earlyglow.cache import cache_folder
+from earlyglow.datasets import dequantize, halves, load_images
+from earlyglow.detectors import LayerGradientDetector
+from earlyglow.experiments import (
+    EpochSweep,
+    ThreeSweeps,
+    auroc_table,
+    differences,
+    result_of,
+    select,
+    three_epochs,
+)
+from earlyglow.metrics import auroc
+from earlyglow.store import Result, StoreError
+from earlyglow.training import load_weights
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(home))
+    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
+    monkeypatch.delenv("EARLYGLOW_RESULTS", raising=False)
+
+
+SWEEP = EpochSweep(id_dataset="digits", profile="smoke", seed=3, group_size=2)
+
+
+@pytest.fixture
+def result() -> Result:
+    return result_of(SWEEP)
+
+
+def test_tables(result: Result) -> None:
+    scores = result.tables["scores"]
+    assert set(scores["epoch"]) == {0.0, 0.5, 1.0}
+    assert set(scores["group_size"]) == {1, 2, 5}
+    assert set(scores["dataset"]) == {"digits", "textures"}
+    kinds = {tuple(pair) for pair in scores[["detector", "objective"]].drop_duplicates().to_numpy()}
+    assert kinds == {
+        ("layer_gradients", "log_prob"),
+        ("layer_gradients", "sum_z"),
+        ("likelihood", ""),
+        ("typicality", ""),
+    }
+    counts = select(scores, "likelihood", group_size=5).groupby(["epoch", "dataset"]).size()
+    assert set(counts) == {12}
+    layers = result.tables["layers"].set_index(["epoch", "objective", "group_size"])["dropped"]
+    assert layers[0.0, "log_prob", 1] > layers[1.0, "log_prob", 1] >= 1
+
+
+def test_scores_are_those_of_the_detector(result: Result) -> None:
+    """From the checkpoint and the images, without the experiment's own code."""
+    (checkpoint,) = cache_folder().glob("checkpoints/*/epoch-1.safetensors")
+    flow = SWEEP.flow.build(0)
+    load_weights(flow, checkpoint)
+    test = load_images("digits")
+    fit, evaluate = halves(len(test))
+    x_fit = dequantize(test.images[fit[:60]], seed=3)
+    x_id = dequantize(test.images[evaluate[:60]], seed=3)
+    expected = LayerGradientDetector(flow, group_size=2).fit(x_fit).predict(x_id)
+    scores = select(result.tables["scores"], "layer_gradients", "log_prob", 2)
+    stored = scores[(scores["epoch"] == 1.0) & (scores["dataset"] == "digits")]["score"]
+    np.testing.assert_allclose(stored, expected, rtol=1e-3)
+
+
+def test_auroc_table(result: Result) -> None:
+    table = auroc_table(result.tables["scores"], "digits")
+    row = select(table, "typicality", group_size=1).set_index("epoch").loc[1.0]
+    scores = select(result.tables["scores"], "typicality", group_size=1)
+    at = scores[scores["epoch"] == 1.0].set_index("dataset")["score"]
+    assert row["auroc"] == pytest.approx(auroc(at.loc["digits"], at.loc["textures"]))
+    assert row["low"] <= row["auroc"] <= row["high"]
+    assert (row["n_id"], row["n_ood"]) == (60, 60)
+
+
+def test_the_second_time_it_is_loaded(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: EpochSweep, workspace: Path) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(EpochSweep, "compute", fail)
+    assert result_of(SWEEP).key == result.key
+    # What is shown is not part of what is computed.
+    assert result_of(EpochSweep("digits", (), (), 2, "sum_z", "smoke", 3)).key == result.key
+
+
+def test_recomputed_tables_agree(result: Result) -> None:
+    compared = differences(result)
+    assert set(compared["table"]) == set(result.tables)
+    assert compared["agrees"].all(), compared.to_string()
+
+
+def test_a_changed_table_does_not_agree(result: Result) -> None:
+    tables = {**result.tables, "epochs": result.tables["epochs"].assign(bits_per_dim=9.0)}
+    compared = differences(Result(tables, result.manifest, result.folder)).set_index("column")
+    assert not compared.loc["bits_per_dim", "agrees"].all()
+
+
+def test_other_images_cannot_be_verified(result: Result) -> None:
+    manifest = {**result.manifest, "key": "0" * 64}
+    with pytest.raises(StoreError, match="cannot be recomputed here"):
+        differences(Result(result.tables, manifest, result.folder))
+
+
+def test_dense_glow_on_digits() -> None:
+    result = result_of(EpochSweep("digits", profile="smoke", model="dense_glow"))
+    assert np.isfinite(result.tables["scores"]["score"]).all()
+
+
+def test_sets_of_another_shape_are_brought_to_the_id_shape() -> None:
+    result = result_of(EpochSweep("textures", ("digits",), profile="smoke", epochs=(0, 0.25)))
+    assert set(result.tables["scores"]["dataset"]) == {"textures", "digits"}
+
+
+def test_bits_per_dimension_fall_in_the_published_sweeps() -> None:
+    """The flows improve as they should, epoch by epoch, on held-out images."""
+    published = [
+        r
+        for r in store.all_results()
+        if r.folder.is_relative_to(store.committed_folder())
+        and r.manifest["parameters"]["profile"] == "classroom"
+    ]
+    assert len(published) >= 3
+    for result in published:
+        epochs = result.tables["epochs"]
+        name = result.manifest["parameters"]["id_dataset"]
+        bits = epochs[epochs["dataset"] == name].sort_values("epoch")["bits_per_dim"]
+        assert bits.is_monotonic_decreasing, f"{name}: {bits.tolist()}"
+
+
+def test_three_epochs() -> None:
+    assert three_epochs(pd.Series([0.0, 0.1, 1.0, 5.0, 20.0, 0.1])) == (0.1, 5.0, 20.0)
+    assert three_epochs(pd.Series([0.0])) == (0.0, 0.0, 0.0)
+
+
+def test_three_sweeps_share_their_settings() -> None:
+    sweeps = ThreeSweeps(("digits", "textures"), profile="smoke", seed=1).sweeps
+    assert [(s.id_dataset, s.seed) for s in sweeps.values()] == [("digits", 1), ("textures", 1)]
+    with pytest.raises(ValueError, match="id_datasets is empty"):
+        ThreeSweeps(())
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"id_dataset": "gtsr"}, "no data set 'gtsr'.*Did you mean 'gtsrb'"),
+        ({"ood_datasets": ("mnist", "mnst")}, "'mnst'.*Did you mean"),
+        ({"ood_datasets": ("digits",)}, "holds 'digits', which is the in-distribution set"),
+        ({"epochs": (2.0, 1.0)}, "increasing"),
+        ({"group_size": 0}, "group_size is 0"),
+        ({"group_size": 51}, "at most 50"),
+        ({"objective": "likelihood"}, "objective is 'likelihood'.*log_prob, sum_z"),
+        ({"profile": "smok"}, "no profile 'smok'.*Did you mean 'smoke'"),
+        ({"model": "vae"}, "model is 'vae'.*glow, dense_glow"),
+        ({"seed": -1}, "seed is -1"),
+        ({"id_dataset": "textures", "model": "dense_glow"}, "one channel"),
+        ({"id_dataset": "imagenet32"}, "no usual sets"),
+    ],
+)
+def test_bad_parameters_are_refused(changes: dict[str, object], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        EpochSweep(**{"id_dataset": "digits", "profile": "smoke", **changes})
+
+
+def test_building_a_flow_leaves_the_callers_random_state_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    SWEEP.flow.build(seed=0)
+    assert torch.equal(torch.rand(1), expected)

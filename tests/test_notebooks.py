@@ -1,0 +1,202 @@
+"""Notebooks and the command line: declarations, refusals, and real runs at the smoke profile."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from earlyglow import notebooks
+from earlyglow.cli import main
+from earlyglow.experiments import NOTEBOOKS
+from earlyglow.notebooks import ParameterError, declared_parameters, find_notebook, resolve
+
+SMOKE: dict[str, dict[str, object]] = {
+    "quickstart": {"profile": "smoke"},
+    "epoch_sweep": {"profile": "smoke", "id_dataset": "digits"},
+    "three_sweeps": {"profile": "smoke", "id_datasets": ["digits"]},
+}
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, no data folder, and a working directory of its own."""
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
+    monkeypatch.delenv("EARLYGLOW_RESULTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_notebook_is_registered() -> None:
+    folder = notebooks.notebooks_folder()
+    assert {path.stem for path in folder.glob("*.ipynb")} == set(NOTEBOOKS) == set(SMOKE)
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_declarations_are_those_of_the_class(name: str) -> None:
+    """Names, order, types and defaults of the parameters cell; and each line has a meaning."""
+    declared = declared_parameters(find_notebook(name))
+    fields = {field.name: field for field in dataclasses.fields(NOTEBOOKS[name])}
+    assert list(declared) == list(fields)
+    for parameter in declared.values():
+        default = fields[parameter.name].default
+        as_list = list(default) if isinstance(default, tuple) else default
+        assert parameter.default == as_list
+        expected = str(fields[parameter.name].type).replace("tuple[", "list[").replace(", ...", "")
+        assert parameter.type == expected
+        assert len(parameter.help) > 10
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_committed_notebooks_are_executed_and_clean(name: str) -> None:
+    notebook = nbformat.read(find_notebook(name), as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    assert "papermill" not in notebook.metadata
+    for cell in code:
+        assert not {"papermill", "execution"} & set(cell.metadata)
+        assert len(cell.source.splitlines()) <= 24
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_run_at_smoke(name: str, fresh: Path) -> None:
+    given = {k: ",".join(v) if isinstance(v, list) else v for k, v in SMOKE[name].items()}
+    options = [word for k, v in given.items() for word in ("-p", k, str(v))]
+    outcome = CliRunner().invoke(main, ["run", name, *options])
+    assert outcome.exit_code == 0, outcome.output
+    (written,) = (fresh / "runs").glob("*.ipynb")
+    assert f"executed notebook: runs/{written.name}" in outcome.output
+    figures = [
+        output
+        for cell in nbformat.read(written, as_version=4).cells
+        for output in cell.get("outputs", [])
+        if "image/png" in output.get("data", {})
+    ]
+    assert figures
+
+
+def test_plain_papermill_works_too(fresh: Path) -> None:
+    output = fresh / "out.ipynb"
+    papermill.execute_notebook(
+        str(find_notebook("epoch_sweep")),
+        str(output),
+        parameters=SMOKE["epoch_sweep"],
+        progress_bar=False,
+    )
+    assert output.is_file()
+
+
+def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
+    (fresh / "p.yml").write_text(yaml.safe_dump({"profile": "smoke", "id_dataset": "nowhere"}))
+    command = ["run", "epoch_sweep", "-f", "p.yml", "-p", "id_dataset", "digits", "-o", "x.ipynb"]
+    outcome = CliRunner().invoke(main, command)
+    assert outcome.exit_code == 0, outcome.output
+    assert (fresh / "x.ipynb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "epoch_swep"], "no notebook 'epoch_swep'"),
+        (
+            ["run", "epoch_sweep", "-p", "id_datset", "gtsrb"],
+            "no parameter 'id_datset'; there are: id_dataset, ood_datasets, epochs, group_size, "
+            "objective, profile, seed, model. Did you mean 'id_dataset'?",
+        ),
+        (["run", "epoch_sweep", "-p", "id_dataset", "gtsbr"], "Did you mean 'gtsrb'?"),
+        (["run", "epoch_sweep", "-p", "group_size", "two"], "group_size is 'two'"),
+        (["run", "epoch_sweep", "-p", "group_size", "1.5"], "must be of type int"),
+        (["run", "epoch_sweep", "-p", "epochs", "[a, b]"], "must be of type list[float]"),
+        (["run", "epoch_sweep", "-p", "seed", "true"], "seed is True"),
+        (["run", "epoch_sweep", "-p", "group_size", "99"], "at most 50"),
+        (["run", "quickstart", "-p", "epochs", "0"], "epochs is 0"),
+    ],
+)
+def test_refused_before_a_kernel_starts(
+    arguments: list[str], message: str, fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_kernel(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a kernel was started")
+
+    monkeypatch.setattr(papermill, "execute_notebook", no_kernel)
+    outcome = CliRunner().invoke(main, arguments)
+    assert outcome.exit_code == 1
+    assert message in " ".join(outcome.output.split())
+    assert not (fresh / "runs").exists()
+
+
+def test_missing_images_are_one_sentence(fresh: Path) -> None:
+    arguments = [
+        "run",
+        "epoch_sweep",
+        "-p",
+        "id_dataset",
+        "tiny_imagenet",
+        "-p",
+        "profile",
+        "smoke",
+    ]
+    outcome = CliRunner().invoke(main, arguments)
+    assert outcome.exit_code == 1
+    assert "tiny_imagenet are not on this machine" in outcome.output
+    assert "Traceback" not in outcome.output
+
+
+def test_lists_and_yaml_are_converted() -> None:
+    given = {"ood_datasets": "mnist, omniglot", "epochs": "[0, 0.5]", "seed": "7"}
+    assert resolve("epoch_sweep", given) == {
+        "ood_datasets": ["mnist", "omniglot"],
+        "epochs": [0, 0.5],
+        "seed": 7,
+    }
+    assert resolve("epoch_sweep", {"epochs": [0, 2]}) == {"epochs": [0, 2]}
+    with pytest.raises(ParameterError, match=r"seed is 1.5"):
+        resolve("epoch_sweep", {"seed": 1.5})
+
+
+def test_list_shows_every_parameter() -> None:
+    outcome = CliRunner().invoke(main, ["list"])
+    assert outcome.exit_code == 0
+    for name, kind in NOTEBOOKS.items():
+        assert f"{name}: " in outcome.output
+        for field in dataclasses.fields(kind):
+            assert f"    {field.name}: " in outcome.output
+
+
+def test_verify_recomputes_the_cheapest_result(fresh: Path) -> None:
+    """The published smoke result is on embedded images: any machine can check it."""
+    outcome = CliRunner().invoke(main, ["verify", "--all"])
+    assert outcome.exit_code == 0, outcome.output
+    assert "digits-glow-smoke-seed0" in outcome.output
+    assert "False" not in outcome.output
+
+
+def test_interrupt_is_one_sentence_and_the_run_goes_on(fresh: Path) -> None:
+    command = [sys.executable, "-m", "earlyglow.cli", "run", "epoch_sweep"]
+    command += ["-p", "id_dataset", "digits", "-p", "epochs", "[0, 40]"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(fresh.glob("cache/checkpoints/*/epoch-0.safetensors")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.strip() == "stopped; the same command goes on where it was."

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -42,6 +43,10 @@ def style() -> Iterator[None]:
     """The style of all figures of the book, for the code inside."""
     with plt.rc_context(_STYLE):
         yield
+        interactive = plt.isinteractive()
+    # A notebook's backend is loaded with its first figure and switches interactive mode on, which
+    # leaving the context would undo: no later figure would be shown.
+    matplotlib.interactive(interactive)
 
 
 def title_of(dataset: str) -> str:
@@ -58,8 +63,8 @@ def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
     with style():
         figure, axes = _panels(len(tables), height=2.9, share_y=True)
         for axis, (title, table) in zip(axes, tables.items(), strict=True):
-            for i, (ood, rows) in enumerate(table.groupby("ood", observed=True)):
-                line = _line_style(i)
+            for ood, rows in table.groupby("ood", observed=True):
+                line = _line_style(ood)
                 axis.plot(rows["epoch"], rows["auroc"], label=title_of(ood), **line)
                 axis.fill_between(
                     rows["epoch"], rows["low"], rows["high"], color=line["color"], alpha=0.15, lw=0
@@ -87,8 +92,8 @@ def score_histograms(
             axis.hist(
                 inside, bins, density=True, color="0.75", label=f"{title_of(id_dataset)} (ID)"
             )
-            for i, (name, values) in enumerate(by_set.items()):
-                line = _line_style(i)
+            for name, values in by_set.items():
+                line = _line_style(name)
                 axis.hist(
                     np.clip(values, low, high),
                     bins,
@@ -111,10 +116,11 @@ def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
     with style():
         figure, axis = plt.subplots(figsize=(0.75 * WIDTH, 3.0))
         others = (n for n in epochs["dataset"].unique() if n not in ("fit", id_dataset))
-        for i, name in enumerate((id_dataset, *others)):
+        for name in (id_dataset, *others):
             rows = epochs[epochs["dataset"] == name]
-            label = f"{title_of(name)} (ID)" if i == 0 else title_of(name)
-            line = _line_style(i) | ({"lw": 2.6} if i == 0 else {})
+            is_id = name == id_dataset
+            label = f"{title_of(name)} (ID)" if is_id else title_of(name)
+            line = _line_style(name) | ({"lw": 3.2} if is_id else {})
             axis.errorbar(
                 rows["epoch"],
                 rows["bits_per_dim"],
@@ -241,8 +247,10 @@ def _panels(count: int, height: float, share_y: bool) -> tuple[Figure, list[Axes
     return figure, list(axes[0])
 
 
-def _line_style(index: int) -> dict[str, Any]:
-    turn = index % len(_COLOURS)
+def _line_style(dataset: str) -> dict[str, Any]:
+    """Colour, marker and dash of a data set: the same in every figure."""
+    alike = [name for name, known in DATASETS.items() if known.shape == DATASETS[dataset].shape]
+    turn = alike.index(dataset) % len(_COLOURS)
     return {"color": _COLOURS[turn], "marker": _MARKERS[turn], "ls": _LINES[turn]}
 
 
@@ -250,8 +258,11 @@ def _epoch_axis(axis: Axes, epochs: pd.Series) -> None:
     """Epochs on a scale that is linear near 0 and logarithmic beyond."""
     trained = [epoch for epoch in sorted(epochs.unique()) if epoch > 0] or [1.0]
     axis.set_xscale("symlog", linthresh=trained[0], linscale=0.5)
-    shown = [0.0, *(e for e in trained if math.isclose(math.log10(e) % 1, 0) or e == trained[-1])]
+    last = trained[-1]
+    tens = [e for e in trained if math.isclose(math.log10(e) % 1, 0) and e < last / 2.5]
+    shown = [0.0, *tens, last]
     axis.set_xticks(shown, [f"{epoch:g}" for epoch in shown])
+    axis.set_xlim(-0.25 * trained[0], 1.3 * last)
     axis.minorticks_off()
     axis.set_xlabel("epoch")
 

@@ -1,0 +1,64 @@
+"""The book's sources agree with the code."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+import pytest
+import yaml
+
+import earlyglow as eg
+from earlyglow.experiments import NOTEBOOKS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_table_of_data_sets_is_that_of_the_code() -> None:
+    text = (ROOT / "book/api.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (\d+)×(\d+)×(\d+) \| (.+?) \|$", text, re.MULTILINE)
+    listed = {row[0]: (row[1], tuple(map(int, row[2:5])), row[5]) for row in rows}
+    assert listed == {name: (d.title, d.shape, d.terms) for name, d in eg.DATASETS.items()}
+
+
+def test_everything_public_is_documented() -> None:
+    text = (ROOT / "book/api.md").read_text()
+    documented = set(re.findall(r"auto\w+:: earlyglow\.(\w+)", text)) | {"DATASETS"}
+    assert documented == set(eg.__all__)
+
+
+def test_every_notebook_and_chapter_is_in_the_table_of_contents() -> None:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = {contents["root"]}
+    listed |= {chapter["file"] for part in contents["parts"] for chapter in part["chapters"]}
+    chapters = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    assert listed == chapters | {f"notebooks/{name}" for name in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("name", ["kinds_of_images", "epoch_sweep", "samples"])
+def test_committed_figures_are_sharp_and_small(name: str) -> None:
+    data = (ROOT / f"book/figures/{name}.png").read_bytes()
+    width, height = struct.unpack(">II", data[16:24])
+    assert width >= 1000
+    assert height >= 100
+    assert len(data) < 400_000
+
+
+def test_the_readme_shows_both_commands_and_a_figure() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert "make book" in text
+    assert "make test" in text
+    (figure,) = re.findall(r"!\[.+\]\((.+)\)", text)
+    assert (ROOT / figure).is_file()
+
+
+def test_python_in_the_chapters_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The code blocks of the Glow and the re-run chapter, as they stand."""
+    monkeypatch.chdir(tmp_path)
+    for chapter in ("glow", "rerun"):
+        text = (ROOT / f"book/{chapter}.md").read_text()
+        blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        assert blocks
+        for block in blocks:
+            exec(block, {})  # noqa: S102

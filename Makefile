@@ -15,7 +15,7 @@ book: .venv/.installed  ## build the book and say where to open it
 
 test: .venv/.installed .venv/.browser lint  ## run every check and test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --doctest-modules src tests
-	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 $(BIN)/pytest -n 2 --dist loadfile --nbval \
+	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/pytest -n 2 --dist loadfile --nbval \
 	    --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 
 lint: .venv/.installed  ## check style
@@ -36,7 +36,7 @@ clean:  ## remove what was built, but neither the environment nor the cache
 
 .venv/.installed: pyproject.toml uv.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "earlyglow needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + "; run make PYTHON=python3.12, say")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'
 	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --all-extras --inexact --compile-bytecode
 	touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def build(source: Path, output: Path) -> Path:
 
 
 def main() -> None:
+    os.environ["EARLYGLOW_PUBLISHED"] = "1"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "build")
     output = parser.parse_args().output.resolve()

@@ -6,6 +6,7 @@ from earlyglow.experiments import EpochSweep, result_of
 
 PUBLISHED = (
     EpochSweep(id_dataset="digits", profile="smoke"),
+    EpochSweep(id_dataset="gtsrb", profile="smoke"),
     EpochSweep(id_dataset="fashion_mnist"),
     EpochSweep(id_dataset="cifar10"),
     EpochSweep(id_dataset="gtsrb"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import matplotlib
@@ -17,6 +18,7 @@ ID_DATASETS = ("fashion_mnist", "cifar10", "gtsrb")
 
 
 def main() -> None:
+    os.environ["EARLYGLOW_PUBLISHED"] = "1"
     for name in NOTEBOOKS:
         print(f"executing {name}", flush=True)
         path = find_notebook(name)

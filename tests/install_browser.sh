@@ -23,7 +23,7 @@ unpack_debian_packages() {
     # shellcheck disable=SC2086
     (cd "$folder/packages" && apt-get download -qq $packages) 2>&1 | grep -v unsandboxed || true
     for package in "$folder"/packages/*.deb; do
-        dpkg -x "$package" "$folder/root" || return 1
+        dpkg -x "$package" "$folder/root" || { rm -rf "$folder"; return 1; }
     done
     rm -r "$folder/packages"
     test -x "$folder/root/usr/lib/chromium/chromium"

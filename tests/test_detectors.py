@@ -136,6 +136,13 @@ def test_unlike_images_score_higher(model: Glow) -> None:
         assert auroc(inside, outside) > 0.99
 
 
+def test_broken_norms_are_named(model: Glow) -> None:
+    norms = layer_gradient_norms(model, images(6))
+    norms.values[2, 3] = torch.nan
+    with pytest.raises(ValueError, match=f"{norms.names[3]} are NaN or infinite"):
+        LayerGradientDetector(model).fit_from_norms(norms)
+
+
 def test_wrong_use_is_refused(model: Glow) -> None:
     with pytest.raises(ValueError, match="group_size is 0"):
         LikelihoodDetector(model, group_size=0)

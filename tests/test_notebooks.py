@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from earlyglow import notebooks
+from earlyglow import notebooks, store
 from earlyglow.cli import main
 from earlyglow.experiments import NOTEBOOKS
 from earlyglow.notebooks import ParameterError, declared_parameters, find_notebook, resolve
@@ -123,6 +124,8 @@ def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
         (["run", "epoch_sweep", "-p", "epochs", "[a, b]"], "must be of type list[float]"),
         (["run", "epoch_sweep", "-p", "seed", "true"], "seed is True"),
         (["run", "epoch_sweep", "-p", "group_size", "99"], "at most 50"),
+        (["run", "epoch_sweep", "-p", "profile", "smoke", "-p", "group_size", "40"], "at most 30"),
+        (["run", "epoch_sweep", "-p", "epochs", "[.inf]"], "epochs is (inf,)"),
         (["run", "quickstart", "-p", "epochs", "0"], "epochs is 0"),
     ],
 )
@@ -177,8 +180,13 @@ def test_list_shows_every_parameter() -> None:
             assert f"    {field.name}: " in outcome.output
 
 
-def test_verify_recomputes_the_cheapest_result(fresh: Path) -> None:
+def test_verify_recomputes_the_cheapest_result(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The published smoke result is on embedded images: any machine can check it."""
+    (published,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
+    shutil.copytree(published, fresh / "published" / "epoch_sweep" / published.name)
+    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
     outcome = CliRunner().invoke(main, ["verify", "--all"])
     assert outcome.exit_code == 0, outcome.output
     assert "digits-glow-smoke-seed0" in outcome.output

@@ -55,6 +55,7 @@ def run(
         StoreError,
         CheckpointError,
         NonFiniteLossError,
+        ValueError,
     ) as error:
         raise click.ClickException(str(error)) from error
     except PapermillExecutionError as error:

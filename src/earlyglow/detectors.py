@@ -16,6 +16,7 @@ from pytorch_ood.api import Detector, RequiresFittingException
 from torch import Tensor, nn
 
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
+from earlyglow.gradients.model_state import evaluating
 from earlyglow.gradients.objectives import Objective
 from earlyglow.settings import require_choice, require_least
 
@@ -203,6 +204,13 @@ class LayerGradientDetector(GroupDetector):
             raise ValueError(
                 f"the fit set holds {len(statistics)} group, but a variance needs at least 2."
             )
+        broken = ~statistics.isfinite().all(0)
+        if broken.any():
+            names = [n for n, b in zip(self.names, broken.tolist(), strict=True) if b]
+            raise ValueError(
+                f"the gradient norms of {', '.join(names)} are NaN or infinite on the fit set; "
+                "look for a diverged model."
+            )
         logs = self._log(statistics)
         variance, mean = torch.var_mean(logs, dim=0)
         if self.guard == "epsilon":
@@ -265,9 +273,7 @@ class LayerGradientDetector(GroupDetector):
 @torch.no_grad()
 def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
     """Mean log-likelihood (N // group_size,) of each group of images, in nats."""
-    was_training = model.training
-    model.eval()
-    log_probs = torch.cat([model.log_prob(chunk) for chunk in x.split(_CHUNK)])
-    model.train(was_training)
+    with evaluating(model):
+        log_probs = torch.cat([model.log_prob(chunk) for chunk in x.split(_CHUNK)])
     whole = len(x) // group_size * group_size
     return log_probs[:whole].view(-1, group_size).mean(1)

@@ -86,11 +86,15 @@ def score_histograms(
         for axis, epoch in zip(axes, epochs, strict=True):
             at = scores[scores["epoch"] == epoch]
             low, high = np.quantile(at["score"], [0.005, 0.96])
-            bins = np.linspace(low, high + 1e-9, 41)
+            bins = np.linspace(low, high, 41)
             by_set = dict(list(at.groupby("dataset", observed=True)["score"]))
             inside = by_set.pop(id_dataset)
             axis.hist(
-                inside, bins, density=True, color="0.75", label=f"{title_of(id_dataset)} (ID)"
+                np.clip(inside, low, high),
+                bins,
+                density=True,
+                color="0.75",
+                label=f"{title_of(id_dataset)} (ID)",
             )
             for name, values in by_set.items():
                 line = _line_style(name)

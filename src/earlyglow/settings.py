@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -45,8 +46,18 @@ def require_choice(name: str, value: object, choices: Iterable[str]) -> None:
 
 def require_least(name: str, value: float, least: float) -> None:
     """Raise ValueError unless ``value`` is a number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.inf > value >= least
+    ):
         raise ValueError(f"{name} is {value!r}, but it must be a number of at least {least}.")
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """Raise ValueError unless ``value`` is a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(f"{name} is {value!r}, but it must be a whole number of at least {least}.")
 
 
 def digest(value: object) -> str:

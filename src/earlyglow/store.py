@@ -96,13 +96,10 @@ class Result:
         return sorted(name for name in recorded | now if recorded.get(name) != now.get(name))
 
     def provenance(self) -> str:
-        """One line for a reader: key, device, time, and whether the source has moved since."""
+        """One line for a reader: key, device, and whether the source has moved since."""
         moved = self.moved_sources()
         state = f"source changed since: {', '.join(moved)}" if moved else "source unchanged"
-        return (
-            f"result {self.key[:12]}, computed on {self.manifest['device']} in "
-            f"{self.manifest['seconds'] / 60:.0f} min; {state}"
-        )
+        return f"result {self.key[:12]}, computed on {self.manifest['device']}; {state}"
 
 
 def committed_folder() -> Path:
@@ -170,7 +167,7 @@ def save(
         label: a readable start for the folder's name.
         parameters: the experiment's parameters.
         command: the command that recreates it.
-        seconds: how long it took.
+        seconds: time of the process that stored it; work found in a cache is not counted.
         path: parts of the package whose source the result depends on.
     """
     final = working_folder() / inputs.experiment / f"{label}-{inputs.key()[:12]}"

@@ -47,18 +47,23 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    # Read when Playwright starts: where tests/install_browser.sh puts Playwright's own browser.
+    os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(ROOT / ".venv/browser/playwright")
     with sync_playwright() as playwright:
         options: dict[str, object] = {"args": ["--no-sandbox", "--disable-background-networking"]}
         unpacked = ROOT / ".venv/browser/root"
-        libraries = [unpacked / "usr/lib/x86_64-linux-gnu", *unpacked.glob("usr/lib/*/pulseaudio")]
+        chromium = unpacked / "usr/lib/chromium/chromium"
         names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
         installed = next((path for name in names if (path := shutil.which(name))), None)
         if installed:
             options["executable_path"] = installed
-        elif unpacked.is_dir():
-            options["executable_path"] = str(unpacked / "usr/lib/chromium/chromium")
-            found = {str(path) for path in [*libraries, *unpacked.glob("usr/lib/*-linux-gnu")]}
-            options["env"] = {**os.environ, "LD_LIBRARY_PATH": ":".join(sorted(found))}
+        elif chromium.is_file():
+            options["executable_path"] = str(chromium)
+            folders = [
+                *unpacked.glob("usr/lib/*-linux-gnu"),
+                *unpacked.glob("usr/lib/*/pulseaudio"),
+            ]
+            options["env"] = {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, folders))}
         instance = playwright.chromium.launch(**options)
         yield instance
         instance.close()

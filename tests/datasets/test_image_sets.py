@@ -24,7 +24,7 @@ from earlyglow.datasets import (
     load_images,
     subset,
 )
-from earlyglow.datasets.parquet import read_parquet, write_parquet
+from earlyglow.datasets.parquet import read_parquet, recorded_fingerprint, write_parquet
 
 
 def some_images(name: str, count: int = 6, seed: int = 0) -> ImageSet:
@@ -138,6 +138,8 @@ def test_damaged_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DatasetError, match="not a readable Parquet file"):
         read_parquet(path, "mnist", "test", (1, 28, 28), None)
+    with pytest.raises(DatasetError, match="not a readable Parquet file"):
+        recorded_fingerprint(path)
 
 
 def test_other_columns_are_refused(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_three_sweeps_share_their_settings() -> None:
         ({"ood_datasets": ("digits",)}, "holds 'digits', which is the in-distribution set"),
         ({"epochs": (2.0, 1.0)}, "increasing"),
         ({"group_size": 0}, "group_size is 0"),
-        ({"group_size": 51}, "at most 50"),
+        ({"group_size": 31}, "at most 30"),
         ({"objective": "likelihood"}, "objective is 'likelihood'.*log_prob, sum_z"),
         ({"profile": "smok"}, "no profile 'smok'.*Did you mean 'smoke'"),
         ({"model": "vae"}, "model is 'vae'.*glow, dense_glow"),

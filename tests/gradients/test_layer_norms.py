@@ -214,7 +214,7 @@ def test_the_model_is_left_as_it_was(backend: str) -> None:
     frozen = next(model.parameters()).requires_grad_(False)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     modes = [module.training for module in model.modules()]
-    layer_gradient_norms(model, torch.rand(4, 1, 4, 4), backend="batched")
+    layer_gradient_norms(model, torch.rand(4, 1, 4, 4), backend=backend)
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not frozen.requires_grad

@@ -195,6 +195,27 @@ def test_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
         load_weights(tiny(), tmp_path / "dense.safetensors")
 
 
+def test_a_lost_checkpoint_is_made_again(tmp_path: Path) -> None:
+    first = train(tiny(), digits(), config(), tmp_path, CPU)
+    expected = weights_of(first.checkpoints[0.5])
+    first.checkpoints[0.5].unlink()
+    again = train(tiny(), digits(), config(), tmp_path, CPU)
+    found = weights_of(again.checkpoints[0.5])
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_epochs_on_the_same_step_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="two of them fall on the same step: an epoch has 4"):
+        train(tiny(), digits(), config(epochs=(0, 0.01, 1)), tmp_path, CPU)
+
+
+def test_a_model_that_differs_in_more_than_shapes_is_foreign(tmp_path: Path) -> None:
+    settings = config(epochs=(0,))
+    train(DenseGlow((1, 8, 8), 4, 8, 1), digits(), settings, tmp_path, CPU)
+    with pytest.raises(CheckpointError, match="belongs to another"):
+        train(DenseGlow((1, 8, 8), 2, 8, 1), digits(), settings, tmp_path, CPU)
+
+
 def test_every_image_is_seen_once_in_a_pass() -> None:
     settings = config(images_per_epoch=64)
     seen = torch.cat([batch_indices(settings, 128, step) for step in range(4)])
@@ -262,6 +283,10 @@ def test_dense_glow_trains(tmp_path: Path) -> None:
         ({"noise": "gaussian"}, "noise is 'gaussian'"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"images_per_epoch": 8}, "images_per_epoch is 8"),
+        ({"epochs": (0, float("nan"))}, "epochs"),
+        ({"batch_size": 32.5}, "batch_size is 32.5"),
+        ({"seed": 1.5}, "seed is 1.5"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf"),
         ({"precision": "fp8"}, "precision is 'fp8'"),
     ],
 )

@@ -18,6 +18,7 @@ from earlyglow.cache import atomic_path
 from earlyglow.datasets.image_set import ImageSet, fingerprint
 
 FINGERPRINT = b"earlyglow.fingerprint"
+_UNREADABLE = (pa.ArrowException, OSError, KeyError, AttributeError)
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -37,7 +38,7 @@ def read_parquet(
         table = pq.read_table(path, columns=["image", "label"])
         encoded = table["image"].combine_chunks().field("bytes")
         labels = torch.from_numpy(table["label"].to_numpy().astype(np.int64))
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except _UNREADABLE as error:
         raise DatasetError(
             f"{path} is not a readable Parquet file with the columns 'image' (struct with "
             f"'bytes') and 'label' ({type(error).__name__}); delete it or put the right file there."
@@ -64,7 +65,13 @@ def write_parquet(path: Path, image_set: ImageSet) -> None:
 
 def recorded_fingerprint(path: Path) -> str | None:
     """The fingerprint that ``write_parquet`` left in the file, if it did."""
-    recorded = (pq.read_schema(path).metadata or {}).get(FINGERPRINT)
+    try:
+        recorded = (pq.read_schema(path).metadata or {}).get(FINGERPRINT)
+    except _UNREADABLE as error:
+        raise DatasetError(
+            f"{path} is not a readable Parquet file ({type(error).__name__}); delete it or put "
+            "the right file there."
+        ) from error
     return recorded.decode() if recorded else None
 
 

@@ -4,7 +4,7 @@ from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.registry import EXPERIMENTS, NOTEBOOKS
 from earlyglow.experiments.running import Experiment, result_of
-from earlyglow.experiments.summaries import auroc_table, select, three_epochs
+from earlyglow.experiments.summaries import auroc_table, select, three_epochs, with_intervals
 from earlyglow.experiments.three_sweeps import ThreeSweeps
 from earlyglow.experiments.verification import differences
 
@@ -20,4 +20,5 @@ __all__ = [
     "result_of",
     "select",
     "three_epochs",
+    "with_intervals",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,9 +35,9 @@ from earlyglow.experiments.trained_flows import (
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.progress import progress_bar
 from earlyglow.provenance import combined, source_digests
-from earlyglow.settings import require_choice, require_least, unknown
+from earlyglow.settings import require_choice, require_whole, unknown
 from earlyglow.store import Computed, Inputs
-from earlyglow.training import TrainingConfig, TrainingRun, load_weights
+from earlyglow.training import TrainingConfig, TrainingRun, choose_device, load_weights
 
 _COMPARED = (
     ("mnist", "fashion_mnist", "kmnist", "omniglot", "notmnist"),
@@ -59,7 +59,7 @@ class EpochSweep:
         id_dataset: the in-distribution set, which needs training images.
         ood_datasets: the sets to detect; empty for those the ID set is usually compared with.
         epochs: epochs to score; empty for the profile's.
-        group_size: images in a group, 1 to 50.
+        group_size: images in a group, 1 to 50 (to 30 at the smoke profile).
         objective: what the shown gradient score differentiates, "log_prob" or "sum_z".
         profile: "smoke", "classroom" or "paper".
         seed: of weights, batches and noise.
@@ -105,11 +105,15 @@ class EpochSweep:
             )
         require_choice("model", self.model, MODELS)
         require_choice("objective", self.objective, OBJECTIVES)
-        require_least("group_size", self.group_size, 1)
-        if self.group_size > 50:
-            raise ValueError(f"group_size is {self.group_size}, but it must be at most 50.")
-        require_least("seed", self.seed, 0)
+        require_whole("group_size", self.group_size, 1)
+        require_whole("seed", self.seed, 0)
         profile = find_profile(self.profile)
+        largest = min(50, min(profile.fit_images, profile.eval_images, profile.ood_images) // 2)
+        if self.group_size > largest:
+            raise ValueError(
+                f"group_size is {self.group_size}, but at profile {self.profile!r} it must be at "
+                f"most {largest}, so that there are groups to compare."
+            )
         object.__setattr__(self, "ood_datasets", self.ood_datasets or self._usual_ood())
         object.__setattr__(self, "epochs", tuple(self.epochs or profile.epochs))
         # Built here so that a bad setting is refused before anything runs.
@@ -142,8 +146,17 @@ class EpochSweep:
 
     def inputs(self) -> Inputs:
         """What the result depends on; the shown objective is not part of it."""
-        splits = [(self.id_dataset, "train"), (self.id_dataset, "test")]
-        splits += [(name, "test") for name in self.ood_datasets]
+        return self._inputs({split: find_fingerprint(*split) for split in self._splits()})
+
+    def inputs_on_trust(self) -> Inputs:
+        """The same where no image is looked at."""
+        return self._inputs(dict.fromkeys(self._splits()))
+
+    def _splits(self) -> list[tuple[str, str]]:
+        own = [(self.id_dataset, "train"), (self.id_dataset, "test")]
+        return own + [(name, "test") for name in self.ood_datasets]
+
+    def _inputs(self, fingerprints: Mapping[tuple[str, str], str | None]) -> Inputs:
         scoring = {
             "fit_images": self.sizes.fit_images,
             "eval_images": self.sizes.eval_images,
@@ -158,7 +171,7 @@ class EpochSweep:
             "training": self.training.as_dict(),
             "scoring": scoring,
         }
-        data = {f"{name}/{split}": find_fingerprint(name, split) for name, split in splits}
+        data = {f"{name}/{split}": found for (name, split), found in fingerprints.items()}
         return Inputs(self.name, configuration, data, self.seed, self.versions)
 
     def label(self) -> str:
@@ -171,8 +184,10 @@ class EpochSweep:
 
     def compute(self, workspace: Path) -> Computed:
         """Train, measure and score; what is done is kept in ``workspace``."""
-        run = train_flow(self.flow, self.training, load_images(self.id_dataset, "train"), workspace)
+        # All images first: a set that is missing must not be noticed after the training.
         sets = self._load_sets()
+        train_set = load_images(self.id_dataset, "train")
+        run = train_flow(self.flow, self.training, train_set, workspace)
         scores, epochs, layers, samples = [], [], [], []
         sources = [run.source]
         total = len(self.epochs) * len(sets)
@@ -226,7 +241,7 @@ class EpochSweep:
         return sets
 
     def _checkpoints(self, run: TrainingRun) -> Iterator[tuple[float, Flow]]:
-        flow = self.flow.build(self.seed)
+        flow = self.flow.build(self.seed).to(choose_device())
         for epoch, path in run.checkpoints.items():
             load_weights(flow, path)
             yield epoch, flow.eval()

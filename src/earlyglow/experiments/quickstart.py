@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from earlyglow.datasets import DATASETS
-from earlyglow.settings import require_least, unknown
+from earlyglow.settings import require_least, require_whole, unknown
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Quickstart:
         if self.profile not in ("smoke", "classroom"):
             raise ValueError(unknown("profile", self.profile, ("smoke", "classroom")))
         require_least("epochs", self.epochs, 0.1)
-        require_least("group_size", self.group_size, 1)
-        require_least("seed", self.seed, 0)
+        require_whole("group_size", self.group_size, 1)
+        require_whole("seed", self.seed, 0)
         if self.epochs > 100 or self.group_size > 50:
             raise ValueError(
                 f"epochs is {self.epochs} and group_size {self.group_size}, but they must be at "

@@ -43,6 +43,12 @@ def auroc_table(scores: pd.DataFrame, id_dataset: str, confidence: float = 0.95)
     return pd.DataFrame(rows)
 
 
+def with_intervals(table: pd.DataFrame, rows: list[str], columns: list[str]) -> pd.DataFrame:
+    """AUROCs as "0.538 [0.503, 0.574]", one cell per combination of ``rows`` and ``columns``."""
+    cells = [f"{r.auroc:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in table.itertuples()]
+    return table.assign(cell=cells).pivot(index=rows, columns=columns, values="cell")
+
+
 def select(
     table: pd.DataFrame, detector: str, objective: str = "", group_size: int = 1
 ) -> pd.DataFrame:

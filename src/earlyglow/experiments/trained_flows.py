@@ -68,7 +68,11 @@ def flow_spec(model: str, id_dataset: str, profile: Profile) -> FlowSpec:
 def training_config(
     model: str, id_dataset: str, profile: Profile, epochs: tuple[float, ...], seed: int
 ) -> TrainingConfig:
-    """The paper's training (table of section 1.3) at a profile's size."""
+    """The paper's optimiser, schedule and augmentation at a profile's size.
+
+    Unlike the released one-channel code, which takes [0, 1] as it is, DenseGlow is trained on
+    dequantised images too: only then is its log-density bounded and comparable in bits.
+    """
     if model == "dense_glow":
         return TrainingConfig(
             epochs,

@@ -146,6 +146,9 @@ class DenseGlow(Flow):
             nn.init.normal_(self.affine.scale)
             nn.init.uniform_(self.convolution.weight, -math.sqrt(3.0), math.sqrt(3.0))
 
+    def extra_repr(self) -> str:
+        return f"steps={self.steps}"
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, 1, H, W) to latents (N, H·W) and log_det (N,)."""
         self._check_images(x)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import register_multi_grad_hook
 
 from earlyglow.gradients.contributions import Contribution, add
+from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
 from earlyglow.gradients.rules import find_rule
 
@@ -33,7 +34,7 @@ def batched_norms(
     watch = _Watch(model, len(x), group_sizes)
     # Inside the layers the parameters are frozen, so that the graph has to start at the images.
     start = x.detach().requires_grad_() if x.is_floating_point() else x
-    with _all_requiring_grad(model), watch.attached():
+    with all_requiring_grad(model), watch.attached():
         total = objective(model, start).sum()
         watch.end_forward(total)
         if total.requires_grad:
@@ -182,16 +183,3 @@ class _Watch:
             f"the batched backend cannot handle {', '.join(names.values())} of "
             f"{type(layer).__name__}: {reason}; use backend='vmap' or 'loop'."
         )
-
-
-@contextmanager
-def _all_requiring_grad(model: nn.Module) -> Iterator[None]:
-    """Every parameter requires a gradient inside, and is as it was afterwards."""
-    before = [(p, p.requires_grad) for p in model.parameters()]
-    try:
-        for parameter, _ in before:
-            parameter.requires_grad_()
-        yield
-    finally:
-        for parameter, required in before:
-            parameter.requires_grad_(required)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from earlyglow.gradients.batched import batched_norms
 from earlyglow.gradients.loop import loop_norms
+from earlyglow.gradients.model_state import evaluating
 from earlyglow.gradients.objectives import Objective, find_objective
 from earlyglow.gradients.vmap import vmap_norms
 from earlyglow.progress import progress_bar
@@ -61,7 +61,7 @@ def layer_gradient_norms(
     Args:
         model: any module with ``log_prob(x) -> (N,)`` (or with what the objective calls) that
             treats the images of a batch independently.
-        x: images (N, ...), as the model takes them.
+        x: images (N, ...), as the model takes them, on any device.
         group_size: images in a group, 1 to N.
         backend: "loop" (one backward pass per group), "vmap" (``torch.func``) or "batched" (one
             backward pass for all).
@@ -109,7 +109,12 @@ def layer_gradient_norms_by_group(
             )
     function = find_objective(objective, model)
     rows: dict[int, list[Tensor]] = {size: [] for size in sizes}
-    with _evaluating(model), progress_bar(len(x), "gradient norms", "image") as progress:
+    x = x.to(next(model.parameters()).device)
+    with (
+        evaluating(model),
+        torch.enable_grad(),
+        progress_bar(len(x), "gradient norms", "image") as progress,
+    ):
         for chunk, complete in _chunks(x, sizes, chunk_size or _usual_chunk(x)):
             norms = _BACKENDS[backend](model, chunk, complete, function)
             for size, values in norms.items():
@@ -137,15 +142,3 @@ def _chunks(
         groups = len(rest) // size
         if groups:
             yield rest[: groups * size], (size,)
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    before = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.enable_grad():
-            yield
-    finally:
-        for module, training in before:
-            module.training = training

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
 
 
@@ -12,7 +13,8 @@ def loop_norms(
     model: nn.Module, x: Tensor, group_sizes: tuple[int, ...], objective: Objective
 ) -> dict[int, Tensor]:
     """Squared gradient norms (N // b, L) of the groups of each size b."""
-    return {size: _of_size(model, x, size, objective) for size in group_sizes}
+    with all_requiring_grad(model):
+        return {size: _of_size(model, x, size, objective) for size in group_sizes}
 
 
 def _of_size(model: nn.Module, x: Tensor, size: int, objective: Objective) -> Tensor:

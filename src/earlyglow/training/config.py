@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
-from earlyglow.settings import require_choice, require_least
+from earlyglow.settings import require_choice, require_least, require_whole
 
 Optimiser = Literal["adamax", "adamw"]
 Augmentation = Literal["shift", "flip"]
@@ -22,9 +24,9 @@ class TrainingConfig:
         epochs: epochs at which a checkpoint is kept, increasing and possibly fractional; the last
             is where training ends. 0 is the model after actnorm initialisation.
         images_per_epoch: images in one epoch; the whole training set where None. A smaller epoch
-            goes on through the set where the last one stopped, so no image is left out.
-        batch_size: images in one optimiser step. The rest of an epoch that does not fill a batch
-            is left for the next.
+            goes on through the set where the last one stopped.
+        batch_size: images in one optimiser step. In each pass through the set, the few images
+            that do not fill a batch are left out; which ones changes from pass to pass.
         optimiser: "adamax" (3-channel models) or "adamw" (1-channel models).
         learning_rate: step size after the warm-up.
         weight_decay: L2 weight decay.
@@ -55,19 +57,22 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         # 1 and 1.0 are one epoch and must have one hash.
-        epochs = tuple(int(e) if e == int(e) else e for e in self.epochs)
+        epochs = tuple(int(e) if math.isfinite(e) and e == int(e) else e for e in self.epochs)
         object.__setattr__(self, "epochs", epochs)
         object.__setattr__(self, "augmentation", tuple(self.augmentation))
-        if not epochs or epochs[0] < 0 or list(epochs) != sorted(set(epochs)):
+        rising = all(a < b for a, b in pairwise(epochs))
+        if not epochs or not rising or epochs[0] < 0 or not math.isfinite(epochs[-1]):
             raise ValueError(
                 f"epochs is {epochs}, but it must be increasing numbers of at least 0; for "
                 "example (0, 0.5, 1, 2)."
             )
         for name in ("batch_size", "initialisation_images"):
-            require_least(name, getattr(self, name), 1)
+            require_whole(name, getattr(self, name), 1)
         if self.images_per_epoch is not None:
-            require_least("images_per_epoch", self.images_per_epoch, self.batch_size)
-        for name in ("learning_rate", "weight_decay", "warmup_epochs", "seed"):
+            require_whole("images_per_epoch", self.images_per_epoch, self.batch_size)
+        for name in ("warmup_epochs", "seed"):
+            require_whole(name, getattr(self, name), 0)
+        for name in ("learning_rate", "weight_decay"):
             require_least(name, getattr(self, name), 0)
         require_choice("optimiser", self.optimiser, get_args(Optimiser))
         require_choice("noise", self.noise, get_args(Noise))

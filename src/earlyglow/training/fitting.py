@@ -55,8 +55,8 @@ class TrainingRun:
 
 
 def choose_device() -> torch.device:
-    """The accelerator that torch offers, else the CPU."""
-    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    """A CUDA GPU if torch sees one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def train(
@@ -109,11 +109,17 @@ class _Session:
             {
                 "config": config.as_dict(),
                 "images": images.fingerprint(),
-                "model": {name: list(p.shape) for name, p in model.named_parameters()},
+                "model": repr(model),
+                "parameters": {n: [str(p.dtype), *p.shape] for n, p in model.named_parameters()},
             }
         )
         self.steps_per_epoch = config.steps_per_epoch(len(images))
         self.due = {self._step_of(epoch): epoch for epoch in config.epochs}
+        if len(self.due) < len(config.epochs):
+            raise ValueError(
+                f"epochs is {config.epochs}, but two of them fall on the same step: an epoch has "
+                f"{self.steps_per_epoch} steps; leave one out."
+            )
         self.source = source_digests(SOURCE_PATH)
         self.step = 0
         self.log: list[dict[str, float]] = []
@@ -124,11 +130,15 @@ class _Session:
         return self.folder / f"epoch-{epoch:g}.safetensors"
 
     def resume_or_start(self) -> None:
+        """Load the state that lies in the folder, or begin.
+
+        A checkpoint that is missing can only be made by training again from the beginning.
+        """
         state = self.folder / "state.safetensors"
-        if state.exists():
-            self._load_state(state)
-        else:
+        if not state.exists() or self._lacks_checkpoints(state):
             self._initialise()
+        else:
+            self._load_state(state)
 
     def run(self) -> None:
         last = max(self.due)
@@ -153,6 +163,13 @@ class _Session:
 
     def _step_of(self, epoch: float) -> int:
         return round(epoch * self.steps_per_epoch)
+
+    def _lacks_checkpoints(self, state: Path) -> bool:
+        done = int(self._read_own(state)[1]["step"])  # type: ignore[call-overload]
+        return any(
+            step <= done and not self.checkpoint_path(epoch).is_file()
+            for step, epoch in self.due.items()
+        )
 
     def _initialise(self) -> None:
         """Initialise the actnorms from data and keep epoch 0 if it is asked for."""
@@ -222,6 +239,9 @@ class _Session:
         }
 
     def _save_checkpoint(self, epoch: float) -> None:
+        # The last step's loss was taken before its update, which may have broken the weights.
+        if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
+            raise NonFiniteLossError(self._describe_non_finite(self.step - 1, math.nan))
         save_tensors(self.checkpoint_path(epoch), self.model.state_dict(), self._facts())
 
     def _save_state(self) -> None:
@@ -233,13 +253,18 @@ class _Session:
         with atomic_path(self.folder / "log.jsonl") as temporary:
             temporary.write_text(lines)
 
-    def _load_state(self, path: Path) -> None:
+    def _read_own(self, path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
+        """The tensors and facts of this run's state; CheckpointError where it is another's."""
         tensors, facts = load_tensors(path)
         if facts["identity"] != self.identity:
             raise CheckpointError(
                 f"{path} belongs to another training run (other settings, images or model); choose "
                 "an empty folder."
             )
+        return tensors, facts
+
+    def _load_state(self, path: Path) -> None:
+        tensors, facts = self._read_own(path)
         weights = {
             name.removeprefix("model."): value
             for name, value in tensors.items()

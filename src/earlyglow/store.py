@@ -98,7 +98,7 @@ class Result:
     def provenance(self) -> str:
         """One line for a reader: key, device, and whether the source has moved since."""
         moved = self.moved_sources()
-        state = f"source changed since: {', '.join(moved)}" if moved else "source unchanged"
+        state = f"source changed since in {len(moved)} files" if moved else "source unchanged"
         return f"result {self.key[:12]}, computed on {self.manifest['device']}; {state}"
 
 

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-import torch
 
 from earlyglow.datasets import (
     DATASETS,
@@ -20,11 +19,10 @@ from earlyglow.datasets import (
     load_images,
     subset,
 )
-from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
-from earlyglow.experiments import statistics, trained_flows
+from earlyglow.experiments import statistics, sweep_tables, trained_flows
 from earlyglow.experiments.profiles import Profile, find_profile
 from earlyglow.experiments.running import result_of
-from earlyglow.experiments.statistics import OBJECTIVES, Statistics, measure_or_load
+from earlyglow.experiments.statistics import OBJECTIVES, measure_or_load
 from earlyglow.experiments.trained_flows import (
     MODELS,
     FlowSpec,
@@ -32,7 +30,7 @@ from earlyglow.experiments.trained_flows import (
     train_flow,
     training_config,
 )
-from earlyglow.flows import Flow, bits_per_dim
+from earlyglow.flows import Flow
 from earlyglow.progress import progress_bar
 from earlyglow.provenance import combined, source_digests
 from earlyglow.settings import require_choice, require_whole, unknown
@@ -46,9 +44,6 @@ _COMPARED = (
 )
 _ALWAYS_GROUPED = (1, 5)
 _SAMPLED_EPOCHS = 4
-_SAMPLES = 12
-_TEMPERATURE = 0.7
-_EXAMPLES = 12
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,7 @@ class EpochSweep:
         "detectors.py",
         "experiments/epoch_sweep.py",
         "experiments/statistics.py",
+        "experiments/sweep_tables.py",
         "experiments/trained_flows.py",
         "flows",
         "gradients",
@@ -200,18 +196,20 @@ class EpochSweep:
                     )
                     sources.append(measured[name].source)
                     progress.update()
-                scored, dropped = _score(flow, measured, self.group_sizes)
+                scored, dropped = sweep_tables.score(flow, measured, self.group_sizes)
                 scores.append(scored.assign(epoch=epoch))
                 layers.append(dropped.assign(epoch=epoch))
-                epochs.append(_bits_per_dim(flow, measured).assign(epoch=epoch))
+                epochs.append(sweep_tables.bits_per_dim(flow, measured).assign(epoch=epoch))
                 if self._is_sampled(epoch):
-                    samples.append(_samples(flow, self.seed).assign(epoch=epoch))
+                    samples.append(sweep_tables.samples(flow, self.seed).assign(epoch=epoch))
         tables = {
-            "scores": _compact(pd.concat(scores, ignore_index=True)),
-            "layers": _compact(pd.concat(layers, ignore_index=True)),
-            "epochs": _compact(pd.concat(epochs, ignore_index=True)),
+            "scores": sweep_tables.compact(pd.concat(scores, ignore_index=True)),
+            "layers": sweep_tables.compact(pd.concat(layers, ignore_index=True)),
+            "epochs": sweep_tables.compact(pd.concat(epochs, ignore_index=True)),
             "training": pd.DataFrame(run.log),
-            "pictures": _compact(pd.concat([*_examples(sets), *samples], ignore_index=True)),
+            "pictures": sweep_tables.compact(
+                pd.concat([*sweep_tables.examples(sets), *samples], ignore_index=True)
+            ),
         }
         return Computed(tables, combined(source_digests(self.source_path), *sources))
 
@@ -251,94 +249,3 @@ class EpochSweep:
         picked = np.linspace(0, len(self.epochs) - 1, _SAMPLED_EPOCHS).round().astype(int)
         shown = DATASETS[self.id_dataset].may_be_shown
         return shown and epoch in {self.epochs[i] for i in picked}
-
-
-def _score(
-    flow: Flow, measured: dict[str, Statistics], group_sizes: tuple[int, ...]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Scores of every detector on every set but the fit set, and the tensors it dropped."""
-    scores, dropped = [], []
-    for size in group_sizes:
-        for name, objective, detector in _detectors(flow, size):
-            detector.fit_from_statistics(_statistics_for(measured["fit"], objective, size))
-            for dataset, measured_set in measured.items():
-                if dataset == "fit":
-                    continue
-                values = detector.predict_from_statistics(
-                    _statistics_for(measured_set, objective, size)
-                )
-                columns = {"dataset": dataset, "group_size": size, "detector": name}
-                scored = pd.DataFrame({"score": values.float().cpu().numpy()})
-                scores.append(scored.assign(**columns, objective=objective))
-            if isinstance(detector, LayerGradientDetector):
-                dropped.append(
-                    {
-                        "group_size": size,
-                        "objective": objective,
-                        "tensors": len(detector.names),
-                        "dropped": len(detector.dropped),
-                    }
-                )
-    return pd.concat(scores, ignore_index=True), pd.DataFrame(dropped)
-
-
-def _detectors(
-    flow: Flow, size: int
-) -> Iterator[tuple[str, str, LayerGradientDetector | LikelihoodDetector | TypicalityDetector]]:
-    for objective in OBJECTIVES:
-        yield "layer_gradients", objective, LayerGradientDetector(flow, size, objective)
-    yield "likelihood", "", LikelihoodDetector(flow, size)
-    yield "typicality", "", TypicalityDetector(flow, size)
-
-
-def _statistics_for(measured: Statistics, objective: str, size: int) -> torch.Tensor:
-    if objective:
-        return measured.norms[objective, size].values
-    whole = len(measured.log_prob) // size * size
-    return measured.log_prob[:whole].view(-1, size).mean(1)
-
-
-def _bits_per_dim(flow: Flow, measured: dict[str, Statistics]) -> pd.DataFrame:
-    rows = []
-    for dataset, measured_set in measured.items():
-        bits = bits_per_dim(measured_set.log_prob.double(), flow.dims)
-        rows.append(
-            {
-                "dataset": dataset,
-                "images": len(bits),
-                "bits_per_dim": bits.mean().item(),
-                "standard_error": (bits.std() / len(bits) ** 0.5).item(),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _samples(flow: Flow, seed: int) -> pd.DataFrame:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        drawn = flow.sample(_SAMPLES, _TEMPERATURE)
-    levels = ((drawn.nan_to_num() + 0.5) * 256).floor().clamp(0, 255).to(torch.uint8)
-    return _pictures("sample", levels)
-
-
-def _examples(sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
-    """A few images of each set, none where its terms do not allow them to be shown."""
-    for name, images in sets.items():
-        if name == "fit":
-            continue
-        few = images.images[:_EXAMPLES]
-        shown = few if DATASETS[images.name].may_be_shown else torch.zeros_like(few[:0])
-        yield _pictures(name, shown).assign(epoch=-1.0)
-
-
-def _pictures(kind: str, images: torch.Tensor) -> pd.DataFrame:
-    shape = "x".join(map(str, images.shape[1:]))
-    pixels = [image.cpu().numpy().tobytes() for image in images]
-    return pd.DataFrame({"kind": kind, "shape": shape, "pixels": pixels})
-
-
-def _compact(table: pd.DataFrame) -> pd.DataFrame:
-    """Names as categories, so that the files stay small."""
-    names = ("dataset", "detector", "objective", "kind", "shape")
-    kinds = {"group_size": "int16", **dict.fromkeys(names, "category")}
-    return table.astype({name: kind for name, kind in kinds.items() if name in table})

@@ -1,0 +1,111 @@
+"""The tables of an epoch sweep, made from what was measured at one checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+import torch
+
+from earlyglow import flows
+from earlyglow.datasets import DATASETS, ImageSet
+from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
+from earlyglow.experiments.statistics import OBJECTIVES, Statistics
+from earlyglow.flows import Flow
+
+_SAMPLES = 12
+_TEMPERATURE = 0.7
+_EXAMPLES = 12
+
+
+def score(
+    flow: Flow, measured: dict[str, Statistics], group_sizes: tuple[int, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of every detector on every set but the fit set, and the tensors it dropped."""
+    scores, dropped = [], []
+    for size in group_sizes:
+        for name, objective, detector in _detectors(flow, size):
+            detector.fit_from_statistics(_statistics_for(measured["fit"], objective, size))
+            for dataset, measured_set in measured.items():
+                if dataset == "fit":
+                    continue
+                values = detector.predict_from_statistics(
+                    _statistics_for(measured_set, objective, size)
+                )
+                columns = {"dataset": dataset, "group_size": size, "detector": name}
+                scored = pd.DataFrame({"score": values.float().cpu().numpy()})
+                scores.append(scored.assign(**columns, objective=objective))
+            if isinstance(detector, LayerGradientDetector):
+                dropped.append(
+                    {
+                        "group_size": size,
+                        "objective": objective,
+                        "tensors": len(detector.names),
+                        "dropped": len(detector.dropped),
+                    }
+                )
+    return pd.concat(scores, ignore_index=True), pd.DataFrame(dropped)
+
+
+def _detectors(
+    flow: Flow, size: int
+) -> Iterator[tuple[str, str, LayerGradientDetector | LikelihoodDetector | TypicalityDetector]]:
+    for objective in OBJECTIVES:
+        yield "layer_gradients", objective, LayerGradientDetector(flow, size, objective)
+    yield "likelihood", "", LikelihoodDetector(flow, size)
+    yield "typicality", "", TypicalityDetector(flow, size)
+
+
+def _statistics_for(measured: Statistics, objective: str, size: int) -> torch.Tensor:
+    if objective:
+        return measured.norms[objective, size].values
+    whole = len(measured.log_prob) // size * size
+    return measured.log_prob[:whole].view(-1, size).mean(1)
+
+
+def bits_per_dim(flow: Flow, measured: dict[str, Statistics]) -> pd.DataFrame:
+    """Mean bits per dimension of each set, with its standard error and number of images."""
+    rows = []
+    for dataset, measured_set in measured.items():
+        bits = flows.bits_per_dim(measured_set.log_prob.double(), flow.dims)
+        rows.append(
+            {
+                "dataset": dataset,
+                "images": len(bits),
+                "bits_per_dim": bits.mean().item(),
+                "standard_error": (bits.std() / len(bits) ** 0.5).item(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def samples(flow: Flow, seed: int) -> pd.DataFrame:
+    """A few samples of the flow, as grey levels."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        drawn = flow.sample(_SAMPLES, _TEMPERATURE)
+    levels = ((drawn.nan_to_num() + 0.5) * 256).floor().clamp(0, 255).to(torch.uint8)
+    return _pictures("sample", levels)
+
+
+def examples(sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
+    """A few images of each set, none where its terms do not allow them to be shown."""
+    for name, images in sets.items():
+        if name == "fit":
+            continue
+        few = images.images[:_EXAMPLES]
+        shown = few if DATASETS[images.name].may_be_shown else torch.zeros_like(few[:0])
+        yield _pictures(name, shown).assign(epoch=-1.0)
+
+
+def _pictures(kind: str, images: torch.Tensor) -> pd.DataFrame:
+    shape = "x".join(map(str, images.shape[1:]))
+    pixels = [image.cpu().numpy().tobytes() for image in images]
+    return pd.DataFrame({"kind": kind, "shape": shape, "pixels": pixels})
+
+
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """Names as categories, so that the files stay small."""
+    names = ("dataset", "detector", "objective", "kind", "shape")
+    kinds = {"group_size": "int16", **dict.fromkeys(names, "category")}
+    return table.astype({name: kind for name, kind in kinds.items() if name in table})

@@ -61,7 +61,7 @@ def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
         tables: panel title → rows of one detector of :func:`~earlyglow.experiments.auroc_table`.
     """
     with style():
-        figure, axes = _panels(len(tables), height=2.9, share_y=True)
+        figure, axes = _panels(len(tables), height=3.6, share_y=True)
         for axis, (title, table) in zip(axes, tables.items(), strict=True):
             for ood, rows in table.groupby("ood", observed=True):
                 line = _line_style(ood)
@@ -73,7 +73,7 @@ def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
             axis.set_title(title)
             _epoch_axis(axis, table["epoch"])
         axes[0].set_ylabel("AUROC (0.5 = chance)")
-        _common_legend(figure, axes[0])
+        _legend(figure, axes)
     return figure
 
 
@@ -111,7 +111,7 @@ def score_histograms(
             axis.set_yticks([])
             axis.set_xlabel(score_name)
         axes[0].set_ylabel("density")
-        _common_legend(figure, axes[0])
+        _legend(figure, axes)
     return figure
 
 
@@ -199,7 +199,7 @@ def two_histograms(
             axis.set_title(name)
             axis.set_xlabel("score (higher = more OOD)")
         axes[0].set_ylabel("items")
-        _common_legend(figure, axes[0])
+        _legend(figure, axes)
     return figure
 
 
@@ -271,9 +271,15 @@ def _epoch_axis(axis: Axes, epochs: pd.Series) -> None:
     axis.set_xlabel("epoch")
 
 
-def _common_legend(figure: Figure, axis: Axes) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
+def _legend(figure: Figure, axes: list[Axes]) -> None:
+    """One legend for all panels that show the same things, else one below each panel."""
+    found = [axis.get_legend_handles_labels() for axis in axes]
+    if all(labels == found[0][1] for _, labels in found):
+        handles, labels = found[0]
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
+        return
+    for axis in axes:
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")
 
 
 def unpack(pictures: pd.DataFrame) -> NDArray[np.uint8]:

@@ -23,14 +23,14 @@ unpack_debian_packages() {
     # shellcheck disable=SC2086
     (cd "$folder/packages" && apt-get download -qq $packages) 2>&1 | grep -v unsandboxed || true
     for package in "$folder"/packages/*.deb; do
-        dpkg -x "$package" "$folder/root" || { rm -rf "$folder"; return 1; }
+        dpkg -x "$package" "$folder/unpacked" || { rm -rf "$folder"; return 1; }
     done
     rm -r "$folder/packages"
-    test -x "$folder/root/usr/lib/chromium/chromium"
+    test -x "$folder/unpacked/usr/lib/chromium/chromium"
 }
 
 if unpack_debian_packages; then
-    echo "browser: Debian's chromium in $folder/root"
+    echo "browser: Debian's chromium in $folder/unpacked"
 else
     echo "browser: downloading Playwright's"
     PLAYWRIGHT_BROWSERS_PATH="$folder/playwright" .venv/bin/playwright install chromium-headless-shell

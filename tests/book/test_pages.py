@@ -51,7 +51,7 @@ def browser() -> Iterator[Browser]:
     os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(ROOT / ".venv/browser/playwright")
     with sync_playwright() as playwright:
         options: dict[str, object] = {"args": ["--no-sandbox", "--disable-background-networking"]}
-        unpacked = ROOT / ".venv/browser/root"
+        unpacked = ROOT / ".venv/browser/unpacked"
         chromium = unpacked / "usr/lib/chromium/chromium"
         names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
         installed = next((path for name in names if (path := shutil.which(name))), None)

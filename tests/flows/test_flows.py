@@ -14,8 +14,10 @@ from earlyglow.flows.dense_glow import ScalarAffine, ScalarConvolution
 from earlyglow.flows.glow import glow_step
 from earlyglow.flows.layers import (
     ActNorm,
+    ActNormConv1x1,
     AffineCoupling,
     ConditionalGaussian,
+    ConvActNormReLU,
     InvertibleConv1x1,
     Squeeze,
 )
@@ -42,6 +44,7 @@ LAYERS: dict[str, tuple[Callable[[], Bijection], tuple[int, ...]]] = {
     "squeeze": (Squeeze, (2, 4, 6)),
     "actnorm": (lambda: ActNorm(3), (3, 2, 4)),
     "conv1x1": (lambda: InvertibleConv1x1(4), (4, 3, 2)),
+    "actnorm and conv1x1": (lambda: ActNormConv1x1(4), (4, 3, 2)),
     "coupling": (lambda: AffineCoupling(4, hidden=5), (4, 3, 2)),
     "step": (lambda: glow_step(4, hidden=5), (4, 2, 3)),
     "scalar affine": (ScalarAffine, (7,)),
@@ -194,6 +197,60 @@ def test_actnorm_initialises_once_from_its_first_batch() -> None:
     assert torch.equal(norm.bias, before)
 
 
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_folded_actnorm_is_the_plain_composition(kernel: int) -> None:
+    """Values and gradients of conv, actnorm, ReLU one after the other, initialisation included."""
+    folded, plain = (ConvActNormReLU(3, 5, kernel).double().train() for _ in range(2))
+    plain.load_state_dict(folded.state_dict())
+    batches = torch.randn(2, 6, 3, 4, 5, dtype=torch.float64)
+    for x in batches:
+        expected = torch.relu(plain.norm(plain.conv(x))[0])
+        found = folded(x)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    weights = torch.randn_like(expected)
+    (expected * weights).sum().backward()
+    (found * weights).sum().backward()
+    for ours, theirs in zip(folded.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_folded_conv1x1_is_the_plain_composition() -> None:
+    folded, plain = (ActNormConv1x1(4).double().train() for _ in range(2))
+    plain.load_state_dict(folded.state_dict())
+    for x in 0.3 + torch.randn(2, 6, 4, 3, 5, dtype=torch.float64):
+        h, first = plain.norm(x)
+        expected, second = plain.conv(h)
+        z, log_det = folded(x)
+        torch.testing.assert_close(z, expected, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(log_det, first + second, rtol=1e-12, atol=1e-12)
+
+
+def test_recomputed_activations_change_nothing_but_the_memory() -> None:
+    x = torch.rand(4, 3, 8, 8, dtype=torch.float64) - 0.5
+    gradients, kept = [], []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        flow = perturbed(Glow((3, 8, 8), levels=2, steps=3, hidden=16)).train()
+        if recompute:
+            flow.recompute_activations()
+        flow(x)
+        sizes: dict[int, int] = {}
+
+        def pack(tensor: Tensor, sizes: dict[int, int] = sizes) -> Tensor:
+            storage = tensor.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            loss = flow.log_prob(x).sum()
+        loss.backward()
+        kept.append(sum(sizes.values()))
+        gradients.append([parameter.grad for parameter in flow.parameters()])
+    for plain, recomputed in zip(*gradients, strict=True):
+        torch.testing.assert_close(recomputed, plain, rtol=1e-12, atol=1e-12)
+    assert kept[1] < 0.5 * kept[0]
+
+
 def test_actnorm_in_evaluation_mode_does_not_initialise() -> None:
     norm = ActNorm(2).eval()
     x = torch.randn(8, 2, 3, 3) + 3
@@ -213,7 +270,7 @@ def test_actnorm_keeps_a_constant_channel_finite() -> None:
 
 def test_coupling_log_det_survives_an_underflowing_sigmoid() -> None:
     coupling = AffineCoupling(2, hidden=2)
-    coupling.network.conv_out.bias.data[1] = -202.0  # raw scale: sigmoid(-200) is 0 in float32
+    coupling.network.last.bias.data[1] = -202.0  # raw scale: sigmoid(-200) is 0 in float32
     _, log_det = coupling(torch.zeros(1, 2, 2, 2))
     assert log_det.item() == pytest.approx(4 * -200.0, rel=1e-6)
 

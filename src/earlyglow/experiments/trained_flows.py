@@ -99,12 +99,15 @@ def train_flow(
     spec: FlowSpec, config: TrainingConfig, images: ImageSet, workspace: Path
 ) -> TrainingRun:
     """Train a flow, or find it trained: checkpoints are kept in ``workspace`` by what they are."""
+    flow = spec.build(config.seed)
     key = digest(
         {
             "spec": spec.as_dict(),
+            # A checkpoint fits one layout of layers, which may change without a new meaning.
+            "layers": repr(flow),
             "config": config.as_dict(),
             "images": images.fingerprint(),
             "versions": VERSIONS,
         }
     )
-    return train(spec.build(config.seed), images, config, workspace / "checkpoints" / key[:16])
+    return train(flow, images, config, workspace / "checkpoints" / key[:16])

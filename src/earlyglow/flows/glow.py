@@ -9,17 +9,16 @@ from torch import Tensor, nn
 
 from earlyglow.flows.bijection import Chain, Flow, ImageShape
 from earlyglow.flows.layers import (
-    ActNorm,
+    ActNormConv1x1,
     AffineCoupling,
     ConditionalGaussian,
-    InvertibleConv1x1,
     Squeeze,
 )
 
 
 def glow_step(channels: int, hidden: int) -> Chain:
     """One step of flow: actnorm, invertible 1×1 convolution, affine coupling (figure 2a)."""
-    return Chain([ActNorm(channels), InvertibleConv1x1(channels), AffineCoupling(channels, hidden)])
+    return Chain([ActNormConv1x1(channels), AffineCoupling(channels, hidden)])
 
 
 class Glow(Flow):
@@ -73,6 +72,11 @@ class Glow(Flow):
             self._latent_shapes.append((channels, height, width))
         # The reference code feeds zeros to the learned top prior: only its bias matters.
         self.top_prior = ConditionalGaussian(2 * channels, channels)
+
+    def recompute_activations(self) -> None:
+        """From now on, train with little memory: see :class:`~earlyglow.flows.Chain`."""
+        for level in self.levels:
+            level.recomputes = True
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, C, H, W) to latents (N, C·H·W), the first level's first, and log_det."""

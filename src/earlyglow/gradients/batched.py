@@ -1,9 +1,9 @@
 """Every sample's squared gradient norms from one forward and one backward pass of the batch.
 
-Each layer with parameters is watched: its input is kept in the forward pass, and when the
-gradient with respect to its outputs arrives in the backward pass, the layer's rule turns both
-into the parameters' gradients for each sample, whose norms are taken at once. No gradient of the
-whole batch with respect to a weight is ever formed.
+Each layer with parameters is watched: its input and outputs are kept in the forward pass, and
+when the gradient with respect to its outputs arrives in the backward pass, the layer's rule turns
+them into the parameters' gradients for each sample, whose norms are taken at once. No gradient of
+the whole batch with respect to a weight is ever formed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +22,7 @@ from torch.autograd.graph import register_multi_grad_hook
 from earlyglow.gradients.contributions import Contribution, add
 from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
-from earlyglow.gradients.rules import find_rule
+from earlyglow.gradients.rules import Rule, Use, by_vmap, registered_rule
 
 
 def batched_norms(
@@ -42,30 +44,84 @@ def batched_norms(
     return watch.norms(x)
 
 
+def batched_formed_bytes(model: nn.Module) -> int:
+    """Bytes of weight gradients formed for each image at once, beyond the activations' size.
+
+    A rule never forms more than its activations hold; the fallback forms one layer's gradients.
+    """
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return max(
+        (
+            sum(p.numel() * p.element_size() for p in watched.parameters)
+            for watched in _watched_layers(model, names)
+            if watched.rule is by_vmap
+        ),
+        default=0,
+    )
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A layer whose parameters one rule answers for; ``names`` maps own to the model's names."""
+
+    layer: nn.Module
+    rule: Rule
+    parameters: tuple[nn.Parameter, ...]
+    names: dict[str, str]
+
+    def refusal(self, reason: str) -> ValueError:
+        return ValueError(
+            f"the batched backend cannot handle {', '.join(self.names.values())} of "
+            f"{type(self.layer).__name__}: {reason}; use backend='vmap' or 'loop'."
+        )
+
+
+def _watched_layers(model: nn.Module, names: dict[nn.Parameter, str]) -> list[_Watched]:
+    """The outermost modules with a rule, and below them none; else every owner of parameters."""
+    found: dict[nn.Module, _Watched] = {}
+
+    def visit(module: nn.Module) -> None:
+        if module in found:
+            return
+        rule = registered_rule(module)
+        own = dict(module.named_parameters(recurse=rule is not None))
+        if own:
+            named = {own_name: names[parameter] for own_name, parameter in own.items()}
+            found[module] = _Watched(module, rule or by_vmap, tuple(own.values()), named)
+        if rule is None:
+            for child in module.children():
+                visit(child)
+
+    visit(model)
+    return list(found.values())
+
+
 class _Watch:
     """The layers of a model, what they were given, and the norms found so far."""
 
     def __init__(self, model: nn.Module, samples: int, group_sizes: tuple[int, ...]) -> None:
-        self.model, self.samples, self.group_sizes = model, samples, group_sizes
+        self.samples, self.group_sizes = samples, group_sizes
         self.names = {parameter: name for name, parameter in model.named_parameters()}
+        self.layers = _watched_layers(model, self.names)
         self.pending: Counter[str] = Counter()
         self.partial: dict[str, Contribution] = {}
         self.found: dict[int, dict[str, Tensor]] = {size: {} for size in group_sizes}
         self.applying_rule = False
         self._hooks = ExitStack()
-        self._outputs: list[tuple[nn.Module, Tensor, int]] = []
+        self._outputs: list[tuple[_Watched, Tensor, int]] = []
 
     @contextmanager
     def attached(self) -> Iterator[None]:
         # A hook on a tensor holds the graph that holds the hook: a cycle that Python cannot see
         # through, so that every hook has to be removed or the batch's memory is never freed.
         with self._hooks:
-            for layer in self.model.modules():
-                if next(layer.parameters(recurse=False), None) is not None:
-                    before = layer.register_forward_pre_hook(self._freeze)
-                    self._hooks.callback(before.remove)
-                    after = layer.register_forward_hook(self._keep, with_kwargs=True)
-                    self._hooks.callback(after.remove)
+            for watched in self.layers:
+                before = watched.layer.register_forward_pre_hook(partial(self._freeze, watched))
+                self._hooks.callback(before.remove)
+                after = watched.layer.register_forward_hook(
+                    partial(self._keep, watched), with_kwargs=True
+                )
+                self._hooks.callback(after.remove)
             yield
 
     def end_forward(self, total: Tensor) -> None:
@@ -84,10 +140,9 @@ class _Watch:
                     f"the batched backend cannot handle {', '.join(used)}: used outside of its "
                     "layer's forward; use backend='vmap' or 'loop'."
                 )
-        for layer, output, version in self._outputs:
+        for watched, output, version in self._outputs:
             if output._version != version:
-                reason = "its output was changed in place afterwards"
-                raise ValueError(self._refusal(layer, self._names_of(layer), reason))
+                raise watched.refusal("its output was changed in place afterwards")
         self._outputs.clear()
 
     def norms(self, x: Tensor) -> dict[int, Tensor]:
@@ -108,51 +163,44 @@ class _Watch:
             for size, found in self.found.items()
         }
 
-    def _freeze(self, layer: nn.Module, _: Any) -> None:
+    def _freeze(self, watched: _Watched, *_: Any) -> None:
         """Forward pre-hook: inside the layer its parameters need no gradient."""
         if not self.applying_rule:
-            for parameter in layer.parameters(recurse=False):
+            for parameter in watched.parameters:
                 parameter.requires_grad_(False)
 
-    def _keep(self, layer: nn.Module, args: Any, kwargs: Any, result: Any) -> Any:
-        """Forward hook: remember the input and wait for the outputs' gradients."""
+    def _keep(self, watched: _Watched, _: Any, args: Any, kwargs: Any, result: Any) -> Any:
+        """Forward hook: remember input and outputs, and wait for the outputs' gradients."""
         if self.applying_rule:
             return result
-        for parameter in layer.parameters(recurse=False):
+        for parameter in watched.parameters:
             parameter.requires_grad_()
-        names = self._names_of(layer)
         outputs = result if isinstance(result, tuple) else (result,)
-        x = self._only_input(layer, names, args, kwargs)
+        x = self._only_input(watched, args, kwargs)
         for output in outputs:
             if not isinstance(output, Tensor) or output.shape[:1] != (self.samples,):
-                raise ValueError(self._refusal(layer, names, "its outputs are not (N, ...)"))
+                raise watched.refusal("its outputs are not (N, ...)")
             if not output.requires_grad:
                 output.requires_grad_()
-            self._outputs.append((layer, output, output._version))
-        self.pending.update(names.values())
-        kept = x.detach()
+            self._outputs.append((watched, output, output._version))
+        self.pending.update(watched.names.values())
+        kept, results = x.detach(), tuple(output.detach() for output in outputs)
 
         def arrive(gradients: Any) -> None:
             self.applying_rule = True
             with torch.no_grad():
-                self._contribute(layer, names, kept, tuple(gradients))
+                self._contribute(watched, Use(kept, results, tuple(gradients)))
             self.applying_rule = False
 
         self._hooks.callback(register_multi_grad_hook(outputs, arrive).remove)
         return result
 
-    def _contribute(
-        self,
-        layer: nn.Module,
-        names: dict[str, str],
-        x: Tensor,
-        gradients: tuple[Tensor | None, ...],
-    ) -> None:
-        if all(gradient is None for gradient in gradients):
-            contributions = {}
-        else:
-            contributions = find_rule(layer)(layer, x, gradients)
-        for own, name in names.items():
+    def _contribute(self, watched: _Watched, use: Use) -> None:
+        arrived = any(gradient is not None for gradient in use.gradients)
+        contributions = watched.rule(watched.layer, use) if arrived else {}
+        if arrived and contributions.keys() != watched.names.keys():
+            raise watched.refusal("it has other parameters than its type")
+        for own, name in watched.names.items():
             if own in contributions:
                 before = self.partial.get(name)
                 new = contributions[own]
@@ -162,24 +210,13 @@ class _Watch:
                 self._finish(name)
 
     def _finish(self, name: str) -> None:
-        contribution = self.partial.pop(name)
+        contribution = self.partial.pop(name).cheapest()
         for size in self.group_sizes:
             self.found[size][name] = contribution.grouped(size).squared_norm()
 
-    def _names_of(self, layer: nn.Module) -> dict[str, str]:
-        return {own: self.names[p] for own, p in layer.named_parameters(recurse=False)}
-
-    def _only_input(
-        self, layer: nn.Module, names: dict[str, str], args: Any, kwargs: Any
-    ) -> Tensor:
+    def _only_input(self, watched: _Watched, args: Any, kwargs: Any) -> Tensor:
         if kwargs or len(args) != 1 or not isinstance(args[0], Tensor):
-            raise ValueError(self._refusal(layer, names, "it is called with more than one tensor"))
+            raise watched.refusal("it is called with more than one tensor")
         if args[0].shape[:1] != (self.samples,):
-            raise ValueError(self._refusal(layer, names, "its input is not (N, ...)"))
+            raise watched.refusal("its input is not (N, ...)")
         return args[0]
-
-    def _refusal(self, layer: nn.Module, names: dict[str, str], reason: str) -> str:
-        return (
-            f"the batched backend cannot handle {', '.join(names.values())} of "
-            f"{type(layer).__name__}: {reason}; use backend='vmap' or 'loop'."
-        )

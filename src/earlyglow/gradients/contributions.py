@@ -1,11 +1,13 @@
 """A parameter's gradient for each sample, kept in the cheapest form that its norm allows.
 
 Uses of one parameter are added as gradients, never as norms; a group of samples is the sum of
-its members' gradients.
+its members' gradients. Products of bf16 factors are accumulated in float32 by the matrix product
+and squared and summed in float32 here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -24,10 +26,13 @@ class Dense:
 
     def squared_norm(self) -> Tensor:
         """(N,) squared Frobenius norms."""
-        flat = self.values.flatten(1)
-        return torch.linalg.vecdot(flat, flat)
+        # Unlike a sum of squares, this makes no copy of the gradients.
+        return torch.linalg.vector_norm(_accumulable(self.values).flatten(1), dim=1).square()
 
     def dense(self) -> Dense:
+        return self
+
+    def cheapest(self) -> Dense:
         return self
 
 
@@ -38,10 +43,13 @@ class Outer:
     Attributes:
         output: (N, T, p) gradients with respect to a linear map's outputs.
         input: (N, T, d) its inputs.
+        arrange: puts (N, p, d) gradients in the order of the parameter's own entries, where that
+            differs.
     """
 
     output: Tensor
     input: Tensor
+    arrange: Callable[[Tensor], Tensor] = torch.Tensor.contiguous
 
     def grouped(self, size: int) -> Outer:
         """A group's samples are more positions of one sample."""
@@ -50,6 +58,7 @@ class Outer:
         return Outer(
             self.output.unflatten(0, (-1, size)).flatten(1, 2),
             self.input.unflatten(0, (-1, size)).flatten(1, 2),
+            self.arrange,
         )
 
     def squared_norm(self) -> Tensor:
@@ -58,18 +67,40 @@ class Outer:
         ``‖Σ_t o_t i_tᵀ‖² = Σ_{s,t} (o_s·o_t)(i_s·i_t)``: two T×T matrices ("ghost norms",
         Goodfellow 2015) instead of one p×d gradient.
         """
-        positions, outputs, inputs = *self.output.shape[1:], self.input.shape[2]
-        if positions * (outputs + inputs) >= outputs * inputs:
-            return self.dense().squared_norm()
-        gram_output = self.output @ self.output.mT
-        gram_input = self.input @ self.input.mT
+        if not self._gram_is_cheaper():
+            return Dense(self._product()).squared_norm()
+        gram_output = _accumulable(self.output @ self.output.mT)
+        gram_input = _accumulable(self.input @ self.input.mT)
         return torch.linalg.vecdot(gram_output.flatten(1), gram_input.flatten(1))
 
     def dense(self) -> Dense:
-        return Dense(self.output.mT @ self.input)
+        return Dense(self.arrange(_accumulable(self._product())))
+
+    def cheapest(self) -> Contribution:
+        """Itself, or its gradients where they cost less than the two matrices of positions.
+
+        Gradients once formed serve the groups of every size.
+        """
+        return self if self._gram_is_cheaper() else Dense(_accumulable(self._product()))
+
+    def _gram_is_cheaper(self) -> bool:
+        positions, outputs, inputs = *self.output.shape[1:], self.input.shape[2]
+        return positions * (outputs + inputs) < outputs * inputs
+
+    def _product(self) -> Tensor:
+        return self.output.mT @ self.input
 
 
 Contribution = Dense | Outer
+
+
+def outer(
+    output: Tensor, input: Tensor, arrange: Callable[[Tensor], Tensor] = torch.Tensor.contiguous
+) -> Outer:
+    """An :class:`Outer` whose factors have one type: bf16 where either of them is bf16."""
+    kinds = {output.dtype, input.dtype}
+    dtype = torch.bfloat16 if torch.bfloat16 in kinds else output.dtype
+    return Outer(output.to(dtype), input.to(dtype), arrange)
 
 
 def add(first: Contribution, second: Contribution) -> Contribution:
@@ -78,6 +109,11 @@ def add(first: Contribution, second: Contribution) -> Contribution:
         return Outer(
             torch.cat((first.output, second.output), dim=1),
             torch.cat((first.input, second.input), dim=1),
+            first.arrange,
         )
     left, right = first.dense().values, second.dense().values
     return Dense(left.flatten(1) + right.flatten(1))
+
+
+def _accumulable(values: Tensor) -> Tensor:
+    return values.float() if values.dtype == torch.bfloat16 else values

@@ -17,16 +17,20 @@ def loop_norms(
         return {size: _of_size(model, x, size, objective) for size in group_sizes}
 
 
+def loop_formed_bytes(model: nn.Module) -> int:
+    """Bytes of weight gradients formed for each image of a chunk: it takes them one by one."""
+    return 0
+
+
 def _of_size(model: nn.Module, x: Tensor, size: int, objective: Objective) -> Tensor:
     parameters = list(model.parameters())
-    rows = []
-    for group in x[: len(x) // size * size].split(size):
-        total = objective(model, group).sum()
-        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-        rows.append(
-            torch.stack([_squared_norm(g, p) for g, p in zip(gradients, parameters, strict=True)])
-        )
-    return torch.stack(rows)
+    groups = x[: len(x) // size * size].split(size)
+    return torch.stack([_of_group(objective(model, group).sum(), parameters) for group in groups])
+
+
+def _of_group(total: Tensor, parameters: list[nn.Parameter]) -> Tensor:
+    gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    return torch.stack([_squared_norm(g, p) for g, p in zip(gradients, parameters, strict=True)])
 
 
 def _squared_norm(gradient: Tensor | None, parameter: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 
@@ -31,3 +32,23 @@ def all_requiring_grad(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter, required in before:
             parameter.requires_grad_(required)
+
+
+@contextmanager
+def bf16_linear_weights(model: nn.Module) -> Iterator[None]:
+    """The weights of linear layers are bf16 inside, and what they were afterwards.
+
+    Autocast would round a weight anew, and keep the rounded copy, at each use of it.
+    """
+    weights = {
+        module.weight: module.weight.data
+        for module in model.modules()
+        if type(module) is nn.Linear and module.weight.dtype == torch.float32
+    }
+    try:
+        for weight, values in weights.items():
+            weight.data = values.bfloat16()
+        yield
+    finally:
+        for weight, values in weights.items():
+            weight.data = values

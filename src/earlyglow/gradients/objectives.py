@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from earlyglow.settings import unknown
@@ -43,3 +44,16 @@ def find_objective(objective: str | Objective, model: nn.Module) -> Objective:
             "calls; add it or pass a callable (model, x) -> (N,)."
         )
     return OBJECTIVES[objective]
+
+
+def autocast_to_bf16(objective: Objective) -> Objective:
+    """The objective with its convolutions and linear layers in bf16, forward and backward.
+
+    Only the forward pass runs under autocast: backward operations follow their forward's type.
+    """
+
+    def in_bf16(model: nn.Module, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return objective(model, x)
+
+    return in_bf16

@@ -1,13 +1,13 @@
 """How each layer type turns its inputs and output gradients into its parameters' gradients.
 
-A rule takes the layer, its input (N, ...) and the gradient with respect to each of its outputs
-(None where the objective does not depend on it), and returns one contribution per parameter name.
-A new layer type is one new rule here; a layer without a rule goes through :func:`by_vmap`.
+A rule takes the layer and one use of it, and returns one contribution per parameter name. A new
+layer type is one new rule here; a layer without a rule goes through :func:`by_vmap`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -16,18 +16,49 @@ from torch.func import functional_call, grad, vmap
 from torch.nn import functional as F
 
 from earlyglow.flows.dense_glow import ScalarAffine, ScalarConvolution
-from earlyglow.flows.layers import ActNorm, InvertibleConv1x1, ZeroConv2d
-from earlyglow.gradients.contributions import Contribution, Dense, Outer
+from earlyglow.flows.layers import (
+    ActNorm,
+    ActNormConv1x1,
+    ConvActNormReLU,
+    InvertibleConv1x1,
+    ZeroConv2d,
+)
+from earlyglow.gradients.contributions import Contribution, Dense, Outer, outer
 
-OutputGradients = tuple[Tensor | None, ...]
-Rule = Callable[[Any, Tensor, OutputGradients], dict[str, Contribution]]
+@dataclass(frozen=True)
+class Use:
+    """One use of a layer in the forward pass, and what the backward pass brought to it.
+
+    Attributes:
+        input: (N, ...) what the layer was given.
+        outputs: each (N, ...), what it returned.
+        gradients: the objective's gradient with respect to each output; None where the objective
+            does not depend on it.
+    """
+
+    input: Tensor
+    outputs: tuple[Tensor, ...]
+    gradients: tuple[Tensor | None, ...]
+
+    @property
+    def gradient(self) -> Tensor:
+        """The gradient of a layer's only output."""
+        (gradient,) = self.gradients
+        assert gradient is not None
+        return gradient
+
+
+Rule = Callable[[Any, Use], dict[str, Contribution]]
 RuleT = TypeVar("RuleT", bound=Rule)
 
 RULES: dict[type[nn.Module], Rule] = {}
 
 
 def register(layer: type[nn.Module]) -> Callable[[RuleT], RuleT]:
-    """Make the decorated function the rule of a layer type."""
+    """Make the decorated function the rule of a layer type.
+
+    The rule answers for all parameters of the layer and of the modules inside it.
+    """
 
     def keep(rule: RuleT) -> RuleT:
         RULES[layer] = rule
@@ -36,25 +67,24 @@ def register(layer: type[nn.Module]) -> Callable[[RuleT], RuleT]:
     return keep
 
 
-def find_rule(layer: nn.Module) -> Rule:
+def registered_rule(layer: nn.Module) -> Rule | None:
     """The rule of the layer's type, or of a parent type whose forward it did not change."""
     for kind in type(layer).__mro__:
         if kind in RULES and type(layer).forward is kind.forward:
             return RULES[kind]
-    return by_vmap
+    return None
 
 
 @register(nn.Linear)
-def linear(layer: nn.Linear, x: Tensor, gradients: OutputGradients) -> dict[str, Contribution]:
-    (output,) = gradients
-    output = output.reshape(len(x), -1, layer.out_features)
-    weight = Outer(output, x.reshape(len(x), -1, layer.in_features))
-    return {"weight": weight} | _bias(layer, output.sum(1))
+def linear(layer: nn.Linear, use: Use) -> dict[str, Contribution]:
+    samples = len(use.input)
+    output = use.gradient.reshape(samples, -1, layer.out_features)
+    weight = outer(output, use.input.reshape(samples, -1, layer.in_features))
+    return {"weight": weight} | _bias(layer, _sum(output, 1))
 
 
 @register(nn.Conv2d)
-def conv2d(layer: nn.Conv2d, x: Tensor, gradients: OutputGradients) -> dict[str, Contribution]:
-    (output,) = gradients
+def conv2d(layer: nn.Conv2d, use: Use) -> dict[str, Contribution]:
     plain = (
         layer.stride == (1, 1)
         and layer.dilation == (1, 1)
@@ -63,93 +93,107 @@ def conv2d(layer: nn.Conv2d, x: Tensor, gradients: OutputGradients) -> dict[str,
         and not isinstance(layer.padding, str)
     )
     if not plain:
-        return by_vmap(layer, x, gradients)
-    weight = convolution_weight(x, output, layer.kernel_size, layer.padding)
-    return {"weight": weight} | _bias(layer, output.sum((2, 3)))
+        return by_vmap(layer, use)
+    weight = convolution_weight(use.input, use.gradient, layer.kernel_size, layer.padding)
+    return {"weight": weight} | _bias(layer, _sum(use.gradient, (2, 3)))
+
+
+@register(ConvActNormReLU)
+def conv_act_norm_relu(layer: ConvActNormReLU, use: Use) -> dict[str, Contribution]:
+    """With z = W e^s x + b e^s and y = relu(z): z's gradient times z is y's gradient times y."""
+    (y,) = use.outputs
+    conv = layer.conv
+    scale = layer.norm.log_scale.exp().to(y.dtype)
+    scaled = torch.ops.aten.threshold_backward(use.gradient, y, 0).mul_(scale)
+    return {
+        "conv.weight": convolution_weight(use.input, scaled, conv.kernel_size, conv.padding),
+        "norm.bias": Dense(_sum(scaled, (2, 3))),
+        "norm.log_scale": Dense(_sum(use.gradient * y, (2, 3))),
+    }
 
 
 @register(ZeroConv2d)
-def zero_conv2d(
-    layer: ZeroConv2d, x: Tensor, gradients: OutputGradients
-) -> dict[str, Contribution]:
-    (output,) = gradients
-    scaled = output * (layer.GAIN * layer.log_scale).exp()
-    weight = convolution_weight(x, scaled, (3, 3), (1, 1))
-    before = F.conv2d(x, layer.weight, layer.bias, padding=1)
+def zero_conv2d(layer: ZeroConv2d, use: Use) -> dict[str, Contribution]:
+    (y,) = use.outputs
+    scaled = use.gradient * (layer.GAIN * layer.log_scale).exp()
     return {
-        "weight": weight,
-        "bias": Dense(scaled.sum((2, 3))),
-        "log_scale": Dense(layer.GAIN * (scaled * before).sum((2, 3))),
+        "weight": convolution_weight(use.input, scaled, (3, 3), (1, 1)),
+        "bias": Dense(_sum(scaled, (2, 3))),
+        "log_scale": Dense(layer.GAIN * _sum(use.gradient * y, (2, 3))),
     }
 
 
 @register(ActNorm)
-def act_norm(layer: ActNorm, x: Tensor, gradients: OutputGradients) -> dict[str, Contribution]:
-    output, log_det = gradients
-    bias = log_scale = x.new_zeros(x.shape[:2])
+def act_norm(layer: ActNorm, use: Use) -> dict[str, Contribution]:
+    output, log_det = use.gradients
+    bias = log_scale = use.input.new_zeros(use.input.shape[:2])
     if output is not None:
-        scaled = output * layer.log_scale.exp()
-        bias = scaled.sum((2, 3))
-        log_scale = (scaled * x).sum((2, 3)) + bias * layer.bias.flatten()
+        bias = _sum(output * layer.log_scale.exp(), (2, 3))
+        log_scale = _sum(output * use.outputs[0], (2, 3))
     if log_det is not None:
-        log_scale = log_scale + x.shape[2] * x.shape[3] * log_det[:, None]
+        log_scale = log_scale + _spatial_size(use.input) * log_det[:, None]
     return {"bias": Dense(bias), "log_scale": Dense(log_scale)}
 
 
 @register(InvertibleConv1x1)
-def invertible_conv1x1(
-    layer: InvertibleConv1x1, x: Tensor, gradients: OutputGradients
-) -> dict[str, Contribution]:
-    """Chain from the convolution's matrix W = P L U to the three parameters."""
-    output, log_det = gradients
-    permutation, lower, upper = layer.factors()
-    channels = len(lower)
-    d_weight = x.new_zeros(len(x), channels, channels)
+def invertible_conv1x1(layer: InvertibleConv1x1, use: Use) -> dict[str, Contribution]:
+    output, log_det = use.gradients
+    channels = len(layer.sign)
+    d_weight = use.input.new_zeros(len(use.input), channels, channels)
     if output is not None:
-        d_weight = _positions(output).mT @ _positions(x)
-    d_lower = (permutation.T @ d_weight @ upper.T).tril(-1)
-    d_upper = (permutation @ lower).T @ d_weight
-    d_diagonal = d_upper.diagonal(dim1=1, dim2=2) * layer.sign * layer.log_diagonal.exp()
-    if log_det is not None:
-        d_diagonal = d_diagonal + x.shape[2] * x.shape[3] * log_det[:, None]
+        d_weight = _positions(output).mT @ _positions(use.input)
+    return _factors(layer, d_weight, _log_det_gradient(use.input, log_det))
+
+
+@register(ActNormConv1x1)
+def act_norm_conv1x1(layer: ActNormConv1x1, use: Use) -> dict[str, Contribution]:
+    """Everything follows from Σ_t d_t x_tᵀ and Σ_t d_t, with z = W (e^s (x + b))."""
+    output, log_det = use.gradients
+    x, norm = use.input, layer.norm
+    channels = x.shape[1]
+    products, total = x.new_zeros(len(x), channels, channels), x.new_zeros(len(x), channels)
+    if output is not None:
+        products, total = _positions(output).mT @ _positions(x), output.sum((2, 3))
+    from_log_det = _log_det_gradient(x, log_det)
+    scale, weight = norm.log_scale.exp().flatten(), layer.conv.weight()
+    # Of the matrix W e^s that multiplies x + b.
+    d_fused = products + total[:, :, None] * norm.bias.flatten()
     return {
-        "lower": Dense(d_lower),
-        "upper": Dense(d_upper.triu(1)),
-        "log_diagonal": Dense(d_diagonal),
+        "norm.bias": Dense(total @ weight * scale),
+        "norm.log_scale": Dense((d_fused * weight).sum(1) * scale + from_log_det),
+    } | {
+        f"conv.{name}": contribution
+        for name, contribution in _factors(layer.conv, d_fused * scale, from_log_det).items()
     }
 
 
 @register(ScalarAffine)
-def scalar_affine(
-    layer: ScalarAffine, x: Tensor, gradients: OutputGradients
-) -> dict[str, Contribution]:
-    output, log_det = gradients
-    bias = scale = x.new_zeros(len(x), 1)
+def scalar_affine(layer: ScalarAffine, use: Use) -> dict[str, Contribution]:
+    output, log_det = use.gradients
+    bias = scale = use.input.new_zeros(len(use.input), 1)
     if output is not None:
         bias = output.flatten(1).sum(1, keepdim=True)
-        scale = (output * x).flatten(1).sum(1, keepdim=True)
+        scale = (output * use.input).flatten(1).sum(1, keepdim=True)
     if log_det is not None:
-        scale = scale + x[0].numel() / layer.scale * log_det[:, None]
+        scale = scale + use.input[0].numel() / layer.scale * log_det[:, None]
     return {"scale": Dense(scale), "bias": Dense(bias)}
 
 
 @register(ScalarConvolution)
-def scalar_convolution(
-    layer: ScalarConvolution, x: Tensor, gradients: OutputGradients
-) -> dict[str, Contribution]:
-    output, log_det = gradients
-    weight = x.new_zeros(len(x), 1)
+def scalar_convolution(layer: ScalarConvolution, use: Use) -> dict[str, Contribution]:
+    output, log_det = use.gradients
+    weight = use.input.new_zeros(len(use.input), 1)
     if output is not None:
-        weight = (output * x).flatten(1).sum(1, keepdim=True)
+        weight = (output * use.input).flatten(1).sum(1, keepdim=True)
     if log_det is not None:
-        weight = weight + x[0].numel() / layer.weight * log_det[:, None]
+        weight = weight + use.input[0].numel() / layer.weight * log_det[:, None]
     return {"weight": Dense(weight)}
 
 
-def by_vmap(layer: nn.Module, x: Tensor, gradients: OutputGradients) -> dict[str, Contribution]:
+def by_vmap(layer: nn.Module, use: Use) -> dict[str, Contribution]:
     """Any layer that treats samples apart: the vector-Jacobian product of each sample by vmap."""
     own = {name: p.detach() for name, p in layer.named_parameters(recurse=False)}
-    present = [i for i, gradient in enumerate(gradients) if gradient is not None]
+    present = {i: gradient for i, gradient in enumerate(use.gradients) if gradient is not None}
 
     def against_output(own: dict[str, Tensor], sample: Tensor, *cotangents: Tensor) -> Tensor:
         outputs = functional_call(layer, own, (sample[None],))
@@ -157,33 +201,82 @@ def by_vmap(layer: nn.Module, x: Tensor, gradients: OutputGradients) -> dict[str
         return sum((outputs[i][0] * c).sum() for i, c in zip(present, cotangents, strict=True))
 
     product = vmap(grad(against_output), in_dims=(None, 0, *[0] * len(present)))
-    values = product(own, x.detach(), *[gradients[i] for i in present])
+    values = product(own, *(_as_parameters(t, own) for t in (use.input, *present.values())))
     return {name: Dense(value) for name, value in values.items()}
+
+
+def _as_parameters(values: Tensor, own: dict[str, Tensor]) -> Tensor:
+    """In the parameters' type, which autocast may have left; indices stay as they are."""
+    dtype = next(iter(own.values())).dtype
+    return values.to(dtype) if values.is_floating_point() else values
 
 
 def convolution_weight(
     x: Tensor, output: Tensor, kernel: tuple[int, ...], padding: tuple[int, ...]
-) -> Contribution:
-    """Weight gradient of a convolution of stride 1: one matrix product per kernel position.
+) -> Outer:
+    """Weight gradient of a convolution of stride 1 with ``output`` its outputs' gradient.
 
-    The wide side is never unfolded: each product takes a shifted window of the padded input.
+    Only the side with fewer channels is unfolded into windows, which costs k² copies of it. The
+    gradient's windows are those of a convolution in the other direction, hence flipped.
     """
+    channels, outputs = x.shape[1], output.shape[1]
     if kernel == (1, 1) and padding == (0, 0):
-        return Outer(_positions(output), _positions(x))
-    height, width = output.shape[2:]
+        return outer(_positions(output), _positions(x), lambda g: g[..., None, None])
+    opposite = tuple(k - 1 - p for k, p in zip(kernel, padding, strict=True))
+    if channels <= outputs or min(opposite) < 0:
+        windows = _windows(x, kernel, padding)
+        split = (*kernel, channels)
+        return outer(
+            _positions(output), windows, lambda g: g.unflatten(2, split).permute(0, 1, 4, 2, 3)
+        )
+    windows = _windows(output, kernel, opposite)
+    split = (*kernel, outputs)
+    return outer(
+        windows,
+        _positions(x),
+        lambda g: g.unflatten(1, split).flip(1, 2).permute(0, 3, 4, 1, 2),
+    )
+
+
+def _windows(x: Tensor, kernel: tuple[int, ...], padding: tuple[int, ...]) -> Tensor:
+    """The window around each position, (N, positions, kh·kw·C)."""
     padded = F.pad(x, (padding[1], padding[1], padding[0], padding[0]))
-    transposed = _positions(output).mT
-    products = [
-        transposed @ _positions(padded[:, :, i : i + height, j : j + width])
-        for i in range(kernel[0])
-        for j in range(kernel[1])
-    ]
-    return Dense(torch.stack(products, dim=1))
+    windows = padded.unfold(2, kernel[0], 1).unfold(3, kernel[1], 1)
+    return windows.permute(0, 2, 3, 4, 5, 1).flatten(3).flatten(1, 2)
 
 
 def _positions(x: Tensor) -> Tensor:
     """(N, C, H, W) as (N, H·W, C): no copy where the memory is channels-last."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _factors(
+    layer: InvertibleConv1x1, d_weight: Tensor, from_log_det: Tensor
+) -> dict[str, Contribution]:
+    """Chain from the convolution's matrix W = P L U to its three parameters."""
+    permutation, lower, upper = layer.factors()
+    d_lower = (permutation.T @ d_weight @ upper.T).tril(-1)
+    d_upper = (permutation @ lower).T @ d_weight
+    d_diagonal = d_upper.diagonal(dim1=1, dim2=2) * layer.sign * layer.log_diagonal.exp()
+    return {
+        "lower": Dense(d_lower),
+        "upper": Dense(d_upper.triu(1)),
+        "log_diagonal": Dense(d_diagonal + from_log_det),
+    }
+
+
+def _log_det_gradient(x: Tensor, log_det: Tensor | None) -> Tensor:
+    """(N, 1) gradient that each log-scale of a map of (N, C, H, W) gets from the log-determinant."""
+    return x.new_zeros(len(x), 1) if log_det is None else _spatial_size(x) * log_det[:, None]
+
+
+def _spatial_size(x: Tensor) -> int:
+    return x.shape[2] * x.shape[3]
+
+
+def _sum(values: Tensor, dims: int | tuple[int, ...]) -> Tensor:
+    """Sum in float32 at least."""
+    return values.sum(dims, dtype=torch.promote_types(values.dtype, torch.float32))
 
 
 def _bias(layer: nn.Linear | nn.Conv2d, gradient: Tensor) -> dict[str, Contribution]:

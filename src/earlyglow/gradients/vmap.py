@@ -39,5 +39,10 @@ def vmap_norms(
     return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
 
 
+def vmap_formed_bytes(model: nn.Module) -> int:
+    """Bytes of weight gradients formed for each image at once: all of them."""
+    return sum(p.numel() * p.element_size() for p in model.parameters())
+
+
 def _groups(x: Tensor, size: int) -> Tensor:
     return x[: len(x) // size * size].unflatten(0, (-1, size))

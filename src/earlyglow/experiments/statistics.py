@@ -42,8 +42,6 @@ def measure(flow: Flow, images: ImageSet, group_sizes: Sequence[int], seed: int)
     """Measure one image set under a flow; ``seed`` is that of the dequantisation noise."""
     device = next(flow.parameters()).device
     x = dequantize(images.images, seed=seed).to(device)
-    if x.shape[1] > 1:
-        x = x.contiguous(memory_format=torch.channels_last)
     norms: dict[tuple[str, int], LayerNorms] = {}
     for objective in OBJECTIVES:
         by_size = layer_gradient_norms_by_group(flow, x, group_sizes, objective=objective)

@@ -48,9 +48,7 @@ class FlowSpec:
         kinds: dict[str, type[Flow]] = {"glow": Glow, "dense_glow": DenseGlow}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            flow = kinds[self.model](self.image_shape, **self.sizes)
-        # Channels-last nearly halves the time of the convolutions on a CPU.
-        return flow.to(memory_format=torch.channels_last)
+            return kinds[self.model](self.image_shape, **self.sizes)
 
 
 def flow_spec(model: str, id_dataset: str, profile: Profile) -> FlowSpec:

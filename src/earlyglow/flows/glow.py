@@ -72,6 +72,8 @@ class Glow(Flow):
             self._latent_shapes.append((channels, height, width))
         # The reference code feeds zeros to the learned top prior: only its bias matters.
         self.top_prior = ConditionalGaussian(2 * channels, channels)
+        # Convolutions follow their weight's layout; this one nearly halves their time on a CPU.
+        self.to(memory_format=torch.channels_last)
 
     def recompute_activations(self) -> None:
         """From now on, train with little memory: see :class:`~earlyglow.flows.Chain`."""

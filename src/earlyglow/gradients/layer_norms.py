@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from earlyglow.gradients.batched import batched_formed_bytes, batched_norms
 from earlyglow.gradients.loop import loop_formed_bytes, loop_norms
-from earlyglow.gradients.memory import free_bytes, images_that_fit
+from earlyglow.gradients.memory import free_bytes, need_of
 from earlyglow.gradients.model_state import bf16_linear_weights, evaluating
 from earlyglow.gradients.objectives import Objective, autocast_to_bf16, find_objective
 from earlyglow.gradients.vmap import vmap_formed_bytes, vmap_norms
@@ -146,10 +146,10 @@ def layer_gradient_norms_by_group(
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))
         stack.enter_context(torch.enable_grad())
+        chunk_size = chunk_size or _usual_chunk(model, x, function, method, max_memory)
         if precision == "bf16":
             stack.enter_context(bf16_linear_weights(model))
             function = autocast_to_bf16(function)
-        chunk_size = chunk_size or _usual_chunk(model, x, function, method, max_memory)
         with progress_bar(len(x), "gradient norms", "image") as progress:
             for chunk, complete in _chunks(x, sizes, chunk_size):
                 norms = method.norms(model, chunk, complete, function)
@@ -164,8 +164,11 @@ def _usual_chunk(
     model: nn.Module, x: Tensor, objective: Objective, method: _Method, max_memory: int | None
 ) -> int:
     wanted = min(max(_CHUNK_NUMBERS // x[0].numel(), 1), _LARGEST_CHUNK, len(x))
+    if wanted == 1:
+        return wanted
     budget = max_memory or int(_SHARE_OF_FREE_MEMORY * free_bytes(x.device))
-    return images_that_fit(model, x, objective, method.formed_bytes(model), wanted, budget)
+    need = need_of(model, x, objective)
+    return min(need.images_within(budget, method.formed_bytes(model)), wanted)
 
 
 def _chunks(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -13,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from earlyglow.gradients.model_state import all_requiring_grad
-from earlyglow.gradients.objectives import Objective
+from earlyglow.gradients.objectives import OBJECTIVES, Objective
 
 
 class TensorMemory(TorchDispatchMode):
@@ -67,13 +68,46 @@ class TensorMemory(TorchDispatchMode):
         self.live -= size
 
 
-def kept_bytes(model: nn.Module, x: Tensor, objective: Objective) -> int:
-    """Bytes that the objective's graph holds between its forward and its backward pass."""
-    with all_requiring_grad(model), TensorMemory() as memory:
-        value = objective(model, x)
-        kept = memory.live
-    del value
-    return kept
+@dataclass(frozen=True)
+class Need:
+    """Bytes that a graph holds between its forward and its backward pass.
+
+    Attributes:
+        fixed: however many images there are.
+        for_each: for each image on top.
+    """
+
+    fixed: int
+    for_each: int
+
+    def images_within(self, budget: int, formed: int) -> int:
+        """Images, at least 1, whose gradient norms take at most ``budget`` bytes together.
+
+        The backward pass holds about as much as the forward pass left behind, hence the factor 2.
+
+        Args:
+            budget: bytes.
+            formed: bytes of weight gradients that the backend forms for each image at once.
+        """
+        return max((budget - 2 * self.fixed) // (2 * (self.for_each + formed)), 1)
+
+
+def need_of(model: nn.Module, x: Tensor, objective: Objective) -> Need:
+    """What the objective's graph holds for images like ``x`` (N, ...), N at least 2.
+
+    Measured on one image and on two, and remembered for the objectives that have a name.
+    """
+    known = _known_needs.setdefault(model, {})
+    key = (objective, x.shape[1:], x.dtype, x.device)
+    if key in known:
+        return known[key]
+    one, two = (_kept_bytes(model, x[:n], objective) for n in (1, 2))
+    for_each = max(two - one, 1)
+    need = Need(max(one - for_each, 0), for_each)
+    # An unnamed objective may hold the model, which would then never be freed.
+    if objective in OBJECTIVES.values():
+        known[key] = need
+    return need
 
 
 def free_bytes(device: torch.device) -> int:
@@ -83,25 +117,14 @@ def free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def images_that_fit(
-    model: nn.Module, x: Tensor, objective: Objective, formed: int, wanted: int, budget: int
-) -> int:
-    """Images, 1 to ``wanted``, whose gradient norms take at most ``budget`` bytes together.
+def _kept_bytes(model: nn.Module, x: Tensor, objective: Objective) -> int:
+    with all_requiring_grad(model), TensorMemory() as memory:
+        value = objective(model, x)
+        kept = memory.live
+    del value
+    return kept
 
-    The backward pass holds about as much as the forward pass left behind, hence the factor 2.
 
-    Args:
-        model: the model.
-        x: images (N, ...); one or two are passed through the model.
-        objective: what is differentiated.
-        formed: bytes of weight gradients that the backend forms for each image at once.
-        wanted: as many as would be taken if there were memory enough.
-        budget: bytes.
-    """
-    one = kept_bytes(model, x[:1], objective)
-    if 2 * wanted * (one + formed) <= budget:
-        return wanted
-    two = kept_bytes(model, x[:2], objective)
-    for_each = max(two - one, 1)
-    fixed = one - for_each
-    return min(max((budget - 2 * fixed) // (2 * (for_each + formed)), 1), wanted)
+_known_needs: weakref.WeakKeyDictionary[nn.Module, dict[Hashable, Need]] = (
+    weakref.WeakKeyDictionary()
+)

@@ -189,8 +189,6 @@ class _Session:
             group["lr"] = self.config.learning_rate_at(step // self.steps_per_epoch)
         indices = batch_indices(self.config, len(self.images), step)
         batch = prepare(self.config, self.images, indices, step)
-        if batch.shape[1] > 1:
-            batch = batch.contiguous(memory_format=torch.channels_last)
         self.optimiser.zero_grad(set_to_none=True)
         bf16 = self.config.precision == "bf16"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):

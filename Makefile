@@ -28,8 +28,8 @@ notebooks: .venv/.installed  ## execute the committed notebooks and draw the fig
 results: .venv/.installed  ## compute the published results that are missing (minutes to hours)
 	EARLYGLOW_RESULTS=results $(BIN)/python book/compute_results.py
 
-bench: .venv/.installed  ## measure the gradient norms' backends side by side
-	$(BIN)/python benchmarks/gradient_norms.py
+bench: .venv/.installed  ## measure norms and training steps on this machine (a quarter of an hour)
+	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/measure.py
 
 clean:  ## remove what was built, but neither the environment nor the cache
 	rm -rf build runs .pytest_cache .ruff_cache .mypy_cache .hypothesis

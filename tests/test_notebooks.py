@@ -26,6 +26,7 @@ SMOKE: dict[str, dict[str, object]] = {
     "quickstart": {"profile": "smoke"},
     "epoch_sweep": {"profile": "smoke", "id_dataset": "digits"},
     "three_sweeps": {"profile": "smoke", "id_datasets": ["digits"]},
+    "cost": {"profile": "smoke"},
 }
 
 

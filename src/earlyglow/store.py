@@ -201,6 +201,13 @@ def save(
     return load(final)
 
 
+def discard(inputs: Inputs) -> None:
+    """Delete the result of exactly these inputs from the working folder, if it is there."""
+    own = (working_folder() / inputs.experiment).glob(f"*-{inputs.key()[:12]}")
+    for folder in own:
+        shutil.rmtree(folder)
+
+
 def record_source(result: Result) -> None:
     """Note in the manifest that the present source gives the same tables."""
     manifest = {**result.manifest, "source": source_digests(result.manifest["path"])}

@@ -20,6 +20,7 @@ PAGES = [
     "notebooks/quickstart.html",
     "notebooks/epoch_sweep.html",
     "notebooks/three_sweeps.html",
+    "notebooks/cost.html",
     "book/rerun.html",
     "book/api.html",
     "book/references.html",

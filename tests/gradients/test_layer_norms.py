@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from earlyglow.flows import DenseGlow, Glow
 from earlyglow.gradients import layer_gradient_norms, layer_gradient_norms_by_group
 from earlyglow.gradients.contributions import Dense, Outer, add
+from earlyglow.gradients.memory import TensorMemory, need_of
+from earlyglow.gradients.objectives import log_prob
 
 
 def perturbed(module: nn.Module) -> nn.Module:
@@ -223,6 +225,97 @@ def test_the_model_is_left_as_it_was(backend: str) -> None:
     assert not any(module._forward_hooks for module in model.modules())
 
 
+class Tied(nn.Module):
+    """One kernel in two convolutions: by windows of the input, and (strided) by vmap."""
+
+    def __init__(self, channels: int, outputs: int) -> None:
+        super().__init__()
+        self.plain = nn.Conv2d(channels, outputs, 3, padding=1)
+        self.strided = nn.Conv2d(channels, outputs, 3, stride=2)
+        self.strided.weight = self.plain.weight
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        first, second = torch.tanh(self.plain(x)), torch.sin(self.strided(x))
+        return first.flatten(1).sum(1) + second.flatten(1).square().sum(1)
+
+
+@pytest.mark.parametrize(("channels", "outputs"), [(2, 5), (5, 2)])
+def test_a_kernel_tied_in_two_layers_of_unlike_rules(channels: int, outputs: int) -> None:
+    """Both must have the gradient's entries in the kernel's own order before they are added."""
+    model = perturbed(Tied(channels, outputs))
+    x = torch.randn(4, channels, 5, 6, dtype=torch.float64)
+    for size in (1, 2):
+        expected = reference(model, x, size, OBJECTIVES["log_prob"])
+        found = layer_gradient_norms(model, x, size)
+        torch.testing.assert_close(found.values, expected, rtol=1e-9, atol=1e-18)
+
+
+def test_a_layer_that_has_more_parameters_than_its_rule_knows_is_named() -> None:
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
+    with pytest.raises(ValueError, match=r"0\.parametrizations\.weight\.original0"):
+        layer_gradient_norms(model, torch.randn(4, 3), objective=lambda m, x: m(x).sum(1))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bf16_products_move_log_norms_a_little(name: str) -> None:
+    """Not at all would mean that bf16 was not used; the weights come back as they were."""
+    model = perturbed(MODELS[name]()).float()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    x = torch.rand(10, *model.image_shape) - 0.5
+    exact = layer_gradient_norms(model, x, 2).values
+    rounded = layer_gradient_norms(model, x, 2, precision="bf16").values
+    assert rounded.dtype == torch.float32
+    kept = (exact > 0).all(0)
+    errors = (rounded[:, kept].log() - exact[:, kept].log()).abs()
+    assert 0 < errors.median() < 0.02
+    after = model.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+
+
+def test_bf16_with_layers_that_have_no_rule() -> None:
+    model = perturbed(Mixed()).float()
+    x = torch.randn(6, 2, 4, 4)
+    exact = layer_gradient_norms(model, x).values[:, 2:]
+    rounded = layer_gradient_norms(model, x, precision="bf16").values[:, 2:]
+    assert (rounded.log() - exact.log()).abs().median() < 0.05
+
+
+@pytest.mark.parametrize("backend", ["vmap", "batched"])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Glow((3, 16, 16), levels=2, steps=2, hidden=32),
+        lambda: DenseGlow((1, 12, 12), steps=4, hidden=40, depth=2),
+    ],
+)
+def test_max_memory_is_kept_and_changes_no_result(
+    build: Callable[[], nn.Module], backend: str
+) -> None:
+    model = perturbed(build())
+    x = torch.rand(40, *model.image_shape, dtype=torch.float64) - 0.5
+    with TensorMemory() as unbounded:
+        expected = layer_gradient_norms(model, x, 2, backend).values
+    budget = unbounded.peak // 4
+    with TensorMemory() as bounded:
+        found = layer_gradient_norms(model, x, 2, backend, max_memory=budget).values
+    assert bounded.peak <= budget
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-18)
+    tiny = layer_gradient_norms(model, x[:4], 2, backend, max_memory=1).values
+    torch.testing.assert_close(tiny, expected[:2], rtol=1e-9, atol=1e-18)
+
+
+def test_memory_need_is_that_of_the_kept_activations() -> None:
+    """One linear layer with a tanh keeps its input's gradient source: 2 tensors of each image."""
+    model = nn.Sequential(nn.Linear(100, 50), nn.Tanh())
+    need = need_of(model, torch.randn(2, 100), lambda m, x: m(x).sum(1))
+    # Its pre-activation and its output are made for each image, 50 numbers each, and the sum.
+    assert 50 * 4 <= need.for_each <= 2 * 50 * 4 + 8
+    glow = MODELS["glow"]().eval()
+    x = torch.zeros(2, 1, 8, 8)
+    assert need_of(glow, x, log_prob) is need_of(glow, x, log_prob)
+
+
 def test_memory_is_freed() -> None:
     """A hook holds the graph that holds the hook: this once leaked every batch's activations."""
     model = perturbed(MODELS["glow"]())
@@ -324,5 +417,13 @@ def test_wrong_arguments_are_named() -> None:
         layer_gradient_norms(model, x, group_size=4)
     with pytest.raises(ValueError, match="group_size is 0"):
         layer_gradient_norms(model, x, group_size=0)
+    with pytest.raises(ValueError, match=r"precision is 'fp16'.*float32, bf16"):
+        layer_gradient_norms(model, x, precision="fp16")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"precision is 'bf16', but backend 'loop'.*'batched'"):
+        layer_gradient_norms(model, x, backend="loop", precision="bf16")
+    with pytest.raises(ValueError, match="max_memory is 0"):
+        layer_gradient_norms(model, x, max_memory=0)
+    with pytest.raises(ValueError, match="chunk_size is 0"):
+        layer_gradient_norms(model, x, chunk_size=0)
     with pytest.raises(TypeError, match="Linear has no method 'log_prob'"):
         layer_gradient_norms(nn.Linear(2, 2), torch.zeros(3, 2))

@@ -1,5 +1,6 @@
 """Experiments: a configuration becomes a table of scores, kept by the hash of its inputs."""
 
+from earlyglow.experiments.cost import Cost
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.registry import EXPERIMENTS, NOTEBOOKS
@@ -11,6 +12,7 @@ from earlyglow.experiments.verification import differences
 __all__ = [
     "EXPERIMENTS",
     "NOTEBOOKS",
+    "Cost",
     "EpochSweep",
     "Experiment",
     "Quickstart",

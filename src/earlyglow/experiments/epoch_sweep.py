@@ -62,6 +62,7 @@ class EpochSweep:
     """
 
     name: ClassVar[str] = "epoch_sweep"
+    reproducible: ClassVar[bool] = True
     # Raised by hand when the meaning of a step changes.
     versions: ClassVar[dict[str, int]] = {
         **trained_flows.VERSIONS,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from earlyglow.experiments.cost import Cost
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.running import Experiment
 from earlyglow.experiments.three_sweeps import ThreeSweeps
 
 # Experiments whose results are stored.
-EXPERIMENTS: dict[str, type[Experiment]] = {EpochSweep.name: EpochSweep}
+EXPERIMENTS: dict[str, type[Experiment]] = {kind.name: kind for kind in (EpochSweep, Cost)}
 
 # Every notebook and the class that checks its parameters.
-NOTEBOOKS: dict[str, type] = {kind.name: kind for kind in (Quickstart, EpochSweep, ThreeSweeps)}
+NOTEBOOKS: dict[str, type] = {
+    kind.name: kind for kind in (Quickstart, EpochSweep, ThreeSweeps, Cost)
+}

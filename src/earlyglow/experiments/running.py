@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from earlyglow.allocator import keep_freed_memory
 from earlyglow.cache import cache_folder
-from earlyglow.store import Computed, Inputs, Result, find, save
+from earlyglow.store import Computed, Inputs, Result, discard, find, save
 
 
 class Experiment(Protocol):
@@ -17,6 +18,7 @@ class Experiment(Protocol):
 
     name: ClassVar[str]
     source_path: ClassVar[tuple[str, ...]]
+    reproducible: ClassVar[bool]
 
     def parameters(self) -> dict[str, Any]: ...
 
@@ -42,6 +44,13 @@ def result_of(experiment: Experiment) -> Result:
     return find(experiment.inputs()) or _compute_and_save(experiment)
 
 
+def recompute(experiment: Experiment) -> Result:
+    """Compute anew and put the result in the place of the one in the working folder, if any."""
+    computed, seconds = _compute(experiment)
+    discard(experiment.inputs())
+    return _save(experiment, computed, seconds)
+
+
 def command_of(experiment: Experiment) -> str:
     """The shell command that runs an experiment with the same parameters."""
     words = ["earlyglow", "run", experiment.name]
@@ -51,14 +60,24 @@ def command_of(experiment: Experiment) -> str:
 
 
 def _compute_and_save(experiment: Experiment) -> Result:
+    return _save(experiment, *_compute(experiment))
+
+
+def _compute(experiment: Experiment) -> tuple[Computed, float]:
+    """The tables and the seconds that they took."""
+    keep_freed_memory()
     start = time.monotonic()
     computed = experiment.compute(cache_folder())
+    return computed, time.monotonic() - start
+
+
+def _save(experiment: Experiment, computed: Computed, seconds: float) -> Result:
     return save(
         experiment.inputs(),
         computed,
         experiment.label(),
         experiment.parameters(),
         command_of(experiment),
-        time.monotonic() - start,
+        seconds,
         experiment.source_path,
     )

@@ -95,12 +95,12 @@ Contribution = Dense | Outer
 
 
 def outer(
-    output: Tensor, input: Tensor, arrange: Callable[[Tensor], Tensor] = torch.Tensor.contiguous
+    output: Tensor, x: Tensor, arrange: Callable[[Tensor], Tensor] = torch.Tensor.contiguous
 ) -> Outer:
-    """An :class:`Outer` whose factors have one type: bf16 where either of them is bf16."""
-    kinds = {output.dtype, input.dtype}
-    dtype = torch.bfloat16 if torch.bfloat16 in kinds else output.dtype
-    return Outer(output.to(dtype), input.to(dtype), arrange)
+    """An :class:`Outer` of outputs' gradients and inputs ``x``; both bf16 where either one is."""
+    is_bf16 = torch.bfloat16 in (output.dtype, x.dtype)
+    dtype = torch.bfloat16 if is_bf16 else output.dtype
+    return Outer(output.to(dtype), x.to(dtype), arrange)
 
 
 def add(first: Contribution, second: Contribution) -> Contribution:

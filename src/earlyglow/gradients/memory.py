@@ -16,6 +16,8 @@ from torch.utils._pytree import tree_iter
 from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import OBJECTIVES, Objective
 
+_HELD = 3
+
 
 class TensorMemory(TorchDispatchMode):
     """Counts the bytes of the tensors that are made inside of the context.
@@ -83,13 +85,15 @@ class Need:
     def images_within(self, budget: int, formed: int) -> int:
         """Images, at least 1, whose gradient norms take at most ``budget`` bytes together.
 
-        The backward pass holds about as much as the forward pass left behind, hence the factor 2.
+        At its peak the backward pass holds what the forward pass left behind and, where weights
+        are shared, the gradients and the inputs of all their uses, hence the factor 3.
 
         Args:
             budget: bytes.
             formed: bytes of weight gradients that the backend forms for each image at once.
         """
-        return max((budget - 2 * self.fixed) // (2 * (self.for_each + formed)), 1)
+        left = budget - _HELD * self.fixed
+        return max(left // (_HELD * (self.for_each + formed)), 1)
 
 
 def need_of(model: nn.Module, x: Tensor, objective: Objective) -> Need:

@@ -25,6 +25,7 @@ from earlyglow.flows.layers import (
 )
 from earlyglow.gradients.contributions import Contribution, Dense, Outer, outer
 
+
 @dataclass(frozen=True)
 class Use:
     """One use of a layer in the forward pass, and what the backward pass brought to it.
@@ -42,10 +43,9 @@ class Use:
 
     @property
     def gradient(self) -> Tensor:
-        """The gradient of a layer's only output."""
+        """The gradient of a layer's only output, which has arrived or no rule would be asked."""
         (gradient,) = self.gradients
-        assert gradient is not None
-        return gradient
+        return gradient  # type: ignore[return-value]
 
 
 Rule = Callable[[Any, Use], dict[str, Contribution]]
@@ -266,7 +266,7 @@ def _factors(
 
 
 def _log_det_gradient(x: Tensor, log_det: Tensor | None) -> Tensor:
-    """(N, 1) gradient that each log-scale of a map of (N, C, H, W) gets from the log-determinant."""
+    """(N, 1) what each log-scale of a map of (N, C, H, W) gets from the log-determinant."""
     return x.new_zeros(len(x), 1) if log_det is None else _spatial_size(x) * log_det[:, None]
 
 

@@ -1,57 +1,27 @@
-"""Figures in one style: readable at book width and in greyscale, axes with units."""
+"""What an epoch sweep shows: AUROC, bits per dimension and scores."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from torch import Tensor
 
-from earlyglow.datasets import DATASETS
-
-WIDTH = 7.2
-# Okabe and Ito's colours, ordered by lightness so that they differ in greyscale too.
-_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-_LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
-_STYLE = {
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.use": True,
-    "figure.dpi": 110,
-    "font.size": 9.5,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 4.5,
-    "savefig.dpi": 160,
-}
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """The style of all figures of the book, for the code inside."""
-    with plt.rc_context(_STYLE):
-        yield
-        interactive = plt.isinteractive()
-    # A notebook's backend is loaded with its first figure and switches interactive mode on, which
-    # leaving the context would undo: no later figure would be shown.
-    matplotlib.interactive(interactive)
-
-
-def title_of(dataset: str) -> str:
-    """A data set's name for readers."""
-    return DATASETS[dataset].title if dataset in DATASETS else dataset
+from earlyglow.plots.style import (
+    COLOURS,
+    MARKERS,
+    WIDTH,
+    legend,
+    line_style,
+    panels,
+    style,
+    title_of,
+)
 
 
 def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -61,10 +31,10 @@ def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
         tables: panel title → rows of one detector of :func:`~earlyglow.experiments.auroc_table`.
     """
     with style():
-        figure, axes = _panels(len(tables), height=3.6, share_y=True)
+        figure, axes = panels(len(tables), height=3.6, share_y=True)
         for axis, (title, table) in zip(axes, tables.items(), strict=True):
             for ood, rows in table.groupby("ood", observed=True):
-                line = _line_style(ood)
+                line = line_style(ood)
                 axis.plot(rows["epoch"], rows["auroc"], label=title_of(ood), **line)
                 axis.fill_between(
                     rows["epoch"], rows["low"], rows["high"], color=line["color"], alpha=0.15, lw=0
@@ -73,7 +43,7 @@ def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
             axis.set_title(title)
             _epoch_axis(axis, table["epoch"])
         axes[0].set_ylabel("AUROC (0.5 = chance)")
-        _legend(figure, axes)
+        legend(figure, axes)
     return figure
 
 
@@ -82,7 +52,7 @@ def score_histograms(
 ) -> Figure:
     """Histograms of one detector's scores at a few epochs: ID filled, OOD sets as outlines."""
     with style():
-        figure, axes = _panels(len(epochs), height=2.8, share_y=False)
+        figure, axes = panels(len(epochs), height=2.8, share_y=False)
         for axis, epoch in zip(axes, epochs, strict=True):
             at = scores[scores["epoch"] == epoch]
             low, high = np.quantile(at["score"], [0.005, 0.96])
@@ -97,7 +67,7 @@ def score_histograms(
                 label=f"{title_of(id_dataset)} (ID)",
             )
             for name, values in by_set.items():
-                line = _line_style(name)
+                line = line_style(name)
                 axis.hist(
                     np.clip(values, low, high),
                     bins,
@@ -111,7 +81,7 @@ def score_histograms(
             axis.set_yticks([])
             axis.set_xlabel(score_name)
         axes[0].set_ylabel("density")
-        _legend(figure, axes)
+        legend(figure, axes)
     return figure
 
 
@@ -124,7 +94,7 @@ def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
             rows = epochs[epochs["dataset"] == name]
             is_id = name == id_dataset
             label = f"{title_of(name)} (ID)" if is_id else title_of(name)
-            line = _line_style(name) | ({"lw": 3.2} if is_id else {})
+            line = line_style(name) | ({"lw": 3.2} if is_id else {})
             axis.errorbar(
                 rows["epoch"],
                 rows["bits_per_dim"],
@@ -138,40 +108,6 @@ def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
     return figure
 
 
-def picture_rows(pictures: pd.DataFrame, rows: dict[str, tuple[str, float]]) -> Figure:
-    """Rows of stored pictures.
-
-    Args:
-        pictures: columns kind, epoch, shape, pixels.
-        rows: label → (kind, epoch) of each row.
-    """
-    images = {
-        label: unpack(pictures[(pictures["kind"] == kind) & (pictures["epoch"] == epoch)])
-        for label, (kind, epoch) in rows.items()
-    }
-    return image_rows({label: row for label, row in images.items() if len(row)})
-
-
-def image_rows(rows: dict[str, NDArray[np.uint8]]) -> Figure:
-    """One row of images for each label; images uint8 (N, C, H, W)."""
-    count = max(len(images) for images in rows.values())
-    with style():
-        cell = (WIDTH - 1.2) / count
-        figure, axes = plt.subplots(
-            len(rows), 1, figsize=(WIDTH, (cell + 0.06) * len(rows)), squeeze=False
-        )
-        for axis, (label, images) in zip(axes[:, 0], rows.items(), strict=True):
-            _show_row(axis, images, count)
-            axis.set_ylabel(label, rotation=0, ha="right", va="center")
-    return figure
-
-
-def samples_of(pictures: pd.DataFrame, epochs: Sequence[float]) -> dict[str, tuple[str, float]]:
-    """The rows for :func:`picture_rows` that hold samples, in the order of the epochs."""
-    kept = set(pictures.loc[pictures["kind"] == "sample", "epoch"])
-    return {f"epoch {epoch:g}": ("sample", epoch) for epoch in epochs if epoch in kept}
-
-
 def two_histograms(
     scores: dict[str, tuple[Tensor, Tensor]], id_title: str, ood_title: str
 ) -> Figure:
@@ -183,7 +119,7 @@ def two_histograms(
         ood_title: the OOD set's name.
     """
     with style():
-        figure, axes = _panels(len(scores), height=2.6, share_y=False)
+        figure, axes = panels(len(scores), height=2.6, share_y=False)
         for axis, (name, (inside, outside)) in zip(axes, scores.items(), strict=True):
             values = np.concatenate((inside.cpu().numpy(), outside.cpu().numpy()))
             low, high = np.quantile(values, [0.0, 0.97])
@@ -193,13 +129,13 @@ def two_histograms(
                 np.clip(outside, low, high),
                 bins,
                 histtype="step",
-                color=_COLOURS[1],
+                color=COLOURS[1],
                 label=f"{ood_title} (OOD)",
             )
             axis.set_title(name)
             axis.set_xlabel("score (higher = more OOD)")
         axes[0].set_ylabel("items")
-        _legend(figure, axes)
+        legend(figure, axes)
     return figure
 
 
@@ -222,8 +158,8 @@ def detector_comparison(table: pd.DataFrame, epoch: float) -> Figure:
                 height,
                 xerr=reach,
                 label=label,
-                color=_COLOURS[i],
-                marker=_MARKERS[i],
+                color=COLOURS[i],
+                marker=MARKERS[i],
                 ls="none",
             )
         axis.set_yticks(range(len(sets)), [title_of(name) for name in sets])
@@ -246,18 +182,6 @@ def detector_title(detector: str, objective: str) -> str:
     return titles.get((detector, objective), f"{detector} {objective}".strip())
 
 
-def _panels(count: int, height: float, share_y: bool) -> tuple[Figure, list[Axes]]:
-    figure, axes = plt.subplots(1, count, figsize=(WIDTH, height), sharey=share_y, squeeze=False)
-    return figure, list(axes[0])
-
-
-def _line_style(dataset: str) -> dict[str, Any]:
-    """Colour, marker and dash of a data set: the same in every figure."""
-    alike = [name for name, known in DATASETS.items() if known.shape == DATASETS[dataset].shape]
-    turn = alike.index(dataset) % len(_COLOURS)
-    return {"color": _COLOURS[turn], "marker": _MARKERS[turn], "ls": _LINES[turn]}
-
-
 def _epoch_axis(axis: Axes, epochs: pd.Series) -> None:
     """Epochs on a scale that is linear near 0 and logarithmic beyond."""
     trained = [epoch for epoch in sorted(epochs.unique()) if epoch > 0] or [1.0]
@@ -269,38 +193,3 @@ def _epoch_axis(axis: Axes, epochs: pd.Series) -> None:
     axis.set_xlim(-0.25 * trained[0], 1.3 * last)
     axis.minorticks_off()
     axis.set_xlabel("epoch")
-
-
-def _legend(figure: Figure, axes: list[Axes]) -> None:
-    """One legend for all panels that show the same things, else one below each panel."""
-    found = [axis.get_legend_handles_labels() for axis in axes]
-    if all(labels == found[0][1] for _, labels in found):
-        handles, labels = found[0]
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
-        return
-    for axis in axes:
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")
-
-
-def unpack(pictures: pd.DataFrame) -> NDArray[np.uint8]:
-    """Stored pictures as uint8 (N, C, H, W)."""
-    if not len(pictures):
-        return np.zeros((0, 1, 1, 1), np.uint8)
-    shape = tuple(map(int, pictures["shape"].iloc[0].split("x")))
-    flat = [np.frombuffer(pixels, np.uint8) for pixels in pictures["pixels"]]
-    return np.stack(flat).reshape(-1, *shape)
-
-
-def _show_row(axis: Axes, images: NDArray[np.uint8], count: int) -> None:
-    _, channels, height, width = images.shape
-    strip = np.full((height, count * (width + 1) - 1, channels), 255, np.uint8)
-    for i, image in enumerate(images):
-        left = i * (width + 1)
-        strip[:, left : left + width] = image.transpose(1, 2, 0)
-    grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if channels == 1 else {}
-    axis.imshow(strip[..., 0] if channels == 1 else strip, interpolation="nearest", **grey)
-    axis.set_xticks([])
-    axis.set_yticks([])
-    axis.grid(False)
-    for spine in axis.spines.values():
-        spine.set_visible(False)

@@ -1,0 +1,74 @@
+"""What norms and training steps cost."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from earlyglow.plots.style import COLOURS, LINES, MARKERS, legend, panels, style
+
+
+def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
+    """Images per second of a few contenders, one panel per case; the line is the spread.
+
+    Args:
+        speeds: rows of :func:`~earlyglow.experiments.cost.speed_table`; of several batch sizes
+            the fastest is shown.
+        contenders: name in the table → label, in the order of the rows.
+    """
+    chosen = speeds[speeds["contender"].isin(list(contenders))]
+    cases = list(dict.fromkeys(chosen["case"]))
+    with style():
+        figure, axes = panels(len(cases), height=0.7 + 0.32 * len(contenders), share_y=True)
+        for axis, case in zip(axes, cases, strict=True):
+            rows = chosen[chosen["case"] == case]
+            best = rows.loc[rows.groupby("contender")["images_per_second"].idxmax()]
+            _points(axis, best.set_index("contender"), list(contenders))
+            axis.set_title(case)
+            axis.set_xlabel("images per second")
+        axes[0].set_yticks(range(len(contenders)), list(contenders.values()))
+        axes[0].invert_yaxis()
+    return figure
+
+
+def cost_by_batch_size(speeds: pd.DataFrame) -> Figure:
+    """Images per second of the batched norms against the batch size, one line per case."""
+    rows = speeds[speeds["contender"] == "batched"]
+    with style():
+        figure, (axis,) = panels(1, height=3.0, share_y=False)
+        for i, (case, own) in enumerate(rows.groupby("case", sort=False)):
+            axis.plot(
+                own["images"],
+                own["images_per_second"],
+                label=case,
+                color=COLOURS[i],
+                marker=MARKERS[i],
+                ls=LINES[i],
+            )
+            axis.fill_between(
+                own["images"], own["slowest"], own["fastest"], color=COLOURS[i], alpha=0.15, lw=0
+            )
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+        sizes = sorted(rows["images"].unique())
+        axis.set_xticks(sizes, [str(size) for size in sizes])
+        axis.minorticks_off()
+        axis.set_xlabel("images in one pass")
+        axis.set_ylabel("images per second")
+        legend(figure, [axis])
+    return figure
+
+
+def _points(axis: Axes, rows: pd.DataFrame, contenders: list[str]) -> None:
+    for i, name in enumerate(contenders):
+        if name not in rows.index:
+            continue
+        row = rows.loc[name]
+        value = row["images_per_second"]
+        reach = [[value - row["slowest"]], [row["fastest"] - value]]
+        axis.errorbar(value, i, xerr=reach, color=COLOURS[0], marker=MARKERS[0], ls="none")
+        axis.text(row["fastest"] * 1.25, i, f"{value:.3g}", va="center", fontsize="small")
+    axis.set_xscale("log")
+    axis.set_xlim(rows["slowest"].min() / 2, rows["fastest"].max() * 6)
+    axis.margins(y=0.15)

@@ -1,0 +1,73 @@
+"""Figures in one style: readable at book width and in greyscale, axes with units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from earlyglow.datasets import DATASETS
+
+WIDTH = 7.2
+# Okabe and Ito's colours, ordered by lightness so that they differ in greyscale too.
+COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+_STYLE = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 110,
+    "font.size": 9.5,
+    "grid.alpha": 0.3,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "savefig.dpi": 160,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The style of all figures of the book, for the code inside."""
+    with plt.rc_context(_STYLE):
+        yield
+        interactive = plt.isinteractive()
+    # A notebook's backend is loaded with its first figure and switches interactive mode on, which
+    # leaving the context would undo: no later figure would be shown.
+    matplotlib.interactive(interactive)
+
+
+def title_of(dataset: str) -> str:
+    """A data set's name for readers."""
+    return DATASETS[dataset].title if dataset in DATASETS else dataset
+
+
+def panels(count: int, height: float, share_y: bool) -> tuple[Figure, list[Axes]]:
+    """A row of panels as wide as the page."""
+    figure, axes = plt.subplots(1, count, figsize=(WIDTH, height), sharey=share_y, squeeze=False)
+    return figure, list(axes[0])
+
+
+def line_style(dataset: str) -> dict[str, Any]:
+    """Colour, marker and dash of a data set: the same in every figure."""
+    alike = [name for name, known in DATASETS.items() if known.shape == DATASETS[dataset].shape]
+    turn = alike.index(dataset) % len(COLOURS)
+    return {"color": COLOURS[turn], "marker": MARKERS[turn], "ls": LINES[turn]}
+
+
+def legend(figure: Figure, axes: list[Axes]) -> None:
+    """One legend for all panels that show the same things, else one below each panel."""
+    found = [axis.get_legend_handles_labels() for axis in axes]
+    if all(labels == found[0][1] for _, labels in found):
+        handles, labels = found[0]
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
+        return
+    for axis in axes:
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")

@@ -57,7 +57,26 @@ RULES: dict[type[nn.Module], Rule] = {}
 def register(layer: type[nn.Module]) -> Callable[[RuleT], RuleT]:
     """Make the decorated function the rule of a layer type.
 
-    The rule answers for all parameters of the layer and of the modules inside it.
+    The rule answers for all parameters of the layer and of the modules inside it. It is given the
+    layer and one :class:`Use` of it, and returns a :class:`~earlyglow.gradients.Dense` or
+    :class:`~earlyglow.gradients.Outer` for each of its ``named_parameters()``. Rules are asked
+    once for each use; uses are added as gradients.
+
+    Examples:
+        >>> class Scale(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.scale = nn.Parameter(torch.ones(3))
+        ...
+        ...     def forward(self, x):  # (N, 3)
+        ...         return x * self.scale
+        >>> @register(Scale)
+        ... def scale(layer, use):
+        ...     return {"scale": Dense(use.gradient * use.input)}
+        >>> from earlyglow.gradients import layer_gradient_norms
+        >>> x = torch.tensor([[1.0, 2.0, 2.0]])
+        >>> layer_gradient_norms(Scale(), x, objective=lambda m, x: m(x).sum(1)).values
+        tensor([[9.]])
     """
 
     def keep(rule: RuleT) -> RuleT:

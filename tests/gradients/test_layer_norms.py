@@ -5,17 +5,18 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from earlyglow.flows import DenseGlow, Glow
 from earlyglow.gradients import layer_gradient_norms, layer_gradient_norms_by_group
 from earlyglow.gradients.contributions import Dense, Outer, add
 from earlyglow.gradients.memory import TensorMemory, need_of
-from earlyglow.gradients.objectives import log_prob
 
 
 def perturbed(module: nn.Module) -> nn.Module:
@@ -223,6 +224,7 @@ def test_the_model_is_left_as_it_was(backend: str) -> None:
     assert all(p.requires_grad for p in list(model.parameters())[1:])
     assert all(p.grad is None for p in model.parameters())
     assert not any(module._forward_hooks for module in model.modules())
+    assert not any(module._forward_pre_hooks for module in model.modules())
 
 
 class Tied(nn.Module):
@@ -305,15 +307,69 @@ def test_max_memory_is_kept_and_changes_no_result(
     torch.testing.assert_close(tiny, expected[:2], rtol=1e-9, atol=1e-18)
 
 
-def test_memory_need_is_that_of_the_kept_activations() -> None:
-    """One linear layer with a tanh keeps its input's gradient source: 2 tensors of each image."""
-    model = nn.Sequential(nn.Linear(100, 50), nn.Tanh())
-    need = need_of(model, torch.randn(2, 100), lambda m, x: m(x).sum(1))
-    # Its pre-activation and its output are made for each image, 50 numbers each, and the sum.
-    assert 50 * 4 <= need.for_each <= 2 * 50 * 4 + 8
-    glow = MODELS["glow"]().eval()
-    x = torch.zeros(2, 1, 8, 8)
-    assert need_of(glow, x, log_prob) is need_of(glow, x, log_prob)
+def test_memory_need_is_linear_in_the_images() -> None:
+    weight = torch.zeros(1000)
+
+    def call(x: Tensor) -> Tensor:
+        first, second = 2 * x, weight + 1
+        return first.sum() + second.sum()
+
+    need = need_of(call, torch.zeros(2, 300))
+    assert 1200 <= need.for_each <= 1.3 * 1200
+    assert need.images_within(need.fixed + 10 * need.for_each) == 10
+    assert need.images_within(1) == 1
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(8, 8, 3, stride=2),
+        nn.Conv2d(2, 2, 7, padding=3),
+        nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+        nn.ConvTranspose2d(4, 4, 3),
+    ],
+)
+def test_max_memory_is_kept_for_every_kind_of_convolution(layer: nn.Module) -> None:
+    x = torch.randn(32, layer.in_channels, 9, 9)
+
+    def peak(budget: int | None) -> int:
+        with TensorMemory() as memory:
+            layer_gradient_norms(
+                layer, x, objective=lambda m, x: m(x).flatten(1).sum(1), max_memory=budget
+            )
+        return memory.peak
+
+    budget = peak(None) // 3
+    assert peak(budget) <= budget
+
+
+def test_memory_of_others_is_not_counted_and_not_mixed_up() -> None:
+    with TensorMemory() as memory:
+        for _ in range(50):
+            other = torch.from_numpy(np.zeros(1000, np.float32))
+            other.add_(1)
+            del other
+        kept = [torch.zeros(1000) for _ in range(50)]
+        assert memory.live == 50 * 4000
+    assert len(kept) == 50
+
+
+def test_group_sizes_without_a_small_common_multiple_keep_the_chunks_small() -> None:
+    model = perturbed(MODELS["glow"]())
+    x = torch.rand(30, 1, 8, 8, dtype=torch.float64) - 0.5
+    passes = []
+
+    def recording(model: nn.Module, x: Tensor) -> Tensor:
+        passes.append(len(x))
+        return model.log_prob(x)
+
+    found = layer_gradient_norms_by_group(
+        model, x, (7, 5, 5, 11), objective=recording, chunk_size=12
+    )
+    assert max(passes) <= 12
+    for size in (5, 7, 11):
+        expected = reference(model, x, size, OBJECTIVES["log_prob"])
+        torch.testing.assert_close(found[size].values, expected, rtol=1e-9, atol=1e-18)
 
 
 def test_memory_is_freed() -> None:
@@ -337,6 +393,249 @@ def test_works_inside_no_grad() -> None:
     with torch.no_grad():
         inside = layer_gradient_norms(model, x).values
     torch.testing.assert_close(inside, layer_gradient_norms(model, x).values)
+
+
+class TiedToChild(nn.Module):
+    """A parameter of its own that is its child's weight too, used in either order."""
+
+    def __init__(self, child_first: bool) -> None:
+        super().__init__()
+        self.child = nn.Linear(3, 3)
+        self.weight = self.child.weight
+        self.child_first = child_first
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.child_first:
+            return torch.nn.functional.linear(torch.tanh(self.child(x)), self.weight)
+        return self.child(torch.tanh(torch.nn.functional.linear(x, self.weight)))
+
+
+class Teacher(nn.Module):
+    """One half runs without a graph, and gets no gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.teacher, self.student = nn.Linear(3, 2), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            target = self.teacher(x)
+        return (self.student(x) - target).square()
+
+
+class Recomputed(nn.Module):
+    def __init__(self, use_reentrant: bool) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 2)
+        self.use_reentrant = use_reentrant
+
+    def _inside(self, x: Tensor) -> Tensor:
+        return self.second(torch.tanh(self.first(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return checkpoint(self._inside, x, use_reentrant=self.use_reentrant)
+
+
+class Standardised(nn.Conv2d):
+    """A known type whose forward is inherited and which computes something else all the same."""
+
+    def _conv_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return super()._conv_forward(x, weight - weight.mean(), bias)
+
+
+def hooked() -> nn.Module:
+    layer = nn.Linear(3, 2)
+    layer.register_forward_hook(lambda module, args, output: 3 * output)
+    layer.register_forward_pre_hook(lambda module, args: (torch.sin(args[0]),))
+    return layer
+
+
+def patched() -> nn.Module:
+    layer = nn.Linear(3, 2)
+    layer.forward = lambda x: torch.nn.functional.linear(x, 2 * layer.weight, layer.bias)
+    return layer
+
+
+def hooked_without_a_rule() -> nn.Module:
+    layer = nn.LayerNorm(3)
+    layer.register_forward_hook(lambda module, args, output: 3 * output)
+    return layer
+
+
+class TiedKernels(nn.Module):
+    """One kernel at two paddings, so that it is unfolded on one side here, the other there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(5, 2, 3, padding=1), nn.Conv2d(5, 2, 3, padding=3)
+        self.second.weight = self.first.weight
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.first(x).sin().flatten(1).sum(1, keepdim=True) + self.second(x).flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("build", "shape"),
+    [
+        (lambda: TiedToChild(child_first=True), (3,)),
+        (lambda: TiedToChild(child_first=False), (3,)),
+        (Teacher, (3,)),
+        (lambda: Recomputed(use_reentrant=False), (3,)),
+        (lambda: Standardised(2, 3, 3), (2, 5, 5)),
+        (hooked, (3,)),
+        (patched, (3,)),
+        (hooked_without_a_rule, (3,)),
+        (TiedKernels, (5, 4, 4)),
+    ],
+)
+def test_layers_that_are_not_what_they_seem(
+    build: Callable[[], nn.Module], shape: tuple[int, ...]
+) -> None:
+    """Each of these once gave wrong numbers without a word."""
+    model = perturbed(build())
+    x = torch.randn(6, *shape, dtype=torch.float64)
+
+    def objective(model: nn.Module, x: Tensor) -> Tensor:
+        return model(x).flatten(1).square().sum(1)
+
+    for size in (1, 2):
+        expected = reference(model, x, size, objective)
+        found = layer_gradient_norms(model, x, size, objective=objective)
+        torch.testing.assert_close(found.values, expected, rtol=1e-9, atol=1e-18)
+
+
+class Aliased(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(3))
+        self.scales = [self.scale]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scales[0]
+
+
+class ChangesItsInput(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x += 1
+        return x * self.gain
+
+
+class InputChangedLater(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = 2 * x
+        y = self.norm(h)
+        h.mul_(5)
+        return y
+
+
+def sum_of(model: nn.Module, x: Tensor) -> Tensor:
+    return model(2 * x).flatten(1).sum(1)
+
+
+def score_norm(model: nn.Module, x: Tensor) -> Tensor:
+    x = x.detach().requires_grad_()
+    (score,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+    return score.square().sum(1)
+
+
+class SequenceFirst(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x.transpose(0, 1)).transpose(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("build", "objective", "shape", "backend", "match"),
+    [
+        (
+            lambda: nn.Sequential(nn.Linear(3, 4), nn.Tanh()),
+            score_norm,
+            (3,),
+            "batched",
+            r"takes gradients in its forward pass",
+        ),
+        (Aliased, sum_of, (3,), "batched", r"Aliased reaches a parameter otherwise"),
+        (Aliased, sum_of, (3,), "vmap", r"cannot handle scale: read otherwise"),
+        (ChangesItsInput, sum_of, (3,), "batched", r"gain.*changes its input in place"),
+        (InputChangedLater, sum_of, (3,), "batched", r"norm\.weight.*input was changed in place"),
+        (SequenceFirst, sum_of, (4, 3), "batched", r"linear\.weight.*not \(N"),
+        (
+            lambda: nn.Linear(3, 2),
+            lambda m, x: m(x).mean(),
+            (3,),
+            "loop",
+            r"returns shape \(\) for 1 images",
+        ),
+        (nn.Tanh, sum_of, (3,), "batched", r"Tanh has no parameters"),
+    ],
+)
+def test_what_would_be_wrong_is_refused(
+    build: Callable[[], nn.Module],
+    objective: Callable[[nn.Module, Tensor], Tensor],
+    shape: tuple[int, ...],
+    backend: str,
+    match: str,
+) -> None:
+    with pytest.raises(ValueError, match=match):
+        layer_gradient_norms(build(), torch.randn(4, *shape), backend=backend, objective=objective)
+
+
+def test_a_reentrant_checkpoint_is_refused_by_torch() -> None:
+    """It runs its layers without a graph first, where they would pass for having no gradient."""
+    with pytest.raises(RuntimeError, match="use_reentrant=False"):
+        layer_gradient_norms(Recomputed(use_reentrant=True), torch.randn(4, 3), objective=sum_of)
+
+
+def test_other_models_in_the_objective_get_no_gradients() -> None:
+    model, background = nn.Linear(3, 2), nn.Linear(3, 2)
+    layer_gradient_norms(
+        model, torch.randn(4, 3), objective=lambda m, x: (m(x) - background(x)).square().sum(1)
+    )
+    assert all(p.grad is None for p in (*model.parameters(), *background.parameters()))
+
+
+class Nested(nn.Module):
+    """A parameter of its own and a linear layer inside, which runs again for the parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(8))
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x) * self.scale
+
+
+def test_bf16_in_nested_layers_and_after_an_error() -> None:
+    model = perturbed(nn.Sequential(Nested(), nn.Linear(8, 8))).float()
+
+    def objective(model: nn.Module, x: Tensor) -> Tensor:
+        return model(x).square().sum(1)
+
+    x = torch.randn(20, 8)
+    exact = layer_gradient_norms(model, x, objective=objective).values
+    rounded = layer_gradient_norms(model, x, objective=objective, precision="bf16").values
+    assert 0 < (rounded.log() - exact.log()).abs().median() < 0.05
+
+    def failing(model: nn.Module, x: Tensor) -> Tensor:
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        layer_gradient_norms(model, x, objective=failing, precision="bf16")
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+    with pytest.raises(ValueError, match=r"the model is torch\.float64"):
+        layer_gradient_norms(model.double(), x.double(), objective=objective, precision="bf16")
 
 
 class Outside(nn.Module):
@@ -395,7 +694,7 @@ class Whole(nn.Module):
         (Outside(), r"handle scale, first\.weight: used outside of its layer's forward"),
         (Unhooked(), r"handle first\.weight, first\.bias: used outside"),
         (InPlace(), r"linear\.weight, linear\.bias of Linear: .*changed in place"),
-        (TwoInputs(), r"both\.weight.*more than one tensor"),
+        (TwoInputs(), r"both\.weight.*not called with exactly one"),
         (Whole(), r"linear\.weight.*not \(N, \.\.\.\)"),
     ],
 )
@@ -404,6 +703,7 @@ def test_what_cannot_be_handled_is_named(model: nn.Module, match: str) -> None:
         layer_gradient_norms(model, torch.randn(4, 3))
     assert all(p.requires_grad for p in model.parameters())
     assert not any(module._forward_hooks for module in model.modules())
+    assert not any(module._forward_pre_hooks for module in model.modules())
 
 
 def test_wrong_arguments_are_named() -> None:

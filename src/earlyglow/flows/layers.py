@@ -163,7 +163,8 @@ class ConvActNormReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.norm.awaits_data():
-            self.norm.initialise(self.conv(x))
+            with torch.no_grad():
+                self.norm.initialise(self.conv(x))
         scale = self.norm.log_scale.exp()
         weight, bias = self.conv.weight * scale[..., None], (self.norm.bias * scale).flatten()
         return F.conv2d(x, weight, bias, padding=self.conv.padding).relu_()

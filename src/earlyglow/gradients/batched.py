@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 from typing import Any
 
@@ -39,25 +40,11 @@ def batched_norms(
     with all_requiring_grad(model), watch.attached():
         total = objective(model, start).sum()
         watch.end_forward(total)
-        if total.requires_grad:
-            total.backward()
-    return watch.norms(x)
-
-
-def batched_formed_bytes(model: nn.Module) -> int:
-    """Bytes of weight gradients formed for each image at once, beyond the activations' size.
-
-    A rule never forms more than its activations hold; the fallback forms one layer's gradients.
-    """
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    return max(
-        (
-            sum(p.numel() * p.element_size() for p in watched.parameters)
-            for watched in _watched_layers(model, names)
-            if watched.rule is by_vmap
-        ),
-        default=0,
-    )
+        leaves = [start, *watch.leaves] if start.requires_grad else watch.leaves
+        if leaves and total.requires_grad:
+            # Else gradients would be left on whatever else the objective reads.
+            total.backward(inputs=leaves)
+    return watch.norms()
 
 
 @dataclass(frozen=True)
@@ -96,8 +83,18 @@ def _watched_layers(model: nn.Module, names: dict[nn.Parameter, str]) -> list[_W
     return list(found.values())
 
 
+class _Phase(Enum):
+    FORWARD = auto()
+    CHECKING = auto()
+    BACKWARD = auto()
+
+
 class _Watch:
-    """The layers of a model, what they were given, and the norms found so far."""
+    """The layers of a model, what they were given, and the norms found so far.
+
+    Attributes:
+        leaves: outputs at which the graph starts, because no input of theirs needs a gradient.
+    """
 
     def __init__(self, model: nn.Module, samples: int, group_sizes: tuple[int, ...]) -> None:
         self.samples, self.group_sizes = samples, group_sizes
@@ -106,9 +103,13 @@ class _Watch:
         self.pending: Counter[str] = Counter()
         self.partial: dict[str, Contribution] = {}
         self.found: dict[int, dict[str, Tensor]] = {size: {} for size in group_sizes}
-        self.applying_rule = False
+        self.leaves: list[Tensor] = []
+        self._phase = _Phase.FORWARD
+        self._applying_rule = False
+        self._frozen: Counter[nn.Parameter] = Counter()
         self._hooks = ExitStack()
-        self._outputs: list[tuple[_Watched, Tensor, int]] = []
+        self._versions_given: dict[nn.Module, int] = {}
+        self._versions: list[tuple[_Watched, str, Tensor, int]] = []
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -118,8 +119,9 @@ class _Watch:
             for watched in self.layers:
                 before = watched.layer.register_forward_pre_hook(partial(self._freeze, watched))
                 self._hooks.callback(before.remove)
+                # First of all hooks, so that another's change of the output is not the layer's.
                 after = watched.layer.register_forward_hook(
-                    partial(self._keep, watched), with_kwargs=True
+                    partial(self._keep, watched), with_kwargs=True, prepend=True
                 )
                 self._hooks.callback(after.remove)
             yield
@@ -130,6 +132,7 @@ class _Watch:
         A parameter that requires a gradient here was used outside of its layer's forward: as
         ``F.linear(x, layer.weight)``, say.
         """
+        self._phase = _Phase.CHECKING
         if total.requires_grad:
             outside = torch.autograd.grad(
                 total, list(self.names), allow_unused=True, retain_graph=True
@@ -140,12 +143,13 @@ class _Watch:
                     f"the batched backend cannot handle {', '.join(used)}: used outside of its "
                     "layer's forward; use backend='vmap' or 'loop'."
                 )
-        for watched, output, version in self._outputs:
-            if output._version != version:
-                raise watched.refusal("its output was changed in place afterwards")
-        self._outputs.clear()
+        for watched, what, tensor, version in self._versions:
+            if tensor._version != version:
+                raise watched.refusal(f"its {what} was changed in place afterwards")
+        self._versions.clear()
+        self._phase = _Phase.BACKWARD
 
-    def norms(self, x: Tensor) -> dict[int, Tensor]:
+    def norms(self) -> dict[int, Tensor]:
         """Norms in the order of the model's parameters; zero where no gradient arrived."""
         left = [name for name, count in self.pending.items() if count]
         # A use whose outputs do not reach the objective leaves its parameters pending.
@@ -155,45 +159,63 @@ class _Watch:
         return {
             size: torch.stack(
                 [
-                    found.get(name, x.new_zeros(self.samples // size))
-                    for name in self.names.values()
+                    found.get(name, parameter.new_zeros(self.samples // size))
+                    for parameter, name in self.names.items()
                 ],
                 dim=1,
             )
             for size, found in self.found.items()
         }
 
-    def _freeze(self, watched: _Watched, *_: Any) -> None:
+    def _freeze(self, watched: _Watched, layer: nn.Module, args: Any) -> None:
         """Forward pre-hook: inside the layer its parameters need no gradient."""
-        if not self.applying_rule:
-            for parameter in watched.parameters:
-                parameter.requires_grad_(False)
+        if self._applying_rule:
+            return
+        self._frozen.update(watched.parameters)
+        for parameter in watched.parameters:
+            parameter.requires_grad_(False)
+        if args and isinstance(args[0], Tensor):
+            self._versions_given[watched.layer] = args[0]._version
+
+    def _unfreeze(self, watched: _Watched) -> None:
+        """A layer inside the layer may hold the same parameter: the outer one has the last word."""
+        self._frozen.subtract(watched.parameters)
+        for parameter in watched.parameters:
+            if not self._frozen[parameter]:
+                parameter.requires_grad_()
 
     def _keep(self, watched: _Watched, _: Any, args: Any, kwargs: Any, result: Any) -> Any:
         """Forward hook: remember input and outputs, and wait for the outputs' gradients."""
-        if self.applying_rule:
-            return result
-        for parameter in watched.parameters:
-            parameter.requires_grad_()
-        outputs = result if isinstance(result, tuple) else (result,)
-        x = self._only_input(watched, args, kwargs)
+        if self._applying_rule:
+            return
+        self._unfreeze(watched)
+        # A checkpoint runs layers again in the backward pass; their first run was watched.
+        if self._phase is _Phase.FORWARD and torch.is_grad_enabled():
+            outputs = result if isinstance(result, tuple) else (result,)
+            self._watch_use(watched, self._only_input(watched, args, kwargs), outputs)
+
+    def _watch_use(self, watched: _Watched, x: Tensor, outputs: tuple[Any, ...]) -> None:
         for output in outputs:
             if not isinstance(output, Tensor) or output.shape[:1] != (self.samples,):
                 raise watched.refusal("its outputs are not (N, ...)")
             if not output.requires_grad:
-                output.requires_grad_()
-            self._outputs.append((watched, output, output._version))
+                self.leaves.append(output.requires_grad_())
+            self._versions.append((watched, "output", output, output._version))
+        self._versions.append((watched, "input", x, x._version))
         self.pending.update(watched.names.values())
         kept, results = x.detach(), tuple(output.detach() for output in outputs)
 
         def arrive(gradients: Any) -> None:
-            self.applying_rule = True
+            if self._phase is _Phase.CHECKING:
+                return
+            if self._phase is _Phase.FORWARD:
+                raise watched.refusal("the objective takes gradients in its forward pass")
+            self._applying_rule = True
             with torch.no_grad():
                 self._contribute(watched, Use(kept, results, tuple(gradients)))
-            self.applying_rule = False
+            self._applying_rule = False
 
         self._hooks.callback(register_multi_grad_hook(outputs, arrive).remove)
-        return result
 
     def _contribute(self, watched: _Watched, use: Use) -> None:
         arrived = any(gradient is not None for gradient in use.gradients)
@@ -216,7 +238,9 @@ class _Watch:
 
     def _only_input(self, watched: _Watched, args: Any, kwargs: Any) -> Tensor:
         if kwargs or len(args) != 1 or not isinstance(args[0], Tensor):
-            raise watched.refusal("it is called with more than one tensor")
+            raise watched.refusal("it is not called with exactly one tensor")
         if args[0].shape[:1] != (self.samples,):
             raise watched.refusal("its input is not (N, ...)")
+        if args[0]._version != self._versions_given.pop(watched.layer, args[0]._version):
+            raise watched.refusal("it changes its input in place")
         return args[0]

@@ -51,6 +51,12 @@ class Outer:
     input: Tensor
     arrange: Callable[[Tensor], Tensor] = torch.Tensor.contiguous
 
+    def __post_init__(self) -> None:
+        # Under autocast one factor may be bf16 and the other not.
+        if torch.bfloat16 in (self.output.dtype, self.input.dtype):
+            object.__setattr__(self, "output", self.output.bfloat16())
+            object.__setattr__(self, "input", self.input.bfloat16())
+
     def grouped(self, size: int) -> Outer:
         """A group's samples are more positions of one sample."""
         if size == 1:
@@ -94,18 +100,11 @@ class Outer:
 Contribution = Dense | Outer
 
 
-def outer(
-    output: Tensor, x: Tensor, arrange: Callable[[Tensor], Tensor] = torch.Tensor.contiguous
-) -> Outer:
-    """An :class:`Outer` of outputs' gradients and inputs ``x``; both bf16 where either one is."""
-    is_bf16 = torch.bfloat16 in (output.dtype, x.dtype)
-    dtype = torch.bfloat16 if is_bf16 else output.dtype
-    return Outer(output.to(dtype), x.to(dtype), arrange)
-
-
 def add(first: Contribution, second: Contribution) -> Contribution:
     """The sum of two contributions to the same parameter."""
-    if isinstance(first, Outer) and isinstance(second, Outer):
+    alike = isinstance(first, Outer) and isinstance(second, Outer)
+    # A kernel's gradient may have been unfolded on one side here and on the other there.
+    if alike and first.input.shape[2] == second.input.shape[2]:
         return Outer(
             torch.cat((first.output, second.output), dim=1),
             torch.cat((first.input, second.input), dim=1),

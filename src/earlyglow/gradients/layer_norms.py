@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from earlyglow.gradients.batched import batched_formed_bytes, batched_norms
-from earlyglow.gradients.loop import loop_formed_bytes, loop_norms
-from earlyglow.gradients.memory import free_bytes, need_of
+from earlyglow.gradients.batched import batched_norms
+from earlyglow.gradients.loop import loop_norms
+from earlyglow.gradients.memory import Need, free_bytes, need_of
 from earlyglow.gradients.model_state import bf16_linear_weights, evaluating
-from earlyglow.gradients.objectives import Objective, autocast_to_bf16, find_objective
-from earlyglow.gradients.vmap import vmap_formed_bytes, vmap_norms
+from earlyglow.gradients.objectives import (
+    OBJECTIVES,
+    Objective,
+    autocast_to_bf16,
+    checked,
+    find_objective,
+)
+from earlyglow.gradients.vmap import vmap_norms
 from earlyglow.progress import progress_bar
 from earlyglow.settings import require_choice, require_least, require_whole, unknown
 
@@ -28,19 +36,12 @@ Backend = Literal["loop", "vmap", "batched"]
 Precision = Literal["float32", "bf16"]
 
 
-@dataclass(frozen=True)
-class _Method:
-    """A backend: its function, and the bytes of weight gradients it forms for each image."""
-
-    norms: Callable[..., dict[int, Tensor]]
-    formed_bytes: Callable[[nn.Module], int]
-
-
-_METHODS: dict[str, _Method] = {
-    "loop": _Method(loop_norms, loop_formed_bytes),
-    "vmap": _Method(vmap_norms, vmap_formed_bytes),
-    "batched": _Method(batched_norms, batched_formed_bytes),
-}
+_Norms = Callable[[nn.Module, Tensor, tuple[int, ...], Objective], dict[int, Tensor]]
+_METHODS: dict[str, _Norms] = {"loop": loop_norms, "vmap": vmap_norms, "batched": batched_norms}
+# What a model needs is measured once for each way of asking.
+_known_needs: weakref.WeakKeyDictionary[nn.Module, dict[Hashable, Need]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def layer_gradient_norms_by_group(
     for name, value in (("chunk_size", chunk_size), ("max_memory", max_memory)):
         if value is not None:
             require_whole(name, value, 1)
-    sizes = tuple(group_sizes)
+    sizes = tuple(dict.fromkeys(group_sizes))
     for size in sizes:
         require_least("group_size", size, 1)
         if size > len(x):
@@ -140,35 +141,75 @@ def layer_gradient_norms_by_group(
                 f"group_size is {size}, but there are only {len(x)} images; give at least one "
                 "complete group."
             )
-    method, function = _METHODS[backend], find_objective(objective, model)
+    parameter = next(model.parameters(), None)
+    if parameter is None:
+        raise ValueError(f"{type(model).__name__} has no parameters, so that there are no norms.")
+    if precision == "bf16" and parameter.dtype != torch.float32:
+        raise ValueError(
+            f"precision is 'bf16', but the model is {parameter.dtype}; call model.float() first or "
+            "use precision='float32'."
+        )
+    function = find_objective(objective, model)
+    key = (backend, function, precision) if function in OBJECTIVES.values() else None
     rows: dict[int, list[Tensor]] = {size: [] for size in sizes}
-    x = x.to(next(model.parameters()).device)
+    x = x.to(parameter.device)
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))
         stack.enter_context(torch.enable_grad())
-        chunk_size = chunk_size or _usual_chunk(model, x, function, method, max_memory)
         if precision == "bf16":
             stack.enter_context(bf16_linear_weights(model))
             function = autocast_to_bf16(function)
-        with progress_bar(len(x), "gradient norms", "image") as progress:
-            for chunk, complete in _chunks(x, sizes, chunk_size):
-                norms = method.norms(model, chunk, complete, function)
-                for size, values in norms.items():
+        norms_of = partial(_norms_of, _METHODS[backend], model, checked(function))
+        limit = _largest_chunk(model, x, norms_of, key, max_memory)
+        progress = stack.enter_context(progress_bar(len(x), "gradient norms", "image"))
+        chunk_size = min(chunk_size or _usual_chunk(x), limit)
+        for together in _compatible(sizes, chunk_size):
+            for chunk, complete in _chunks(x, together, chunk_size):
+                for size, values in norms_of(chunk, complete).items():
                     rows[size].append(values.detach())
                 progress.update(len(chunk))
     names = tuple(name for name, _ in model.named_parameters())
     return {size: LayerNorms(torch.cat(rows[size]), names, size) for size in sizes}
 
 
-def _usual_chunk(
-    model: nn.Module, x: Tensor, objective: Objective, method: _Method, max_memory: int | None
+def _norms_of(
+    method: _Norms, model: nn.Module, objective: Objective, x: Tensor, sizes: tuple[int, ...] = (1,)
+) -> dict[int, Tensor]:
+    return method(model, x, sizes, objective)
+
+
+def _usual_chunk(x: Tensor) -> int:
+    return min(max(_CHUNK_NUMBERS // x[0].numel(), 1), _LARGEST_CHUNK)
+
+
+def _largest_chunk(
+    model: nn.Module,
+    x: Tensor,
+    norms_of: Callable[[Tensor], object],
+    key: Hashable | None,
+    max_memory: int | None,
 ) -> int:
-    wanted = min(max(_CHUNK_NUMBERS // x[0].numel(), 1), _LARGEST_CHUNK, len(x))
-    if wanted == 1:
-        return wanted
+    """Images that fit into the budget.
+
+    The measurement on one image and on two also refuses, in the batched backend, layers that take
+    another dimension than the batch's for the samples.
+    """
+    if len(x) == 1:
+        return 1
+    known = _known_needs.setdefault(model, {})
+    layout = tuple((p.shape, p.dtype) for p in model.parameters())
+    whole_key = (key, layout, x.shape[1:], x.dtype, x.device)
+    need = known.get(whole_key) or need_of(norms_of, x)
+    # An unnamed objective may hold the model, which would then never be freed.
+    if key is not None:
+        known[whole_key] = need
     budget = max_memory or int(_SHARE_OF_FREE_MEMORY * free_bytes(x.device))
-    need = need_of(model, x, objective)
-    return min(need.images_within(budget, method.formed_bytes(model)), wanted)
+    return need.images_within(budget)
+
+
+def _compatible(sizes: tuple[int, ...], chunk_size: int) -> list[tuple[int, ...]]:
+    """All group sizes together if a chunk can hold whole groups of each, else one by one."""
+    return [sizes] if math.lcm(*sizes) <= chunk_size else [(size,) for size in sizes]
 
 
 def _chunks(

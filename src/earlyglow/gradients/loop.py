@@ -17,11 +17,6 @@ def loop_norms(
         return {size: _of_size(model, x, size, objective) for size in group_sizes}
 
 
-def loop_formed_bytes(model: nn.Module) -> int:
-    """Bytes of weight gradients formed for each image of a chunk: it takes them one by one."""
-    return 0
-
-
 def _of_size(model: nn.Module, x: Tensor, size: int, objective: Objective) -> Tensor:
     parameters = list(model.parameters())
     groups = x[: len(x) // size * size].split(size)

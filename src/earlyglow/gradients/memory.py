@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import psutil
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
-from earlyglow.gradients.model_state import all_requiring_grad
-from earlyglow.gradients.objectives import OBJECTIVES, Objective
-
-_HELD = 3
+_MARGIN = 1.25
 
 
 class TensorMemory(TorchDispatchMode):
@@ -49,18 +46,18 @@ class TensorMemory(TorchDispatchMode):
     ) -> Any:
         for value in tree_iter((args, kwargs)):
             if isinstance(value, Tensor):
-                self._seen.add(value.untyped_storage()._cdata)
+                self._see(value.untyped_storage(), 0)
         result = operation(*args, **(kwargs or {}))
         for value in tree_iter(result):
             if isinstance(value, Tensor):
-                self._see(value.untyped_storage())
+                self._see(value.untyped_storage(), value.untyped_storage().nbytes())
         return result
 
-    def _see(self, storage: torch.UntypedStorage) -> None:
+    def _see(self, storage: torch.UntypedStorage, size: int) -> None:
+        """Count a storage until it is freed, when its address may come again."""
         if storage._cdata in self._seen:
             return
         self._seen.add(storage._cdata)
-        size = storage.nbytes()
         self.live += size
         self.peak = max(self.peak, self.live)
         weakref.finalize(storage, self._forget, storage._cdata, size)
@@ -72,7 +69,7 @@ class TensorMemory(TorchDispatchMode):
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a graph holds between its forward and its backward pass.
+    """Bytes of tensors that a call holds at its peak.
 
     Attributes:
         fixed: however many images there are.
@@ -82,53 +79,31 @@ class Need:
     fixed: int
     for_each: int
 
-    def images_within(self, budget: int, formed: int) -> int:
-        """Images, at least 1, whose gradient norms take at most ``budget`` bytes together.
-
-        At its peak the backward pass holds what the forward pass left behind and, where weights
-        are shared, the gradients and the inputs of all their uses, hence the factor 3.
-
-        Args:
-            budget: bytes.
-            formed: bytes of weight gradients that the backend forms for each image at once.
-        """
-        left = budget - _HELD * self.fixed
-        return max(left // (_HELD * (self.for_each + formed)), 1)
+    def images_within(self, budget: int) -> int:
+        """Images, at least 1, that take at most ``budget`` bytes together."""
+        return max((budget - self.fixed) // self.for_each, 1)
 
 
-def need_of(model: nn.Module, x: Tensor, objective: Objective) -> Need:
-    """What the objective's graph holds for images like ``x`` (N, ...), N at least 2.
+def need_of(call: Callable[[Tensor], object], x: Tensor) -> Need:
+    """The need of a call with images like ``x`` (N, ...), N at least 2.
 
-    Measured on one image and on two, and remembered for the objectives that have a name.
+    Measured with one image and with two. The groups' sums come on top, hence the margin.
     """
-    known = _known_needs.setdefault(model, {})
-    key = (objective, x.shape[1:], x.dtype, x.device)
-    if key in known:
-        return known[key]
-    one, two = (_kept_bytes(model, x[:n], objective) for n in (1, 2))
+    one, two = (_peak(call, x[:n]) for n in (1, 2))
     for_each = max(two - one, 1)
-    need = Need(max(one - for_each, 0), for_each)
-    # An unnamed objective may hold the model, which would then never be freed.
-    if objective in OBJECTIVES.values():
-        known[key] = need
-    return need
+    fixed = max(one - for_each, 0)
+    return Need(fixed, int(_MARGIN * for_each) + 1)
 
 
 def free_bytes(device: torch.device) -> int:
     """Bytes that can still be allocated on a device."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
     return psutil.virtual_memory().available
 
 
-def _kept_bytes(model: nn.Module, x: Tensor, objective: Objective) -> int:
-    with all_requiring_grad(model), TensorMemory() as memory:
-        value = objective(model, x)
-        kept = memory.live
-    del value
-    return kept
-
-
-_known_needs: weakref.WeakKeyDictionary[nn.Module, dict[Hashable, Need]] = (
-    weakref.WeakKeyDictionary()
-)
+def _peak(call: Callable[[Tensor], object], x: Tensor) -> int:
+    with TensorMemory() as memory:
+        call(x)
+    return memory.peak

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import nn
 
 
@@ -35,16 +34,25 @@ def all_requiring_grad(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def parameters_frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """No gradient is asked for with respect to these parameters inside."""
+    before = [(p, p.requires_grad) for p in parameters]
+    try:
+        for parameter, _ in before:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter, required in before:
+            parameter.requires_grad_(required)
+
+
+@contextmanager
 def bf16_linear_weights(model: nn.Module) -> Iterator[None]:
     """The weights of linear layers are bf16 inside, and what they were afterwards.
 
     Autocast would round a weight anew, and keep the rounded copy, at each use of it.
     """
-    weights = {
-        module.weight: module.weight.data
-        for module in model.modules()
-        if type(module) is nn.Linear and module.weight.dtype == torch.float32
-    }
+    weights = {layer.weight: layer.weight.data for layer in _linear_layers(model)}
     try:
         for weight, values in weights.items():
             weight.data = values.bfloat16()
@@ -52,3 +60,12 @@ def bf16_linear_weights(model: nn.Module) -> Iterator[None]:
     finally:
         for weight, values in weights.items():
             weight.data = values
+
+
+def _linear_layers(module: nn.Module) -> Iterator[nn.Linear]:
+    """Those below no module with parameters of its own, which reads its children as they are."""
+    if type(module) is nn.Linear:
+        yield module
+    elif next(module.parameters(recurse=False), None) is None:
+        for child in module.children():
+            yield from _linear_layers(child)

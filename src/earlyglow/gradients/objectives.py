@@ -57,3 +57,18 @@ def autocast_to_bf16(objective: Objective) -> Objective:
             return objective(model, x)
 
     return in_bf16
+
+
+def checked(objective: Objective) -> Objective:
+    """The objective, refused where it does not give one number for each image."""
+
+    def one_for_each(model: nn.Module, x: Tensor) -> Tensor:
+        values = objective(model, x)
+        if values.shape != (len(x),):
+            raise ValueError(
+                f"the objective returns shape {tuple(values.shape)} for {len(x)} images, but it "
+                f"must return ({len(x)},): one number for each image, not their mean or sum."
+            )
+        return values
+
+    return one_for_each

@@ -23,7 +23,8 @@ from earlyglow.flows.layers import (
     InvertibleConv1x1,
     ZeroConv2d,
 )
-from earlyglow.gradients.contributions import Contribution, Dense, Outer, outer
+from earlyglow.gradients.contributions import Contribution, Dense, Outer
+from earlyglow.gradients.model_state import parameters_frozen
 
 
 @dataclass(frozen=True)
@@ -87,18 +88,15 @@ def register(layer: type[nn.Module]) -> Callable[[RuleT], RuleT]:
 
 
 def registered_rule(layer: nn.Module) -> Rule | None:
-    """The rule of the layer's type, or of a parent type whose forward it did not change."""
-    for kind in type(layer).__mro__:
-        if kind in RULES and type(layer).forward is kind.forward:
-            return RULES[kind]
-    return None
+    """The rule of exactly the layer's type: a subclass or a patched layer may compute otherwise."""
+    return None if "forward" in vars(layer) else RULES.get(type(layer))
 
 
 @register(nn.Linear)
 def linear(layer: nn.Linear, use: Use) -> dict[str, Contribution]:
     samples = len(use.input)
     output = use.gradient.reshape(samples, -1, layer.out_features)
-    weight = outer(output, use.input.reshape(samples, -1, layer.in_features))
+    weight = Outer(output, use.input.reshape(samples, -1, layer.in_features))
     return {"weight": weight} | _bias(layer, _sum(output, 1))
 
 
@@ -209,19 +207,48 @@ def scalar_convolution(layer: ScalarConvolution, use: Use) -> dict[str, Contribu
     return {"weight": Dense(weight)}
 
 
+class _Bare(nn.Module):
+    """A layer's own forward, without the hooks that somebody put on it."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.layer.forward(x)
+        return outputs if isinstance(outputs, tuple) else (outputs,)
+
+
 def by_vmap(layer: nn.Module, use: Use) -> dict[str, Contribution]:
-    """Any layer that treats samples apart: the vector-Jacobian product of each sample by vmap."""
-    own = {name: p.detach() for name, p in layer.named_parameters(recurse=False)}
+    """Any layer that treats samples apart: the vector-Jacobian product of each sample by vmap.
+
+    Raises:
+        ValueError: the layer reaches a parameter past its attributes, where no other value can be
+            put in its place.
+    """
+    bare = _Bare(layer)
+    own = {f"layer.{name}": p.detach() for name, p in layer.named_parameters(recurse=False)}
     present = {i: gradient for i, gradient in enumerate(use.gradients) if gradient is not None}
+    inputs = [_as_parameters(value, own) for value in (use.input, *present.values())]
+
+    def outputs_of(own: dict[str, Tensor], sample: Tensor) -> tuple[Tensor, ...]:
+        # A child's weight that is tied to an own one belongs to the child's rule.
+        return functional_call(bare, own, (sample[None],), tie_weights=False)
 
     def against_output(own: dict[str, Tensor], sample: Tensor, *cotangents: Tensor) -> Tensor:
-        outputs = functional_call(layer, own, (sample[None],))
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        outputs = outputs_of(own, sample)
         return sum((outputs[i][0] * c).sum() for i, c in zip(present, cotangents, strict=True))
 
+    inside = [p for child in layer.children() for p in child.parameters()]
+    with parameters_frozen(inside), torch.enable_grad():
+        if any(output.requires_grad for output in outputs_of(own, inputs[0][0])):
+            raise ValueError(
+                f"{type(layer).__name__} reaches a parameter otherwise than by its own attribute "
+                "(a list or an alias); use backend='loop'."
+            )
     product = vmap(grad(against_output), in_dims=(None, 0, *[0] * len(present)))
-    values = product(own, *(_as_parameters(t, own) for t in (use.input, *present.values())))
-    return {name: Dense(value) for name, value in values.items()}
+    values = product(own, *inputs)
+    return {name.removeprefix("layer."): Dense(value) for name, value in values.items()}
 
 
 def _as_parameters(values: Tensor, own: dict[str, Tensor]) -> Tensor:
@@ -240,17 +267,17 @@ def convolution_weight(
     """
     channels, outputs = x.shape[1], output.shape[1]
     if kernel == (1, 1) and padding == (0, 0):
-        return outer(_positions(output), _positions(x), lambda g: g[..., None, None])
+        return Outer(_positions(output), _positions(x), lambda g: g[..., None, None])
     opposite = tuple(k - 1 - p for k, p in zip(kernel, padding, strict=True))
     if channels <= outputs or min(opposite) < 0:
         windows = _windows(x, kernel, padding)
         split = (*kernel, channels)
-        return outer(
+        return Outer(
             _positions(output), windows, lambda g: g.unflatten(2, split).permute(0, 1, 4, 2, 3)
         )
     windows = _windows(output, kernel, opposite)
     split = (*kernel, outputs)
-    return outer(
+    return Outer(
         windows,
         _positions(x),
         lambda g: g.unflatten(1, split).flip(1, 2).permute(0, 3, 4, 1, 2),

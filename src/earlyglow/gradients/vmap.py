@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
 
 
@@ -29,6 +30,8 @@ def vmap_norms(
     parameters = {name: p.detach() for name, p in module.named_parameters()}
     buffers = {name: b.detach() for name, b in module.named_buffers()}
 
+    _refuse_aliases(module, parameters, buffers, x[:1])
+
     def total(parameters: dict[str, Tensor], group: Tensor) -> Tensor:
         return functional_call(module, (parameters, buffers), (group,))
 
@@ -39,9 +42,23 @@ def vmap_norms(
     return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
 
 
-def vmap_formed_bytes(model: nn.Module) -> int:
-    """Bytes of weight gradients formed for each image at once: all of them."""
-    return sum(p.numel() * p.element_size() for p in model.parameters())
+def _refuse_aliases(
+    module: nn.Module, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor
+) -> None:
+    """Refuse parameters that are read past their attributes, where nothing can be put in place."""
+    originals = dict(module.named_parameters())
+    with all_requiring_grad(module), torch.enable_grad():
+        total = functional_call(module, (parameters, buffers), (x,))
+        if not total.requires_grad:
+            return
+        gradients = torch.autograd.grad(total, list(originals.values()), allow_unused=True)
+    used = [name for name, g in zip(originals, gradients, strict=True) if g is not None]
+    if used:
+        names = ", ".join(name.removeprefix("model.") for name in used)
+        raise ValueError(
+            f"the vmap backend cannot handle {names}: read otherwise than by the module's own "
+            "attribute (a list or an alias); use backend='loop'."
+        )
 
 
 def _groups(x: Tensor, size: int) -> Tensor:

@@ -10,7 +10,9 @@ from earlyglow.plots.style import COLOURS, LINES, MARKERS, legend, panels, style
 
 
 def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
-    """Images per second of a few contenders, one panel per case; the line is the spread.
+    """Images per second of a few contenders; the line is the spread.
+
+    One panel for each case in which at least two of them were measured.
 
     Args:
         speeds: rows of :func:`~earlyglow.experiments.cost.speed_table`; of several batch sizes
@@ -18,7 +20,8 @@ def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
         contenders: name in the table → label, in the order of the rows.
     """
     chosen = speeds[speeds["contender"].isin(list(contenders))]
-    cases = list(dict.fromkeys(chosen["case"]))
+    present = chosen.groupby("case", sort=False)["contender"].nunique()
+    cases = list(present.index[present > 1])
     with style():
         figure, axes = panels(len(cases), height=0.7 + 0.32 * len(contenders), share_y=True)
         for axis, case in zip(axes, cases, strict=True):

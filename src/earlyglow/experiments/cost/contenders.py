@@ -68,9 +68,6 @@ def other_steps(spec: FlowSpec, seed: int, x: Tensor, few: Tensor) -> list[Conte
         with torch.autocast(images.device.type, torch.bfloat16):
             return low.log_prob(images)
 
-    # The first batch in training mode initialises the actnorms.
-    with torch.no_grad():
-        recomputing(x)
     return [
         Contender(STRAIGHTFORWARD, len(x), _step(plain, plain.log_prob, x)),
         *(

@@ -123,9 +123,11 @@ class Cost:
     reproducible: ClassVar[bool] = False
     versions: ClassVar[dict[str, int]] = {**trained_flows.VERSIONS, "gradients": 1, "cost": 1}
     source_path: ClassVar[tuple[str, ...]] = (
+        "allocator.py",
         "datasets",
         "detectors.py",
         "experiments/cost",
+        "experiments/running.py",
         "experiments/trained_flows.py",
         "flows",
         "gradients",

@@ -122,33 +122,10 @@ def layer_gradient_norms_by_group(
     precision: Precision = "float32",
 ) -> dict[int, LayerNorms]:
     """:func:`layer_gradient_norms` for several group sizes at the price of one backward pass."""
-    if backend not in get_args(Backend):
-        raise ValueError(unknown("backend", backend, get_args(Backend)))
-    require_choice("precision", precision, get_args(Precision))
-    if precision == "bf16" and backend != "batched":
-        raise ValueError(
-            f"precision is 'bf16', but backend {backend!r} computes in the model's own type; use "
-            "backend='batched' or precision='float32'."
-        )
-    for name, value in (("chunk_size", chunk_size), ("max_memory", max_memory)):
-        if value is not None:
-            require_whole(name, value, 1)
     sizes = tuple(dict.fromkeys(group_sizes))
-    for size in sizes:
-        require_least("group_size", size, 1)
-        if size > len(x):
-            raise ValueError(
-                f"group_size is {size}, but there are only {len(x)} images; give at least one "
-                "complete group."
-            )
-    parameter = next(model.parameters(), None)
-    if parameter is None:
-        raise ValueError(f"{type(model).__name__} has no parameters, so that there are no norms.")
-    if precision == "bf16" and parameter.dtype != torch.float32:
-        raise ValueError(
-            f"precision is 'bf16', but the model is {parameter.dtype}; call model.float() first or "
-            "use precision='float32'."
-        )
+    _check_choices(backend, precision, chunk_size, max_memory)
+    _check_sizes(sizes, x)
+    parameter = _first_parameter(model, precision)
     function = find_objective(objective, model)
     key = (backend, function, precision) if function in OBJECTIVES.values() else None
     rows: dict[int, list[Tensor]] = {size: [] for size in sizes}
@@ -170,6 +147,45 @@ def layer_gradient_norms_by_group(
                 progress.update(len(chunk))
     names = tuple(name for name, _ in model.named_parameters())
     return {size: LayerNorms(torch.cat(rows[size]), names, size) for size in sizes}
+
+
+def _check_choices(
+    backend: str, precision: str, chunk_size: int | None, max_memory: int | None
+) -> None:
+    if backend not in get_args(Backend):
+        raise ValueError(unknown("backend", backend, get_args(Backend)))
+    require_choice("precision", precision, get_args(Precision))
+    if precision == "bf16" and backend != "batched":
+        raise ValueError(
+            f"precision is 'bf16', but backend {backend!r} computes in the model's own type; use "
+            "backend='batched' or precision='float32'."
+        )
+    for name, value in (("chunk_size", chunk_size), ("max_memory", max_memory)):
+        if value is not None:
+            require_whole(name, value, 1)
+
+
+def _check_sizes(sizes: tuple[int, ...], x: Tensor) -> None:
+    for size in sizes:
+        require_least("group_size", size, 1)
+        if size > len(x):
+            raise ValueError(
+                f"group_size is {size}, but there are only {len(x)} images; give at least one "
+                "complete group."
+            )
+
+
+def _first_parameter(model: nn.Module, precision: str) -> nn.Parameter:
+    """A parameter that stands for the model's device and type."""
+    parameter = next(model.parameters(), None)
+    if parameter is None:
+        raise ValueError(f"{type(model).__name__} has no parameters, so that there are no norms.")
+    if precision == "bf16" and parameter.dtype != torch.float32:
+        raise ValueError(
+            f"precision is 'bf16', but the model is {parameter.dtype}; call model.float() first or "
+            "use precision='float32'."
+        )
+    return parameter
 
 
 def _norms_of(

@@ -25,8 +25,8 @@ lint: .venv/.installed  ## check style
 notebooks: .venv/.installed  ## execute the committed notebooks and draw the figures again
 	$(BIN)/python book/refresh_notebooks.py
 
-results: .venv/.installed  ## compute the published results that are missing (minutes to hours)
-	EARLYGLOW_RESULTS=results $(BIN)/python book/compute_results.py
+results: .venv/.installed  ## compute the published results that are missing (hours; goes on where it stopped)
+	EARLYGLOW_RESULTS=results $(BIN)/earlyglow sweep
 
 bench: .venv/.installed  ## measure norms and training steps on this machine (a quarter of an hour)
 	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/measure.py

@@ -9,7 +9,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 
 from earlyglow import load_images, plots
-from earlyglow.experiments import NOTEBOOKS, EpochSweep, auroc_table, result_of, select
+from earlyglow.experiments import NOTEBOOKS, EpochSweep, result_of, select
 from earlyglow.notebooks import execute, find_notebook
 from earlyglow.store import Result
 
@@ -53,7 +53,7 @@ def epoch_sweep(results: dict[str, Result]) -> plt.Figure:
     """The gradient score's AUROC over epochs, one panel per ID set."""
     tables = {
         f"ID: {plots.title_of(name)}": select(
-            auroc_table(result.tables["scores"], name), "layer_gradients", "log_prob"
+            result.tables["aurocs"], "layer_gradients", "log_prob"
         )
         for name, result in results.items()
     }

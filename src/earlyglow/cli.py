@@ -84,6 +84,35 @@ def list_notebooks() -> None:
 
 
 @main.command()
+@click.option("--list", "only_list", is_flag=True, help="Show what is done and what is left.")
+def sweep(only_list: bool) -> None:
+    """Compute every result of the book that is not stored yet: hours in all.
+
+    Stopped at any moment, it goes on where it was. EARLYGLOW_RESULTS chooses the folder.
+    """
+    from earlyglow.datasets import DatasetError
+    from earlyglow.experiments import PUBLISHED, result_of
+    from earlyglow.store import find
+
+    left = [experiment for experiment in PUBLISHED if find(experiment.inputs()) is None]
+    for experiment in PUBLISHED:
+        state = "left" if experiment in left else "done"
+        click.echo(f"{state}  {experiment.name}  {experiment.label()}")
+    click.echo(f"{len(PUBLISHED) - len(left)} of {len(PUBLISHED)} results are stored")
+    if only_list:
+        return
+    try:
+        for experiment in left:
+            click.echo(f"{experiment.name} {experiment.label()}")
+            click.echo(f"    {result_of(experiment).provenance()}")
+    except DatasetError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same command goes on where it was.", err=True)
+        sys.exit(130)
+
+
+@main.command()
 @click.option(
     "--all", "everything", is_flag=True, help="Recompute all results, not only the moved ones."
 )

@@ -16,12 +16,12 @@ from earlyglow.detectors import LayerGradientDetector
 from earlyglow.experiments import (
     EpochSweep,
     ThreeSweeps,
-    auroc_table,
     differences,
     result_of,
     select,
     three_epochs,
 )
+from earlyglow.experiments.statistics import noise_seed
 from earlyglow.metrics import auroc
 from earlyglow.store import Result, StoreError
 from earlyglow.training import load_weights
@@ -48,19 +48,23 @@ def result() -> Result:
 
 
 def test_tables(result: Result) -> None:
-    scores = result.tables["scores"]
-    assert set(scores["epoch"]) == {0.0, 0.5, 1.0}
-    assert set(scores["group_size"]) == {1, 2, 5}
-    assert set(scores["dataset"]) == {"digits", "textures"}
-    kinds = {tuple(pair) for pair in scores[["detector", "objective"]].drop_duplicates().to_numpy()}
+    table = result.tables["aurocs"]
+    assert set(table["epoch"]) == {0.0, 0.5, 1.0}
+    assert set(table["group_size"]) == {1, 2, 5}
+    assert set(table["ood"]) == {"textures"}
+    kinds = {tuple(pair) for pair in table[["detector", "objective"]].drop_duplicates().to_numpy()}
     assert kinds == {
         ("layer_gradients", "log_prob"),
         ("layer_gradients", "sum_z"),
         ("likelihood", ""),
         ("typicality", ""),
     }
-    counts = select(scores, "likelihood", group_size=5).groupby(["epoch", "dataset"]).size()
-    assert set(counts) == {12}
+    assert set(select(table, "likelihood", group_size=5)["n_id"]) == {12}
+    scores = result.tables["scores"]
+    assert set(scores["group_size"]) == {1, 2}
+    assert set(scores["dataset"]) == {"digits", "textures"}
+    counts = select(scores, "likelihood", group_size=2).groupby(["epoch", "dataset"]).size()
+    assert set(counts) == {30}
     layers = result.tables["layers"].set_index(["epoch", "objective", "group_size"])["dropped"]
     assert layers[0.0, "log_prob", 1] > layers[1.0, "log_prob", 1] >= 1
 
@@ -72,18 +76,25 @@ def test_scores_are_those_of_the_detector(result: Result) -> None:
     load_weights(flow, checkpoint)
     test = load_images("digits")
     fit, evaluate = halves(len(test))
-    x_fit = dequantize(test.images[fit[:60]], seed=3)
-    x_id = dequantize(test.images[evaluate[:60]], seed=3)
+    sets = test.take(fit[:60]), test.take(evaluate[:60])
+    x_fit, x_id = (dequantize(part.images, noise_seed(part, 3)) for part in sets)
     expected = LayerGradientDetector(flow, group_size=2).fit(x_fit).predict(x_id)
     scores = select(result.tables["scores"], "layer_gradients", "log_prob", 2)
     stored = scores[(scores["epoch"] == 1.0) & (scores["dataset"] == "digits")]["score"]
     np.testing.assert_allclose(stored, expected, rtol=1e-3)
 
 
-def test_auroc_table(result: Result) -> None:
-    table = auroc_table(result.tables["scores"], "digits")
-    row = select(table, "typicality", group_size=1).set_index("epoch").loc[1.0]
-    scores = select(result.tables["scores"], "typicality", group_size=1)
+def test_no_two_sets_share_their_noise() -> None:
+    test = load_images("digits")
+    first, second = test.take(torch.arange(5)), test.take(torch.arange(5, 10))
+    seeds = {noise_seed(first, 0), noise_seed(second, 0), noise_seed(first, 1)}
+    assert len(seeds) == 3
+    assert noise_seed(first, 0) == noise_seed(test.take(torch.arange(5)), 0)
+
+
+def test_aurocs_are_those_of_the_scores(result: Result) -> None:
+    row = select(result.tables["aurocs"], "likelihood", group_size=1).set_index("epoch").loc[1.0]
+    scores = select(result.tables["scores"], "likelihood", group_size=1)
     at = scores[scores["epoch"] == 1.0].set_index("dataset")["score"]
     assert row["auroc"] == pytest.approx(auroc(at.loc["digits"], at.loc["textures"]))
     assert row["low"] <= row["auroc"] <= row["high"]
@@ -121,6 +132,7 @@ def test_other_images_cannot_be_verified(result: Result) -> None:
 def test_dense_glow_on_digits() -> None:
     result = result_of(EpochSweep("digits", profile="smoke", model="dense_glow"))
     assert np.isfinite(result.tables["scores"]["score"]).all()
+    assert result.tables["aurocs"]["auroc"].between(0, 1).all()
 
 
 def test_sets_of_another_shape_are_brought_to_the_id_shape() -> None:

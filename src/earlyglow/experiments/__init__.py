@@ -2,6 +2,7 @@
 
 from earlyglow.experiments.cost import Cost
 from earlyglow.experiments.epoch_sweep import EpochSweep
+from earlyglow.experiments.published import PUBLISHED
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.registry import EXPERIMENTS, NOTEBOOKS
 from earlyglow.experiments.running import Experiment, result_of
@@ -12,6 +13,7 @@ from earlyglow.experiments.verification import differences
 __all__ = [
     "EXPERIMENTS",
     "NOTEBOOKS",
+    "PUBLISHED",
     "Cost",
     "EpochSweep",
     "Experiment",

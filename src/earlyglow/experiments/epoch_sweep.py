@@ -23,6 +23,7 @@ from earlyglow.experiments import statistics, sweep_tables, trained_flows
 from earlyglow.experiments.profiles import Profile, find_profile
 from earlyglow.experiments.running import result_of
 from earlyglow.experiments.statistics import OBJECTIVES, measure_or_load
+from earlyglow.experiments.summaries import auroc_table, three_epochs
 from earlyglow.experiments.trained_flows import (
     MODELS,
     FlowSpec,
@@ -42,7 +43,8 @@ _COMPARED = (
     ("cifar10", "gtsrb", "celeba", "tiny_imagenet", "svhn"),
     ("digits", "textures"),
 )
-_ALWAYS_GROUPED = (1, 5)
+_GROUP_SIZES = (1, 2, 5, 10, 25)
+_LEAST_GROUPS = 10
 _SAMPLED_EPOCHS = 4
 
 
@@ -68,17 +70,19 @@ class EpochSweep:
         **trained_flows.VERSIONS,
         **statistics.VERSIONS,
         "detectors": 1,
-        "epoch_sweep": 1,
+        "epoch_sweep": 2,
     }
     source_path: ClassVar[tuple[str, ...]] = (
         "datasets",
         "detectors.py",
         "experiments/epoch_sweep.py",
         "experiments/statistics.py",
+        "experiments/summaries.py",
         "experiments/sweep_tables.py",
         "experiments/trained_flows.py",
         "flows",
         "gradients",
+        "metrics.py",
         "training",
     )
 
@@ -124,8 +128,11 @@ class EpochSweep:
 
     @property
     def group_sizes(self) -> tuple[int, ...]:
-        """The group sizes that are measured: 1, 5 and the one asked for."""
-        return tuple(sorted({*_ALWAYS_GROUPED, self.group_size}))
+        """The group sizes that are measured: those that leave ten groups, and the one asked for."""
+        sizes = self.sizes
+        images = min(sizes.fit_images, sizes.eval_images, sizes.ood_images)
+        usual = {size for size in _GROUP_SIZES if images >= _LEAST_GROUPS * size}
+        return tuple(sorted({*usual, self.group_size}))
 
     @cached_property
     def flow(self) -> FlowSpec:
@@ -185,8 +192,9 @@ class EpochSweep:
         sets = self._load_sets()
         train_set = load_images(self.id_dataset, "train")
         run = train_flow(self.flow, self.training, train_set, workspace)
-        scores, epochs, layers, samples = [], [], [], []
+        scores, aurocs, epochs, layers, samples = [], [], [], [], []
         sources = [run.source]
+        shown = three_epochs(pd.Series(self.epochs))
         total = len(self.epochs) * len(sets)
         with progress_bar(total, "scoring", "set") as progress:
             for epoch, flow in self._checkpoints(run):
@@ -198,12 +206,16 @@ class EpochSweep:
                     sources.append(measured[name].source)
                     progress.update()
                 scored, dropped = sweep_tables.score(flow, measured, self.group_sizes)
-                scores.append(scored.assign(epoch=epoch))
+                scored = scored.assign(epoch=epoch)
+                aurocs.append(auroc_table(scored, self.id_dataset))
+                if epoch in shown:
+                    scores.append(sweep_tables.few_scores(scored, self.group_size))
                 layers.append(dropped.assign(epoch=epoch))
                 epochs.append(sweep_tables.bits_per_dim(flow, measured).assign(epoch=epoch))
                 if self._is_sampled(epoch):
                     samples.append(sweep_tables.samples(flow, self.seed).assign(epoch=epoch))
         tables = {
+            "aurocs": sweep_tables.compact(pd.concat(aurocs, ignore_index=True)),
             "scores": sweep_tables.compact(pd.concat(scores, ignore_index=True)),
             "layers": sweep_tables.compact(pd.concat(layers, ignore_index=True)),
             "epochs": sweep_tables.compact(pd.concat(epochs, ignore_index=True)),

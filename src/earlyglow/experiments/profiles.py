@@ -67,9 +67,9 @@ PROFILES: dict[str, Profile] = {
         batch_size=None,
         learning_rate=2e-3,
         warmup_epochs=1,
-        fit_images=500,
-        eval_images=500,
-        ood_images=500,
+        fit_images=1000,
+        eval_images=1000,
+        ood_images=1000,
     ),
     "paper": Profile(
         steps=32,

@@ -19,7 +19,7 @@ from earlyglow.training.checkpoints import load_tensors, save_tensors
 OBJECTIVES = ("log_prob", "sum_z")
 SOURCE_PATH = ("datasets", "detectors.py", "experiments/statistics.py", "flows", "gradients")
 # Raised by hand when the meaning of a norm or a log-likelihood changes.
-VERSIONS = {"gradients": 1}
+VERSIONS = {"gradients": 2}
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,19 @@ class Statistics:
 
 
 def measure(flow: Flow, images: ImageSet, group_sizes: Sequence[int], seed: int) -> Statistics:
-    """Measure one image set under a flow; ``seed`` is that of the dequantisation noise."""
+    """Measure one image set under a flow; ``seed`` and the set make the dequantisation noise."""
     device = next(flow.parameters()).device
-    x = dequantize(images.images, seed=seed).to(device)
+    x = dequantize(images.images, seed=noise_seed(images, seed)).to(device)
     norms: dict[tuple[str, int], LayerNorms] = {}
     for objective in OBJECTIVES:
         by_size = layer_gradient_norms_by_group(flow, x, group_sizes, objective=objective)
         norms |= {(objective, size): by_size[size] for size in group_sizes}
     return Statistics(mean_log_prob(flow, x), norms, source_digests(SOURCE_PATH))
+
+
+def noise_seed(images: ImageSet, seed: int) -> int:
+    """No two sets share their noise, or the scores of two sets would depend on each other."""
+    return int(digest({"images": images.fingerprint(), "seed": seed})[:12], 16)
 
 
 def measure_or_load(

@@ -47,6 +47,15 @@ def score(
     return pd.concat(scores, ignore_index=True), pd.DataFrame(dropped)
 
 
+def few_scores(scores: pd.DataFrame, group_size: int) -> pd.DataFrame:
+    """The scores that figures show: of single images and one group size, typicality left out.
+
+    All others are gone once their AUROCs are known: they would be most of a result's bytes.
+    """
+    chosen = scores["group_size"].isin([1, group_size]) & (scores["detector"] != "typicality")
+    return scores[chosen]
+
+
 def _detectors(
     flow: Flow, size: int
 ) -> Iterator[tuple[str, str, LayerGradientDetector | LikelihoodDetector | TypicalityDetector]]:
@@ -106,6 +115,6 @@ def _pictures(kind: str, images: torch.Tensor) -> pd.DataFrame:
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """Names as categories, so that the files stay small."""
-    names = ("dataset", "detector", "objective", "kind", "shape")
+    names = ("dataset", "ood", "detector", "objective", "kind", "shape")
     kinds = {"group_size": "int16", **dict.fromkeys(names, "category")}
     return table.astype({name: kind for name, kind in kinds.items() if name in table})

@@ -1,0 +1,40 @@
+"""The command that computes every published result, and goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from earlyglow import experiments
+from earlyglow.cli import main
+from earlyglow.experiments import EpochSweep, result_of
+from earlyglow.experiments.published import PUBLISHED
+
+
+def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
+    first, second = (EpochSweep("digits", profile="smoke", seed=seed) for seed in (7, 8))
+    monkeypatch.setattr(experiments, "PUBLISHED", (first, second))
+    done = result_of(first)
+    listed = CliRunner().invoke(main, ["sweep", "--list"])
+    assert listed.exit_code == 0, listed.output
+    assert "done  epoch_sweep  digits-glow-smoke-seed7" in listed.output
+    assert "left  epoch_sweep  digits-glow-smoke-seed8" in listed.output
+    assert "1 of 2 results are stored" in listed.output
+    assert not list((tmp_path / "results").glob("epoch_sweep/*seed8*"))
+    computed = CliRunner().invoke(main, ["sweep"])
+    assert computed.exit_code == 0, computed.output
+    assert result_of(second).folder.is_relative_to(tmp_path / "results")
+    assert result_of(first).manifest == done.manifest
+    assert "2 of 2" in CliRunner().invoke(main, ["sweep", "--list"]).output
+
+
+def test_one_seed_of_every_set_comes_first() -> None:
+    seeds = [experiment.inputs_on_trust().seed for experiment in PUBLISHED]
+    assert seeds == sorted(seeds)
+    labels = [experiment.label() for experiment in PUBLISHED]
+    assert len(set(labels)) == len(labels)

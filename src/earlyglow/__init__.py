@@ -4,7 +4,9 @@ from earlyglow.datasets import DATASETS, DatasetError, ImageSet, dequantize, loa
 from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
 from earlyglow.flows import DenseGlow, Flow, Glow, bits_per_dim
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
+from earlyglow.input_complexity import InputComplexityDetector
 from earlyglow.metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr
+from earlyglow.overlap import overlap_coefficient, overlap_interval
 from earlyglow.training import (
     CheckpointError,
     NonFiniteLossError,
@@ -24,6 +26,7 @@ __all__ = [
     "Flow",
     "Glow",
     "ImageSet",
+    "InputComplexityDetector",
     "Interval",
     "LayerGradientDetector",
     "LayerNorms",
@@ -41,5 +44,7 @@ __all__ = [
     "layer_gradient_norms",
     "load_images",
     "load_weights",
+    "overlap_coefficient",
+    "overlap_interval",
     "train",
 ]

@@ -1,0 +1,135 @@
+"""How much two distributions of scores overlap, from samples of both."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from earlyglow.metrics import Interval
+from earlyglow.settings import require_choice, require_least, require_whole
+
+Method = Literal["kde", "histogram"]
+_GRID = 1000
+_REACH = 4.0
+
+Values = NDArray[np.float64]
+
+
+def overlap_coefficient(
+    a: ArrayLike, b: ArrayLike, method: Method = "kde", bandwidth: float | None = None
+) -> float:
+    """The integral of ``min(p_a, p_b)``: 1 for equal distributions, 0 for disjoint ones.
+
+    Args:
+        a: (N,) samples of one distribution, N at least 2.
+        b: (M,) samples of the other, in the same unit.
+        method: "kde" (Gaussian kernels) or "histogram" (equal bins over both samples).
+        bandwidth: the kernels' deviation or the bins' width, in the samples' unit. Where omitted
+            it is chosen from the samples: Scott's rule for each kernel density, the
+            Freedman-Diaconis rule of both together for the bins.
+
+    Returns:
+        A number in [0, 1]. Kernels widen both densities, so that their overlap is biased upwards
+        by as much as the bandwidth is large against the samples' own deviation.
+
+    Raises:
+        ValueError: an argument is not one-dimensional, too short, not finite or constant, the
+            method is unknown, or the bandwidth is not positive.
+
+    Source: the released code of arXiv 2502.00820 takes kernels of bandwidth 0.5 on bits per
+    dimension, 1000 grid points, and integrates where both samples reach.
+
+    Examples:
+        >>> overlap_coefficient([0, 1, 2, 3], [10, 11, 12, 13], method="histogram")
+        0.0
+    """
+    require_choice("method", method, get_args(Method))
+    if bandwidth is not None:
+        require_least("bandwidth", bandwidth, np.finfo(float).tiny)
+    first, second = _samples("a", a), _samples("b", b)
+    if method == "histogram":
+        return _of_histograms(first, second, bandwidth)
+    return _of_kernels(first, second, bandwidth)
+
+
+def overlap_interval(
+    a: ArrayLike,
+    b: ArrayLike,
+    method: Method = "kde",
+    bandwidth: float | None = None,
+    confidence: float = 0.95,
+    resamples: int = 500,
+    seed: int = 0,
+) -> Interval:
+    """Bootstrap percentile interval of :func:`overlap_coefficient`, both samples drawn anew.
+
+    Args:
+        a: (N,) samples of one distribution.
+        b: (M,) samples of the other.
+        method: as above.
+        bandwidth: as above.
+        confidence: between 0 and 1.
+        resamples: draws, at least 10.
+        seed: of the draws.
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}, but it must be between 0 and 1.")
+    require_whole("resamples", resamples, 10)
+    first, second = _samples("a", a), _samples("b", b)
+    random = np.random.default_rng(seed)
+    drawn = [
+        overlap_coefficient(
+            random.choice(first, len(first)), random.choice(second, len(second)), method, bandwidth
+        )
+        for _ in range(resamples)
+    ]
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(low), float(high))
+
+
+def _of_kernels(first: Values, second: Values, bandwidth: float | None) -> float:
+    densities = [_density(samples, bandwidth) for samples in (first, second)]
+    widths = [float(np.sqrt(density.covariance.item())) for density in densities]
+    reach = _REACH * max(widths)
+    low = min(first.min(), second.min()) - reach
+    high = max(first.max(), second.max()) + reach
+    # Fine enough for the narrower kernel, whatever the range.
+    points = max(_GRID, int(np.ceil(8 * (high - low) / min(widths))))
+    grid = np.linspace(low, high, min(points, 50 * _GRID))
+    smaller = np.minimum(densities[0](grid), densities[1](grid))
+    return float(min(np.trapezoid(smaller, grid), 1.0))
+
+
+def _density(samples: Values, bandwidth: float | None) -> stats.gaussian_kde:
+    # SciPy takes the bandwidth in units of the samples' deviation.
+    relative = None if bandwidth is None else bandwidth / samples.std(ddof=1)
+    return stats.gaussian_kde(samples, bw_method=relative)
+
+
+def _of_histograms(first: Values, second: Values, bandwidth: float | None) -> float:
+    together = np.concatenate((first, second))
+    if bandwidth is None:
+        edges = np.histogram_bin_edges(together, bins="fd")
+    else:
+        count = max(int(np.ceil(np.ptp(together) / bandwidth)), 1)
+        edges = together.min() + bandwidth * np.arange(count + 1)
+        edges[-1] = max(edges[-1], together.max())
+    shares = [np.histogram(samples, edges)[0] / len(samples) for samples in (first, second)]
+    return float(np.minimum(*shares).sum())
+
+
+def _samples(name: str, values: ArrayLike) -> Values:
+    samples = np.asarray(values, dtype=np.float64)
+    if samples.ndim != 1 or len(samples) < 2:
+        raise ValueError(
+            f"{name} has shape {samples.shape}, but it must be one-dimensional with at least 2 "
+            "samples."
+        )
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{name} holds NaN or infinite values; remove them first.")
+    if np.ptp(samples) == 0:
+        raise ValueError(f"{name} is constant, so that it has no density; give varying samples.")
+    return samples

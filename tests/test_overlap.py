@@ -1,0 +1,78 @@
+"""Overlap coefficients against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from earlyglow import overlap_coefficient, overlap_interval
+
+
+def normal(size: int, mean: float, seed: int) -> np.ndarray:
+    """Quantiles instead of draws: a sample without noise of its own, in random order."""
+    values = stats.norm.ppf((np.arange(size) + 0.5) / size) + mean
+    return np.random.default_rng(seed).permutation(values)
+
+
+@pytest.mark.parametrize("distance", [0.0, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize("bandwidth", [0.1, 0.5, 1.0])
+def test_kernels_of_two_gaussians(distance: float, bandwidth: float) -> None:
+    """Smoothed by a kernel of deviation h, N(m, 1) is N(m, 1 + h²)."""
+    expected = 2 * stats.norm.cdf(-distance / (2 * np.sqrt(1 + bandwidth**2)))
+    found = overlap_coefficient(normal(4000, 0, 0), normal(4000, distance, 1), "kde", bandwidth)
+    assert found == pytest.approx(expected, abs=2e-3)
+
+
+def test_the_rules_come_close_to_the_truth() -> None:
+    a, b = normal(4000, 0, 0), normal(4000, 1, 1)
+    expected = 2 * stats.norm.cdf(-0.5)
+    assert overlap_coefficient(a, b) == pytest.approx(expected, abs=0.01)
+    assert overlap_coefficient(a, b, "histogram") == pytest.approx(expected, abs=0.03)
+    # The released code's bandwidth is wide against narrow scores.
+    assert overlap_coefficient(a / 5, b / 5, bandwidth=0.5) > expected + 0.2
+
+
+def test_histograms_of_two_uniforms() -> None:
+    a = (np.arange(2000) + 0.5) / 2000
+    assert overlap_coefficient(a, a + 0.5, "histogram", 0.1) == pytest.approx(0.5, abs=1e-3)
+    assert overlap_coefficient(a, a, "histogram") == 1
+    assert overlap_coefficient(a, a + 5, "histogram", 0.5) == 0
+    assert overlap_coefficient(a, a + 50) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", ["kde", "histogram"])
+def test_unit_and_order_do_not_matter(method: str) -> None:
+    a, b = normal(500, 0, 0), normal(300, 0.7, 1)
+    expected = overlap_coefficient(a, b, method)
+    assert overlap_coefficient(b, a, method) == pytest.approx(expected, abs=1e-6)
+    assert overlap_coefficient(7 * a - 3, 7 * b - 3, method) == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_interval_covers_as_often_as_it_says() -> None:
+    """Of the histogram's expectation at this size, which is what resampling can see."""
+    random = np.random.default_rng(0)
+    settings = {"method": "kde", "bandwidth": 0.3}
+    truth = 2 * stats.norm.cdf(-0.5 / np.sqrt(1 + 0.3**2))
+    covered = 0
+    for trial in range(40):
+        a, b = random.normal(0, 1, 150), random.normal(1, 1, 150)
+        low, high = overlap_interval(a, b, **settings, confidence=0.9, resamples=60, seed=trial)
+        assert 0 <= low < high <= 1
+        covered += low <= truth <= high
+    assert covered >= 30
+
+
+def test_wrong_arguments_are_named() -> None:
+    with pytest.raises(ValueError, match=r"method is 'kernel'.*kde, histogram"):
+        overlap_coefficient([0, 1], [0, 1], "kernel")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="b is constant"):
+        overlap_coefficient([0, 1], [1, 1])
+    with pytest.raises(ValueError, match="a holds NaN"):
+        overlap_coefficient([0, np.nan], [0, 1])
+    with pytest.raises(ValueError, match=r"a has shape \(1,\)"):
+        overlap_coefficient([0], [0, 1])
+    with pytest.raises(ValueError, match="bandwidth is 0"):
+        overlap_coefficient([0, 1], [0, 1], bandwidth=0)
+    with pytest.raises(ValueError, match="confidence is 2"):
+        overlap_interval([0, 1], [0, 1], confidence=2)

@@ -33,7 +33,7 @@ class Chain(Bijection):
 
     Attributes:
         recomputes: in training mode, keep each step's input alone and compute the step again in
-            the backward pass: a third more time for a fraction of the memory.
+            the backward pass, which takes more time and less memory.
     """
 
     def __init__(self, bijections: Iterable[Bijection]) -> None:

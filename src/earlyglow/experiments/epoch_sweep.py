@@ -11,18 +11,16 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from earlyglow.datasets import (
-    DATASETS,
-    ImageSet,
-    find_fingerprint,
-    halves,
-    load_images,
-    subset,
-)
+from earlyglow.datasets import DATASETS, ImageSet, find_fingerprint, load_images
 from earlyglow.experiments import statistics, sweep_tables, trained_flows
+from earlyglow.experiments.measured import (
+    MeasuredCheckpoint,
+    measured_checkpoints,
+    sets_to_measure,
+)
 from earlyglow.experiments.profiles import Profile, find_profile
 from earlyglow.experiments.running import result_of
-from earlyglow.experiments.statistics import OBJECTIVES, measure_or_load
+from earlyglow.experiments.statistics import OBJECTIVES
 from earlyglow.experiments.summaries import auroc_table, three_epochs
 from earlyglow.experiments.trained_flows import (
     MODELS,
@@ -31,12 +29,10 @@ from earlyglow.experiments.trained_flows import (
     train_flow,
     training_config,
 )
-from earlyglow.flows import Flow
-from earlyglow.progress import progress_bar
 from earlyglow.provenance import combined, source_digests
 from earlyglow.settings import require_choice, require_whole, unknown
 from earlyglow.store import Computed, Inputs
-from earlyglow.training import TrainingConfig, TrainingRun, choose_device, load_weights
+from earlyglow.training import TrainingConfig, TrainingRun
 
 _COMPARED = (
     ("mnist", "fashion_mnist", "kmnist", "omniglot", "notmnist"),
@@ -76,6 +72,7 @@ class EpochSweep:
         "datasets",
         "detectors.py",
         "experiments/epoch_sweep.py",
+        "experiments/measured.py",
         "experiments/statistics.py",
         "experiments/summaries.py",
         "experiments/sweep_tables.py",
@@ -189,31 +186,23 @@ class EpochSweep:
     def compute(self, workspace: Path) -> Computed:
         """Train, measure and score; what is done is kept in ``workspace``."""
         # All images first: a set that is missing must not be noticed after the training.
-        sets = self._load_sets()
-        train_set = load_images(self.id_dataset, "train")
-        run = train_flow(self.flow, self.training, train_set, workspace)
+        sets = self.load_sets()
+        run = self.train(workspace)
         scores, aurocs, epochs, layers, samples = [], [], [], [], []
         sources = [run.source]
         shown = three_epochs(pd.Series(self.epochs))
-        total = len(self.epochs) * len(sets)
-        with progress_bar(total, "scoring", "set") as progress:
-            for epoch, flow in self._checkpoints(run):
-                measured = {}
-                for name, images in sets.items():
-                    measured[name] = measure_or_load(
-                        flow, run.checkpoints[epoch], images, self.group_sizes, self.seed, workspace
-                    )
-                    sources.append(measured[name].source)
-                    progress.update()
-                scored, dropped = sweep_tables.score(flow, measured, self.group_sizes)
-                scored = scored.assign(epoch=epoch)
-                aurocs.append(auroc_table(scored, self.id_dataset))
-                if epoch in shown:
-                    scores.append(sweep_tables.few_scores(scored, self.group_size))
-                layers.append(dropped.assign(epoch=epoch))
-                epochs.append(sweep_tables.bits_per_dim(flow, measured).assign(epoch=epoch))
-                if self._is_sampled(epoch):
-                    samples.append(sweep_tables.samples(flow, self.seed).assign(epoch=epoch))
+        for checkpoint in self.measured(run, sets, workspace):
+            epoch, flow, measured = checkpoint.epoch, checkpoint.flow, checkpoint.statistics
+            sources += [of_set.source for of_set in measured.values()]
+            scored, dropped = sweep_tables.score(flow, measured, self.group_sizes)
+            scored = scored.assign(epoch=epoch)
+            aurocs.append(auroc_table(scored, self.id_dataset))
+            if epoch in shown:
+                scores.append(sweep_tables.few_scores(scored, self.group_size))
+            layers.append(dropped.assign(epoch=epoch))
+            epochs.append(sweep_tables.bits_per_dim(flow, measured).assign(epoch=epoch))
+            if self._is_sampled(epoch):
+                samples.append(sweep_tables.samples(flow, self.seed).assign(epoch=epoch))
         tables = {
             "aurocs": sweep_tables.compact(pd.concat(aurocs, ignore_index=True)),
             "scores": sweep_tables.compact(pd.concat(scores, ignore_index=True)),
@@ -226,6 +215,24 @@ class EpochSweep:
         }
         return Computed(tables, combined(source_digests(self.source_path), *sources))
 
+    def load_sets(self) -> dict[str, ImageSet]:
+        """The images to measure: the fit half ("fit"), the eval half, and the OOD sets."""
+        return sets_to_measure(self.id_dataset, self.ood_datasets, self.sizes)
+
+    def train(self, workspace: Path) -> TrainingRun:
+        """Train the flow, or find it trained."""
+        images = load_images(self.id_dataset, "train")
+        return train_flow(self.flow, self.training, images, workspace)
+
+    def measured(
+        self, run: TrainingRun, sets: Mapping[str, ImageSet], workspace: Path
+    ) -> Iterator[MeasuredCheckpoint]:
+        """Every checkpoint with what was measured of every set."""
+        flow = self.flow.build(self.seed)
+        return measured_checkpoints(
+            flow, run.checkpoints, sets, self.group_sizes, self.seed, workspace
+        )
+
     def _usual_ood(self) -> tuple[str, ...]:
         together = next((names for names in _COMPARED if self.id_dataset in names), ())
         others = tuple(name for name in together if name != self.id_dataset)
@@ -235,27 +242,6 @@ class EpochSweep:
                 "with; name at least one."
             )
         return others
-
-    def _load_sets(self) -> dict[str, ImageSet]:
-        """The images to measure: the fit half, the eval half, and the OOD sets in their shape."""
-        sizes = self.sizes
-        test = load_images(self.id_dataset, "test")
-        fit, evaluate = halves(len(test))
-        sets = {
-            "fit": test.take(fit[: sizes.fit_images]),
-            self.id_dataset: test.take(evaluate[: sizes.eval_images]),
-        }
-        for name in self.ood_datasets:
-            images = load_images(name, "test")
-            chosen = images.take(subset(len(images), sizes.ood_images))
-            sets[name] = chosen.matched_to(test.image_shape)
-        return sets
-
-    def _checkpoints(self, run: TrainingRun) -> Iterator[tuple[float, Flow]]:
-        flow = self.flow.build(self.seed).to(choose_device())
-        for epoch, path in run.checkpoints.items():
-            load_weights(flow, path)
-            yield epoch, flow.eval()
 
     def _is_sampled(self, epoch: float) -> bool:
         """Samples are kept at a few epochs, and only where the training images may be shown."""

@@ -4,19 +4,45 @@ from __future__ import annotations
 
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.running import Experiment
+from earlyglow.experiments.studies import (
+    GroupSize,
+    KmnistFailure,
+    LikelihoodParadox,
+    LowLevelFeatures,
+    ReleasedCode,
+    SupportOverlap,
+    SyntheticAugmentation,
+)
 
 COLOUR = ("cifar10", "gtsrb", "celeba", "tiny_imagenet")
 GREY = ("fashion_mnist", "mnist", "omniglot", "kmnist")
 SEEDS = (0, 1, 2)
+FLOWS = (("glow", (*GREY, *COLOUR)), ("dense_glow", GREY))
+_EVERY_FLOW = tuple((model, name) for model, names in FLOWS for name in names)
 
-# One seed of every set comes first, so that every page has something real early.
+
+def _sweeps(seed: int) -> tuple[EpochSweep, ...]:
+    return tuple(EpochSweep(id_dataset=name, model=model, seed=seed) for model, name in _EVERY_FLOW)
+
+
+def _overlaps(seed: int) -> tuple[SupportOverlap, ...]:
+    return tuple(
+        SupportOverlap(id_dataset=name, model=model, seed=seed) for model, name in _EVERY_FLOW
+    )
+
+
+# One seed of every set comes first, with what follows from its checkpoints.
 PUBLISHED: tuple[Experiment, ...] = (
     EpochSweep(id_dataset="digits", profile="smoke"),
     EpochSweep(id_dataset="gtsrb", profile="smoke"),
-    *(
-        EpochSweep(id_dataset=name, model=model, seed=seed)
-        for seed in SEEDS
-        for model, names in (("glow", (*GREY, *COLOUR)), ("dense_glow", GREY))
-        for name in names
-    ),
+    *_sweeps(SEEDS[0]),
+    *_overlaps(SEEDS[0]),
+    *(LikelihoodParadox(id_dataset=name, model=model) for model, name in _EVERY_FLOW),
+    *(KmnistFailure(id_dataset=name, model=model) for model, _ in FLOWS for name in GREY),
+    *(ReleasedCode(id_dataset=name) for name in COLOUR),
+    *(ReleasedCode(id_dataset=name, model="dense_glow") for name in GREY),
+    *(GroupSize(id_dataset=name) for name in (*GREY, *COLOUR)),
+    *(LowLevelFeatures(id_dataset=name) for name in ("cifar10", "fashion_mnist")),
+    *(experiment for seed in SEEDS[1:] for experiment in (*_sweeps(seed), *_overlaps(seed))),
+    *(SyntheticAugmentation(id_dataset=name) for name in ("cifar10", "gtsrb")),
 )

@@ -6,10 +6,13 @@ from earlyglow.experiments.cost import Cost
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.running import Experiment
+from earlyglow.experiments.studies import STUDIES
 from earlyglow.experiments.three_sweeps import ThreeSweeps
 
 # Experiments whose results are stored.
-EXPERIMENTS: dict[str, type[Experiment]] = {kind.name: kind for kind in (EpochSweep, Cost)}
+EXPERIMENTS: dict[str, type[Experiment]] = {
+    kind.name: kind for kind in (EpochSweep, Cost, *STUDIES)
+}
 
 # Every notebook and the class that checks its parameters.
 NOTEBOOKS: dict[str, type] = {

@@ -1,0 +1,125 @@
+"""Images changed in one respect only: their low-level statistics, or what they show.
+
+Every function takes uint8 images (N, C, H, W) and returns new ones of the same shape; what is
+random in it depends on a seed.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_NOISE_LEVELS = 12.0
+_BLUR = 1.0
+_TILT = 0.5
+
+
+def blurred(images: Tensor) -> Tensor:
+    """Gaussian blur of one pixel: fine texture goes, content stays."""
+    from torchvision.transforms.v2 import functional as TF
+
+    return TF.gaussian_blur(images, kernel_size=[5, 5], sigma=[_BLUR, _BLUR])
+
+
+def low_contrast(images: Tensor) -> Tensor:
+    """Half of each image's contrast around its mean."""
+    levels = images.float()
+    mean = levels.mean((1, 2, 3), keepdim=True)
+    return _to_levels(mean + 0.5 * (levels - mean))
+
+
+def noisy(images: Tensor, seed: int = 0) -> Tensor:
+    """White noise of twelve grey levels' deviation: fine texture is added."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randn(images.shape, generator=generator)
+    return _to_levels(images.float() + _NOISE_LEVELS * noise)
+
+
+def tilted_spectrum(images: Tensor) -> Tensor:
+    """Amplitudes times ``f^(-1/2)``, mean and deviation restored: smoother with equal contrast."""
+    spectrum = torch.fft.fft2(images.float())
+    height, width = images.shape[2:]
+    down, across = torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)
+    frequency = (down.square() + across.square()).sqrt()
+    weight = frequency.clamp_min(1.0 / max(height, width)) ** -_TILT
+    return _to_levels(_with_moments(torch.fft.ifft2(spectrum * weight).real, images.float()))
+
+
+def swapped_colours(images: Tensor) -> Tensor:
+    """Red and blue exchanged."""
+    return images.flip(1)
+
+
+def inverted(images: Tensor) -> Tensor:
+    """Every grey level v as 255 - v."""
+    return 255 - images
+
+
+def upside_down(images: Tensor) -> Tensor:
+    """The same pixels, textures and smoothness, in an orientation that was never seen."""
+    return images.flip(2)
+
+
+def shuffled_patches(images: Tensor, seed: int = 0, size: int = 4) -> Tensor:
+    """Patches of ``size`` pixels in another order: local texture and levels stay."""
+    generator = torch.Generator().manual_seed(seed)
+    count, channels, height, width = images.shape
+    rows, columns = height // size, width // size
+    patches = images.unfold(2, size, size).unfold(3, size, size).flatten(2, 3)
+    order = torch.stack([torch.randperm(rows * columns, generator=generator) for _ in range(count)])
+    index = order[:, None, :, None, None].expand_as(patches)
+    shuffled = patches.gather(2, index).unflatten(2, (rows, columns))
+    return shuffled.permute(0, 1, 2, 4, 3, 5).reshape(count, channels, height, width)
+
+
+def phase_scrambled(images: Tensor, seed: int = 0) -> Tensor:
+    """Random phases under each image's own amplitudes and grey levels: no content is left.
+
+    The same phases are added in all channels, so that their colours stay together.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.rand(len(images), 1, *images.shape[2:], generator=generator)
+    phases = torch.fft.fft2(noise).angle()
+    spectrum = torch.fft.fft2(images.float())
+    scrambled = torch.fft.ifft2(spectrum * torch.exp(1j * phases)).real
+    return with_levels_of(scrambled, images)
+
+
+def with_low_level_of(content: Tensor, reference: Tensor) -> Tensor:
+    """What ``content`` shows, with the amplitudes and the grey levels of ``reference``.
+
+    Image i takes its phases from content i and its amplitude spectrum and its sorted grey levels,
+    channel by channel, from reference i.
+
+    Args:
+        content: (N, C, H, W) uint8.
+        reference: (M, C, H, W) uint8 with M >= N.
+    """
+    reference = reference[: len(content)]
+    phases = torch.fft.fft2(content.float()).angle()
+    amplitudes = torch.fft.fft2(reference.float()).abs()
+    mixed = torch.fft.ifft2(amplitudes * torch.exp(1j * phases)).real
+    return with_levels_of(mixed, reference)
+
+
+def with_levels_of(images: Tensor, reference: Tensor) -> Tensor:
+    """The order of each image's pixels with the sorted grey levels of the reference image.
+
+    Args:
+        images: (N, C, H, W), any real type.
+        reference: uint8 (N, C, H, W).
+    """
+    ranks = images.flatten(2).argsort(2).argsort(2)
+    levels = reference.flatten(2).sort(2).values
+    return levels.gather(2, ranks).view_as(reference)
+
+
+def _with_moments(images: Tensor, reference: Tensor) -> Tensor:
+    """Mean and deviation of the reference in each image and channel."""
+    deviation, mean = torch.std_mean(images, (2, 3), keepdim=True)
+    wanted_deviation, wanted_mean = torch.std_mean(reference, (2, 3), keepdim=True)
+    return (images - mean) / deviation.clamp_min(1e-6) * wanted_deviation + wanted_mean
+
+
+def _to_levels(values: Tensor) -> Tensor:
+    return values.round().clamp(0, 255).to(torch.uint8)

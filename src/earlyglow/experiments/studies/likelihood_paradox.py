@@ -1,0 +1,129 @@
+"""Every detector of the book on the same images at an early, a middle and the last epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from earlyglow.datasets import ImageSet, dequantize
+from earlyglow.detectors import (
+    GroupDetector,
+    LayerGradientDetector,
+    LikelihoodDetector,
+    TypicalityDetector,
+)
+from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
+from earlyglow.experiments.statistics import noise_seed
+from earlyglow.experiments.studies.base import (
+    BASE_SOURCE,
+    FlowStudy,
+    Workbench,
+    mean_of_groups,
+    without_fit,
+)
+from earlyglow.experiments.summaries import auroc_table
+from earlyglow.experiments.sweep_tables import compact
+from earlyglow.flows import Flow, bits_per_dim
+from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
+from earlyglow.input_complexity import Compressor, compressed_bits
+from earlyglow.store import Tables
+
+GROUP_SIZES = (1, 5)
+# Rao's score needs a whole gradient for each image, ten times the price of its layers' norms.
+_RAO_IMAGES = 250
+
+
+@dataclass(frozen=True)
+class LikelihoodParadox(FlowStudy):
+    """Likelihood, typicality, input complexity, and six ways to score gradients."""
+
+    name: ClassVar[str] = "likelihood_paradox"
+    version: ClassVar[int] = 1
+    source_path: ClassVar[tuple[str, ...]] = (
+        *BASE_SOURCE,
+        "experiments/studies/likelihood_paradox.py",
+        "gradient_baselines.py",
+        "input_complexity.py",
+    )
+
+    def settings(self) -> dict[str, object]:
+        return {
+            "group_sizes": list(GROUP_SIZES),
+            "rao": _RAO_IMAGES,
+        }
+
+    def tables(self, bench: Workbench) -> Tables:
+        lengths = {
+            (name, compressor): compressed_bits(dequantize(images.images), compressor)
+            for name, images in bench.sets.items()
+            for compressor in get_args(Compressor)
+        }
+        scores = []
+        for checkpoint in bench.checkpoints():
+            if checkpoint.epoch not in self.shown_epochs:
+                continue
+            parts = [
+                *_gradient_scores(checkpoint),
+                *_likelihood_scores(checkpoint, lengths),
+                *self._rao_scores(checkpoint.flow, bench.sets),
+            ]
+            scores += [part.assign(epoch=checkpoint.epoch) for part in parts]
+        return {"aurocs": compact(auroc_table(pd.concat(scores), self.id_dataset))}
+
+    def _rao_scores(self, flow: Flow, sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
+        detector = RaoDetector(flow).fit(self._few(sets[FIT]))
+        for name, images in sets.items():
+            if name != FIT:
+                yield _part("rao", "log_prob", 1, name, detector.predict(self._few(images)))
+
+    def _few(self, images: ImageSet) -> Tensor:
+        """The first images, with the noise with which the sweep measured them."""
+        return dequantize(images.images[:_RAO_IMAGES], seed=noise_seed(images, self.seed))
+
+
+def _gradient_scores(checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
+    for size in GROUP_SIZES:
+        detectors: list[tuple[str, str, GroupDetector]] = [
+            ("layer_gradients", "log_prob", LayerGradientDetector(checkpoint.flow, size)),
+            ("layer_gradients", "sum_z", LayerGradientDetector(checkpoint.flow, size)),
+            ("layer_density", "log_prob", LayerDensityDetector(checkpoint.flow, size)),
+            ("total_norm", "log_prob", TotalNormDetector(checkpoint.flow, size)),
+        ]
+        for name, objective, detector in detectors:
+            key = (objective, size)
+            detector.fit_from_statistics(checkpoint.statistics[FIT].norms[key].values)
+            for dataset, measured in without_fit(checkpoint.statistics).items():
+                scores = detector.predict_from_statistics(measured.norms[key].values)
+                yield _part(name, objective, size, dataset, scores)
+
+
+def _likelihood_scores(
+    checkpoint: MeasuredCheckpoint, lengths: dict[tuple[str, Compressor], Tensor]
+) -> Iterator[pd.DataFrame]:
+    dims = checkpoint.flow.dims
+    for size in GROUP_SIZES:
+        for detector, name in (
+            (LikelihoodDetector(checkpoint.flow, size), "likelihood"),
+            (TypicalityDetector(checkpoint.flow, size), "typicality"),
+        ):
+            detector.fit_from_statistics(mean_of_groups(checkpoint.statistics[FIT].log_prob, size))
+            for dataset, measured in without_fit(checkpoint.statistics).items():
+                means = mean_of_groups(measured.log_prob, size)
+                yield _part(name, "", size, dataset, detector.predict_from_statistics(means))
+        for dataset, measured in without_fit(checkpoint.statistics).items():
+            bits = bits_per_dim(measured.log_prob.double().cpu(), dims) * dims
+            for compressor in get_args(Compressor):
+                excess = mean_of_groups(bits - lengths[dataset, compressor], size)
+                yield _part("input_complexity", compressor, size, dataset, excess)
+
+
+def _part(detector: str, objective: str, size: int, dataset: str, scores: Tensor) -> pd.DataFrame:
+    values = scores.to(torch.float32).cpu().numpy()
+    return pd.DataFrame({"score": values}).assign(
+        dataset=dataset, group_size=size, detector=detector, objective=objective
+    )

@@ -1,0 +1,173 @@
+"""Other scores made of the same gradients, to see what the layers and the Gaussians bring."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Self
+
+import torch
+from pytorch_ood.api import RequiresFittingException
+from torch import Tensor, nn
+from torch.distributions import Normal
+from torch.func import functional_call, grad, vmap
+
+from earlyglow.detectors import GroupDetector, LayerGradientDetector
+from earlyglow.gradients import layer_gradient_norms
+from earlyglow.gradients.model_state import evaluating
+
+_KDE_NUMBERS = 2**25
+_FISHER_FLOOR = 1e-8
+_GRADIENT_CHUNK = 16
+
+
+class LayerDensityDetector(LayerGradientDetector):
+    """A kernel density instead of a Gaussian for each layer's log norm, log-densities summed.
+
+    Each density has Gaussian kernels with the bandwidth of Scott's rule, ``σ n^(-1/5)``. Tensors
+    are left out as :class:`LayerGradientDetector` leaves them out.
+
+    Source: Morningstar et al., arXiv 2006.09273 (density of states estimation), with the layers'
+    gradient norms as the statistics.
+    """
+
+    def fit_from_statistics(self, statistics: Tensor) -> Self:
+        super().fit_from_statistics(statistics)
+        self._centres = self._log(statistics)[:, self._fitted().kept]
+        return self
+
+    def layer_scores(self, statistics: Tensor) -> Tensor:
+        """Negative log-density of each kept tensor's log norm, (G, kept)."""
+        fitted = self._fitted()
+        logs = self._log(statistics)[:, fitted.kept]
+        count = len(self._centres)
+        bandwidth = fitted.variance.sqrt() * count**-0.2
+        normalisation = math.log(count) + torch.log(bandwidth) + 0.5 * math.log(2 * math.pi)
+        parts = []
+        for some in logs.split(max(1, _KDE_NUMBERS // self._centres.numel())):
+            distance = (some[:, None] - self._centres) / bandwidth
+            # The nearest centre keeps far-away densities finite, where a plain sum is zero.
+            parts.append(normalisation - torch.logsumexp(-0.5 * distance.square(), dim=1))
+        return torch.cat(parts)
+
+
+class TotalNormDetector(GroupDetector):
+    """One Gaussian for the logarithm of the whole gradient's squared norm: no layers.
+
+    The statistics are the squared norms (G, L) of :func:`earlyglow.layer_gradient_norms`.
+    """
+
+    requires_fit = True
+
+    def __init__(self, model: nn.Module, group_size: int = 1) -> None:
+        super().__init__(model, group_size)
+        self._gaussian: Normal | None = None
+
+    def statistics(self, x: Tensor) -> Tensor:
+        return layer_gradient_norms(self.model, x, self.group_size).values
+
+    def fit_from_statistics(self, statistics: Tensor) -> Self:
+        logs = _log_total(statistics)
+        self._gaussian = Normal(logs.mean(), logs.std())
+        return self
+
+    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
+        return -self._fitted().log_prob(_log_total(statistics))
+
+    def _require_fitted(self) -> None:
+        self._fitted()
+
+    def _fitted(self) -> Normal:
+        if self._gaussian is None:
+            raise RequiresFittingException
+        return self._gaussian
+
+
+class RaoDetector(GroupDetector):
+    """Rao's score statistic with a diagonal Fisher matrix: ``Σ_i g_i² / (F_i + 1e-8)``.
+
+    g is the gradient of the group's summed log-likelihood with respect to each single parameter,
+    and F its mean square over the fit groups. Higher means more OOD.
+
+    Args:
+        model: a module with ``log_prob``.
+        group_size: images in a group; F is taken at the same size.
+
+    Source: Bergamin et al. 2022 (model-agnostic OOD detection by combined tests); its square root
+    there orders samples in the same way.
+    """
+
+    requires_fit = True
+
+    def __init__(self, model: nn.Module, group_size: int = 1) -> None:
+        super().__init__(model, group_size)
+        self._inverse_fisher: Tensor | None = None
+
+    def fit(self, data: object) -> Self:
+        """Take the Fisher diagonal from ID images: a tensor (N, C, H, W) or a loader."""
+        total, count = torch.zeros(()), 0
+        for x in self._whole_groups(data):  # type: ignore[arg-type]
+            for gradients in self._gradients(x):
+                total = total.to(gradients) + gradients.square().sum(0)
+                count += len(gradients)
+        if not count:
+            raise ValueError(
+                f"the fit set holds no complete group of {self.group_size} images; give more "
+                "images or a smaller group_size."
+            )
+        self._inverse_fisher = 1 / (total / count + _FISHER_FLOOR)
+        return self
+
+    def statistics(self, x: Tensor) -> Tensor:
+        inverse = self._fitted()
+        return torch.cat([gradients.square() @ inverse for gradients in self._gradients(x)])
+
+    def fit_from_statistics(self, statistics: Tensor) -> Self:
+        raise NotImplementedError("the Fisher diagonal needs images; call fit instead.")
+
+    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
+        return statistics
+
+    def _gradients(self, x: Tensor) -> Iterator[Tensor]:
+        """Gradients (some groups, all parameters) of the groups of x, a few groups at a time."""
+        parameters = {name: p.detach() for name, p in self.model.named_parameters()}
+
+        def total(values: dict[str, Tensor], group: Tensor) -> Tensor:
+            return functional_call(_LogProb(self.model), _inside(values), (group,)).sum()
+
+        def flat(group: Tensor) -> Tensor:
+            gradients = grad(total)(parameters, group)
+            return torch.cat([gradients[name].flatten() for name in parameters])
+
+        whole = len(x) // self.group_size * self.group_size
+        groups = x[:whole].unflatten(0, (-1, self.group_size))
+        with evaluating(self.model):
+            for some in groups.split(_GRADIENT_CHUNK):
+                yield vmap(flat)(some)
+
+    def _require_fitted(self) -> None:
+        self._fitted()
+
+    def _fitted(self) -> Tensor:
+        if self._inverse_fisher is None:
+            raise RequiresFittingException
+        return self._inverse_fisher
+
+
+class _LogProb(nn.Module):
+    """The log-likelihood as a module's forward, which is what ``functional_call`` replaces."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model.log_prob(x)
+
+
+def _inside(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"model.{name}": value for name, value in parameters.items()}
+
+
+def _log_total(statistics: Tensor) -> Tensor:
+    return statistics.double().sum(1).clamp_min(torch.finfo(torch.float32).tiny).log()

@@ -36,5 +36,5 @@ def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.Monke
 def test_one_seed_of_every_set_comes_first() -> None:
     seeds = [experiment.inputs_on_trust().seed for experiment in PUBLISHED]
     assert seeds == sorted(seeds)
-    labels = [experiment.label() for experiment in PUBLISHED]
+    labels = [(experiment.name, experiment.label()) for experiment in PUBLISHED]
     assert len(set(labels)) == len(labels)

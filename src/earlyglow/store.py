@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +119,7 @@ def find(inputs: Inputs) -> Result | None:
 
     Where some images are not at hand, a result agrees whose other inputs are the same.
     """
-    for folder in _result_folders(inputs.experiment):
+    for folder in _result_folders(inputs.experiment, _folders()):
         if inputs.agrees_with(Inputs(**_read_manifest(folder)["inputs"])):
             return load(folder)
     return None
@@ -127,8 +127,15 @@ def find(inputs: Inputs) -> Result | None:
 
 def all_results() -> Iterator[Result]:
     """Every stored result, the published ones first."""
-    for folder in _result_folders("*"):
+    for folder in _result_folders("*", _folders()):
         yield load(folder)
+
+
+def published_tables(experiment: str, table: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Parameters and one table of every published result of an experiment."""
+    for folder in _result_folders(experiment, (committed_folder(),)):
+        manifest = _read_manifest(folder)
+        yield manifest["parameters"], _read_table(folder, table, manifest["tables"][table])
 
 
 def load(folder: Path) -> Result:
@@ -138,15 +145,9 @@ def load(folder: Path) -> Result:
         StoreError: the folder is not a result of earlyglow, or a table is missing or damaged.
     """
     manifest = _read_manifest(folder)
-    tables = {}
-    for name, expected in manifest["tables"].items():
-        path = folder / f"{name}.parquet"
-        if not path.is_file() or _sha256(path) != expected:
-            raise StoreError(
-                f"{path} is missing or does not match its manifest; restore it (git checkout) or "
-                f"delete {folder} and compute it again."
-            )
-        tables[name] = pd.read_parquet(path)
+    tables = {
+        name: _read_table(folder, name, expected) for name, expected in manifest["tables"].items()
+    }
     return Result(tables, manifest, folder)
 
 
@@ -226,14 +227,28 @@ def _publish(temporary: Path, final: Path) -> None:
             raise
 
 
-def _result_folders(experiment: str) -> Iterator[Path]:
+def _folders() -> tuple[Path, Path]:
+    return committed_folder(), working_folder()
+
+
+def _result_folders(experiment: str, roots: Iterable[Path]) -> Iterator[Path]:
     seen = set()
-    for root in (committed_folder(), working_folder()):
+    for root in roots:
         for manifest in sorted(root.glob(f"{experiment}/*/manifest.json")):
             folder = manifest.parent
             if not folder.name.startswith(".") and folder.resolve() not in seen:
                 seen.add(folder.resolve())
                 yield folder
+
+
+def _read_table(folder: Path, name: str, expected: str) -> pd.DataFrame:
+    path = folder / f"{name}.parquet"
+    if not path.is_file() or _sha256(path) != expected:
+        raise StoreError(
+            f"{path} is missing or does not match its manifest; restore it (git checkout) or "
+            f"delete {folder} and compute it again."
+        )
+    return pd.read_parquet(path)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -1,13 +1,24 @@
 """Experiments: a configuration becomes a table of scores, kept by the hash of its inputs."""
 
 from earlyglow.experiments.cost import Cost
+from earlyglow.experiments.dense_glow_full_size import DenseGlowFullSize
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.published import PUBLISHED
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.registry import EXPERIMENTS, NOTEBOOKS
 from earlyglow.experiments.running import Experiment, result_of
+from earlyglow.experiments.studies import (
+    GroupSize,
+    KmnistFailure,
+    LikelihoodParadox,
+    LowLevelFeatures,
+    ReleasedCode,
+    SupportOverlap,
+    SyntheticAugmentation,
+)
 from earlyglow.experiments.summaries import auroc_table, select, three_epochs, with_intervals
 from earlyglow.experiments.three_sweeps import ThreeSweeps
+from earlyglow.experiments.verdict import Verdict
 from earlyglow.experiments.verification import differences
 
 __all__ = [
@@ -15,10 +26,19 @@ __all__ = [
     "NOTEBOOKS",
     "PUBLISHED",
     "Cost",
+    "DenseGlowFullSize",
     "EpochSweep",
     "Experiment",
+    "GroupSize",
+    "KmnistFailure",
+    "LikelihoodParadox",
+    "LowLevelFeatures",
     "Quickstart",
+    "ReleasedCode",
+    "SupportOverlap",
+    "SyntheticAugmentation",
     "ThreeSweeps",
+    "Verdict",
     "auroc_table",
     "differences",
     "result_of",

@@ -54,7 +54,7 @@ class EpochSweep:
         epochs: epochs to score; empty for the profile's.
         group_size: images in a group, 1 to 50 (to 30 at the smoke profile).
         objective: what the shown gradient score differentiates, "log_prob" or "sum_z".
-        profile: "smoke", "classroom" or "paper".
+        profile: "smoke", "classroom", "full_size" or "paper".
         seed: of weights, batches and noise.
         model: "glow" or "dense_glow".
     """

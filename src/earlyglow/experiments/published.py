@@ -17,6 +17,8 @@ from earlyglow.experiments.studies import (
 COLOUR = ("cifar10", "gtsrb", "celeba", "tiny_imagenet")
 GREY = ("fashion_mnist", "mnist", "omniglot", "kmnist")
 SEEDS = (0, 1, 2)
+# Omniglot is trained for longer, as the paper's best epoch for it is the first.
+FULL_SIZE_EPOCHS: dict[str, tuple[float, ...]] = {"omniglot": (0, 0.1, 1, 5, 20, 50)}
 FLOWS = (("glow", (*GREY, *COLOUR)), ("dense_glow", GREY))
 _EVERY_FLOW = tuple((model, name) for model, names in FLOWS for name in names)
 
@@ -43,6 +45,15 @@ PUBLISHED: tuple[Experiment, ...] = (
     *(ReleasedCode(id_dataset=name, model="dense_glow") for name in GREY),
     *(GroupSize(id_dataset=name) for name in (*GREY, *COLOUR)),
     *(LowLevelFeatures(id_dataset=name) for name in ("cifar10", "fashion_mnist")),
-    *(experiment for seed in SEEDS[1:] for experiment in (*_sweeps(seed), *_overlaps(seed))),
     *(SyntheticAugmentation(id_dataset=name) for name in ("cifar10", "gtsrb")),
+    *(
+        EpochSweep(
+            id_dataset=name,
+            model="dense_glow",
+            profile="full_size",
+            epochs=FULL_SIZE_EPOCHS.get(name, ()),
+        )
+        for name in ("kmnist", "omniglot", "fashion_mnist", "mnist")
+    ),
+    *(experiment for seed in SEEDS[1:] for experiment in (*_sweeps(seed), *_overlaps(seed))),
 )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from earlyglow.experiments.cost import Cost
+from earlyglow.experiments.dense_glow_full_size import DenseGlowFullSize
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.running import Experiment
 from earlyglow.experiments.studies import STUDIES
 from earlyglow.experiments.three_sweeps import ThreeSweeps
+from earlyglow.experiments.verdict import Verdict
 
 # Experiments whose results are stored.
 EXPERIMENTS: dict[str, type[Experiment]] = {
@@ -16,5 +18,6 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
 
 # Every notebook and the class that checks its parameters.
 NOTEBOOKS: dict[str, type] = {
-    kind.name: kind for kind in (Quickstart, EpochSweep, ThreeSweeps, Cost)
+    kind.name: kind
+    for kind in (Quickstart, EpochSweep, ThreeSweeps, *STUDIES, DenseGlowFullSize, Verdict, Cost)
 }

@@ -16,7 +16,7 @@ class ThreeSweeps:
 
     Attributes:
         id_datasets: the in-distribution sets.
-        profile: "smoke", "classroom" or "paper".
+        profile: "smoke", "classroom", "full_size" or "paper".
         seed: of weights, batches and noise.
         model: "glow" or "dense_glow".
     """

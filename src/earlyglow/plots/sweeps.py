@@ -178,6 +178,11 @@ def detector_title(detector: str, objective: str) -> str:
         ("layer_gradients", "sum_z"): "gradients of Σ z",
         ("likelihood", ""): "likelihood",
         ("typicality", ""): "typicality",
+        ("input_complexity", "png"): "input complexity, PNG",
+        ("input_complexity", "jpeg2000"): "input complexity, JPEG 2000",
+        ("layer_density", "log_prob"): "density of log norms",
+        ("total_norm", "log_prob"): "total norm",
+        ("rao", "log_prob"): "Rao's score",
     }
     return titles.get((detector, objective), f"{detector} {objective}".strip())
 

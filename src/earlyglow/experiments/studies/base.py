@@ -73,7 +73,7 @@ class FlowStudy(ABC):
     Attributes:
         id_dataset: the in-distribution set, which needs training images.
         ood_datasets: the sets to detect; empty for those the ID set is usually compared with.
-        profile: "smoke", "classroom" or "paper".
+        profile: "smoke", "classroom", "full_size" or "paper".
         seed: of weights, batches and noise.
         model: "glow" or "dense_glow".
     """

@@ -1,0 +1,138 @@
+"""The published results of one experiment side by side: pairs, models and seeds in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from earlyglow.store import published_tables
+
+FLOW = ["id_dataset", "model", "seed"]
+PAIR = ["id_dataset", "ood", "model"]
+
+
+class Mean(NamedTuple):
+    """A mean over pairs, the ends of its interval over flows, and the number of pairs."""
+
+    value: float
+    low: float
+    high: float
+    pairs: int
+
+
+def published_rows(experiment: str, table: str, profile: str = "classroom") -> pd.DataFrame:
+    """One table of every published result of an experiment at a profile, one under the other.
+
+    Args:
+        experiment: its name.
+        table: the table's name.
+        profile: results of other profiles are left out.
+
+    Returns:
+        The rows with columns id_dataset, model and seed in front; empty where nothing is published.
+    """
+    parts = []
+    for parameters, found in published_tables(experiment, table):
+        if parameters["profile"] == profile:
+            facts = {name: parameters[name] for name in FLOW}
+            parts.append(found.assign(**facts))
+    if not parts:
+        return pd.DataFrame(columns=FLOW)
+    rows = pd.concat(parts, ignore_index=True)
+    order = [*FLOW, *(column for column in rows if column not in FLOW)]
+    return rows[order].astype({"id_dataset": "object", "ood": "object", "model": "object"})
+
+
+def early_and_late(rows: pd.DataFrame) -> tuple[float, float]:
+    """The first trained epoch and the last that all flows have in common."""
+    common = set.intersection(*(set(part["epoch"]) for _, part in rows.groupby(FLOW)))
+    trained = sorted(epoch for epoch in common if epoch > 0)
+    return trained[0], trained[-1]
+
+
+def matrix(rows: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
+    """Means over seeds as a table of ID sets by OOD sets, in the order in which they come."""
+    table = rows.groupby(["id_dataset", "ood"], sort=False)[value].mean().unstack()
+    names = list(dict.fromkeys([*table.index, *table.columns]))
+    return table.loc[
+        [name for name in names if name in table.index],
+        [name for name in names if name in table.columns],
+    ]
+
+
+def mean_over_pairs(
+    values: pd.Series, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Mean:
+    """Mean of one number for each pair, with a bootstrap interval over the flows.
+
+    The pairs of one flow have their checkpoints in common and are not independent, so that whole
+    flows are drawn anew. With a single flow the interval has no width and says nothing.
+
+    Args:
+        values: one number for each pair, indexed by ``PAIR``.
+        confidence: between 0 and 1.
+        resamples: bootstrap draws of the flows.
+        seed: of the draws.
+    """
+    known = values.dropna().astype(float)
+    flows = known.groupby(level=["id_dataset", "model"])
+    sums, counts = flows.sum().to_numpy(), flows.count().to_numpy()
+    drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
+    means = sums[drawn].sum(1) / counts[drawn].sum(1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Mean(float(known.mean()), float(low), float(high), len(known))
+
+
+def correlation_within(
+    rows: pd.DataFrame, x: str, y: str, within: Sequence[str] = (*PAIR, "seed")
+) -> pd.Series:
+    """Spearman's rank correlation of two columns over the epochs of each pair and seed.
+
+    Pairs in which a column does not vary are left out, for they have none.
+    """
+    found = {
+        keys: _spearman(part[x].to_numpy(dtype=float), part[y].to_numpy(dtype=float))
+        for keys, part in rows.groupby(list(within), observed=True)
+    }
+    correlations = pd.Series(found, dtype=float).dropna()
+    correlations.index.names = list(within)
+    return correlations
+
+
+def _spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    return float(stats.spearmanr(x, y).statistic)
+
+
+def means_over_pairs(rows: pd.DataFrame, by: Sequence[str], value: str = "auroc") -> pd.DataFrame:
+    """Mean over pairs with its interval over flows, one row for each combination of ``by``.
+
+    Seeds are averaged first: they are repetitions of a pair, not pairs of their own.
+
+    Returns:
+        Columns ``by``, mean, low, high, pairs.
+    """
+    found = []
+    for keys, part in rows.groupby(list(by), observed=True, sort=False):
+        mean = mean_over_pairs(part.groupby(PAIR, observed=True)[value].mean())
+        found.append([*keys, *mean])
+    return pd.DataFrame(found, columns=[*by, "mean", "low", "high", "pairs"])
+
+
+def as_text(value: float, low: float, high: float) -> str:
+    """A number with its interval for the text: "0.538 [0.503, 0.574]"."""
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def wide(means: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    """Means with their intervals as text, one cell per combination."""
+    cells = [as_text(r.mean, r.low, r.high) for r in means.itertuples()]
+    table = means.assign(cell=cells).pivot(index=list(rows), columns=list(columns), values="cell")
+    kept = list(dict.fromkeys(means[list(rows)].itertuples(index=False, name=None)))
+    return table.loc[[key[0] if len(rows) == 1 else key for key in kept]]

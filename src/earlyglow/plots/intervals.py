@@ -1,0 +1,79 @@
+"""Numbers with their intervals, one row for each thing that is compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from earlyglow.plots.style import COLOURS, MARKERS, WIDTH, style, title_of
+
+
+def intervals_by_row(
+    panels: dict[str, pd.DataFrame],
+    row: str,
+    series: str,
+    value: str = "auroc",
+    ends: tuple[str, str] = ("low", "high"),
+    label: str = "AUROC with 95 % interval (0.5 = chance)",
+    reference: float = 0.5,
+) -> Figure:
+    """One panel for each table, one row for each thing, one marker for each series.
+
+    Args:
+        panels: title → table.
+        row: column that names the rows, in the order in which they come first.
+        series: column that names the markers.
+        value: column of the numbers.
+        ends: columns of the intervals' ends.
+        label: of the horizontal axis.
+        reference: where the dotted line stands.
+    """
+    rows = list(dict.fromkeys(str(name) for table in panels.values() for name in table[row]))
+    names = list(dict.fromkeys(name for table in panels.values() for name in table[series]))
+    with style():
+        figure, axes = plt.subplots(
+            1,
+            len(panels),
+            figsize=(WIDTH, 1.2 + 0.28 * len(rows)),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
+        )
+        for axis, (title, table) in zip(axes[0], panels.items(), strict=True):
+            for i, name in enumerate(names):
+                part = table[table[series] == name]
+                places = np.array([rows.index(str(x)) for x in part[row]], dtype=float)
+                places += 0.22 * (i - (len(names) - 1) / 2)
+                reach = np.abs(part[list(ends)].to_numpy().T - part[value].to_numpy())
+                axis.errorbar(
+                    part[value],
+                    places,
+                    xerr=reach,
+                    color=COLOURS[i % len(COLOURS)],
+                    marker=MARKERS[i % len(MARKERS)],
+                    ls="none",
+                    label=_text(name),
+                )
+            axis.axvline(reference, color="0.5", lw=1, ls=":")
+            axis.set_title(title)
+        axes[0][0].set_yticks(range(len(rows)), [title_of(name) for name in rows])
+        axes[0][0].invert_yaxis()
+        figure.supxlabel(label, fontsize="medium")
+        if len(names) > 1:
+            handles, labels = axes[0][0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper center", ncols=min(len(names), 5))
+    return figure
+
+
+def by_epoch(table: pd.DataFrame, epochs: Sequence[float]) -> pd.DataFrame:
+    """The rows of some epochs, with a column that names the epoch for a legend."""
+    chosen = table[table["epoch"].isin(epochs)].sort_values("epoch", kind="stable")
+    return chosen.assign(when=[f"epoch {epoch:g}" for epoch in chosen["epoch"]])
+
+
+def _text(name: object) -> str:
+    return f"{name:g}" if isinstance(name, float) else str(name)

@@ -1,0 +1,154 @@
+"""Summaries over pairs, paired differences, claims, and the one-dimensional demonstration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import roc_auc_score
+
+from earlyglow.experiments import claims, collected, neyman_pearson
+from earlyglow.experiments.paired import auroc_change
+from earlyglow.experiments.references import released_aurocs
+
+
+def aurocs(values: dict[tuple[str, str, int, float], float]) -> pd.DataFrame:
+    """Rows of (ID set, OOD set, seed, epoch) → AUROC, as published_rows gives them."""
+    rows = [
+        {"id_dataset": own, "ood": ood, "model": "glow", "seed": seed, "epoch": epoch, "auroc": a}
+        for (own, ood, seed, epoch), a in values.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_change_is_the_difference_of_two_aurocs() -> None:
+    random = np.random.default_rng(0)
+    own, ood = random.normal(size=200), random.normal(0.8, size=150)
+    own_after, ood_after = own + random.normal(size=200), ood + random.normal(size=150)
+    labels = np.repeat([0, 1], [200, 150])
+    before = roc_auc_score(labels, np.concatenate((own, ood)))
+    after = roc_auc_score(labels, np.concatenate((own_after, ood_after)))
+    found = auroc_change(own, ood, own_after, ood_after)
+    assert found.change == pytest.approx(after - before, abs=1e-12)
+    draws = []
+    for _ in range(2000):
+        i, j = random.integers(200, size=200), random.integers(150, size=150)
+        resampled = [
+            roc_auc_score(labels, np.concatenate((a[i], b[j])))
+            for a, b in ((own, ood), (own_after, ood_after))
+        ]
+        draws.append(resampled[1] - resampled[0])
+    low, high = np.quantile(draws, [0.025, 0.975])
+    assert found.low == pytest.approx(low, abs=0.012)
+    assert found.high == pytest.approx(high, abs=0.012)
+
+
+def test_the_same_scores_change_nothing() -> None:
+    own, ood = np.arange(5.0), np.arange(3.0) + 1
+    assert auroc_change(own, ood, 2 * own, 2 * ood) == (0.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="score the same images"):
+        auroc_change(own, ood, own[:4], ood)
+
+
+def test_mean_over_pairs_draws_whole_flows() -> None:
+    names = collected.PAIR
+    pairs = [(f"set{i}", f"ood{j}", "glow") for i in range(8) for j in range(4)]
+    index = pd.MultiIndex.from_tuples(pairs, names=names)
+    level = np.repeat(np.arange(8.0), 4)
+    mean = collected.mean_over_pairs(pd.Series(level, index=index))
+    assert (mean.value, mean.pairs) == (3.5, 32)
+    # The deviation of a mean of eight flows, not of 32 pairs.
+    expected = 2 * 1.96 * np.arange(8.0).std() / np.sqrt(8)
+    assert mean.high - mean.low == pytest.approx(expected, rel=0.1)
+
+
+def test_seeds_are_averaged_before_pairs() -> None:
+    rows = aurocs({("a", "b", 0, 1.0): 0.2, ("a", "b", 1, 1.0): 0.4, ("a", "c", 0, 1.0): 0.9})
+    means = collected.means_over_pairs(rows, ["epoch"])
+    assert means["mean"].tolist() == [pytest.approx(0.6)]
+    assert means["pairs"].tolist() == [2]
+
+
+def test_matrix_has_id_sets_down() -> None:
+    rows = aurocs({("a", "b", 0, 1.0): 0.2, ("b", "a", 0, 1.0): 0.7, ("b", "c", 0, 1.0): 0.6})
+    table = collected.matrix(rows)
+    assert table.index.tolist() == ["a", "b"]
+    assert table.columns.tolist() == ["a", "b", "c"]
+    assert table.loc["b", "a"] == 0.7
+    assert np.isnan(table.loc["a", "a"])
+
+
+def test_correlation_within_is_spearmans() -> None:
+    random = np.random.default_rng(1)
+    values = {("a", "b", 0, float(e)): random.random() for e in range(1, 8)}
+    rows = aurocs(values).assign(other=random.random(7))
+    found = collected.correlation_within(rows, "auroc", "other")
+    expected = stats.spearmanr(rows["auroc"], rows["other"]).statistic
+    assert found.tolist() == [pytest.approx(expected)]
+    assert found.index.names == [*collected.PAIR, "seed"]
+    assert collected.correlation_within(rows.assign(other=1.0), "auroc", "other").empty
+
+
+def test_the_early_epoch_is_chosen_on_the_other_pairs() -> None:
+    """Pair b is best at epoch 1, its neighbours at epoch 2: b is judged at epoch 2."""
+    rows = aurocs(
+        {
+            ("a", "b", 0, 1.0): 0.9, ("a", "b", 0, 2.0): 0.5, ("a", "b", 0, 3.0): 0.6,
+            ("a", "c", 0, 1.0): 0.2, ("a", "c", 0, 2.0): 0.8, ("a", "c", 0, 3.0): 0.6,
+            ("a", "d", 0, 1.0): 0.2, ("a", "d", 0, 2.0): 0.8, ("a", "d", 0, 3.0): 0.6,
+        }
+    )  # fmt: skip
+    gains = claims.gain_of_stopping_early(rows)
+    assert gains["a", "b", "glow"] == pytest.approx(0.5 - 0.6)
+    assert gains["a", "c", "glow"] == pytest.approx(0.8 - 0.6)
+
+
+@pytest.mark.parametrize(
+    ("ends", "verdict"),
+    [
+        ((0.01, 0.05), "holds: better"),
+        ((-0.01, 0.05), "holds: as good"),
+        ((-0.05, 0.05), "not decided"),
+        ((-0.05, -0.03), "does not hold"),
+    ],
+)
+def test_verdict_follows_from_the_interval(ends: tuple[float, float], verdict: str) -> None:
+    assert claims._not_worse(collected.Mean(sum(ends) / 2, *ends, 5)) == verdict
+
+
+def test_every_claim_is_judged_from_published_results() -> None:
+    judged = claims.all_claims()
+    assert len({claim.text for claim in judged}) == len(judged) >= 12
+    assert all(claim.verdict and claim.number and "nan" not in claim.number for claim in judged)
+
+
+def test_released_table_has_the_means_that_its_source_gives() -> None:
+    means = released_aurocs().groupby(["group_size", "epoch"])["auroc"].agg(["mean", "count"])
+    assert means["count"].tolist() == [20] * 4
+    assert means["mean"].round(3).tolist() == [0.772, 0.818, 0.943, 0.970]
+
+
+@pytest.mark.parametrize("mean", [0.0, -0.7, 1.5])
+def test_auroc_of_a_density_by_simulation(mean: float) -> None:
+    random = np.random.default_rng(0)
+    own, ood = random.normal(size=20_000), random.normal(0.5, 0.4, size=20_000)
+    scores = np.concatenate(((own - mean) ** 2, (ood - mean) ** 2))
+    expected = roc_auc_score(np.repeat([0, 1], 20_000), scores)
+    assert neyman_pearson.auroc_of_density(mean, 0.5, 0.4) == pytest.approx(expected, abs=0.01)
+
+
+def test_likelihood_ratio_is_best_and_exact_where_it_is_monotone() -> None:
+    best = neyman_pearson.auroc_of_likelihood_ratio(0.5, 0.5)
+    means = np.linspace(-5, 5, 41)
+    assert best > max(neyman_pearson.auroc_of_density(m, 0.5, 0.5) for m in means)
+    # With equal deviations the ratio is monotone in x: the AUROC is that of x itself.
+    shifted = neyman_pearson.auroc_of_likelihood_ratio(1.0, 1.0)
+    assert shifted == pytest.approx(stats.norm.cdf(1 / np.sqrt(2)), abs=1e-4)
+
+
+def test_the_true_density_is_beaten_by_a_wrong_one() -> None:
+    assert neyman_pearson.auroc_of_density(0.0, 0.5, 0.5) < 0.5
+    assert neyman_pearson.auroc_of_density(-1.0, 0.5, 0.5) > 0.6
+    with pytest.raises(ValueError, match="ood_deviation is 0"):
+        neyman_pearson.auroc_of_density(0.0, 0.5, 0.0)

@@ -117,7 +117,7 @@ def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
         (
             ["run", "epoch_sweep", "-p", "id_datset", "gtsrb"],
             "no parameter 'id_datset'; there are: id_dataset, ood_datasets, epochs, group_size, "
-            "objective, profile, seed, model. Did you mean 'id_dataset'?",
+            "objective, profile, seed, model, images. Did you mean 'id_dataset'?",
         ),
         (["run", "epoch_sweep", "-p", "id_dataset", "gtsbr"], "Did you mean 'gtsrb'?"),
         (["run", "epoch_sweep", "-p", "group_size", "two"], "group_size is 'two'"),
@@ -127,6 +127,7 @@ def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
         (["run", "epoch_sweep", "-p", "group_size", "99"], "at most 50"),
         (["run", "epoch_sweep", "-p", "profile", "smoke", "-p", "group_size", "40"], "at most 30"),
         (["run", "epoch_sweep", "-p", "epochs", "[.inf]"], "epochs is (inf,)"),
+        (["run", "epoch_sweep", "-p", "images", "5"], "images is 5, but it must be 0 or at least 20"),
         (["run", "quickstart", "-p", "epochs", "0"], "epochs is 0"),
     ],
 )

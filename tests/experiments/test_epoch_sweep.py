@@ -196,3 +196,19 @@ def test_building_a_flow_leaves_the_callers_random_state_alone() -> None:
     torch.manual_seed(5)
     SWEEP.flow.build(seed=0)
     assert torch.equal(torch.rand(1), expected)
+
+
+def test_fewer_images_are_the_first_of_the_profiles() -> None:
+    few = EpochSweep(id_dataset="digits", profile="smoke", images=20).load_sets()
+    usual = EpochSweep(id_dataset="digits", profile="smoke").load_sets()
+    for name, images in few.items():
+        assert torch.equal(images.images, usual[name].images[:20])
+    assert EpochSweep(id_dataset="digits", profile="smoke", images=20).group_sizes == (1, 2)
+
+
+def test_the_paper_profile_trains_in_bf16() -> None:
+    precisions = {
+        name: EpochSweep(id_dataset="kmnist", model="dense_glow", profile=name).training.precision
+        for name in ("smoke", "full_size", "paper")
+    }
+    assert precisions == {"smoke": "float32", "full_size": "float32", "paper": "bf16"}

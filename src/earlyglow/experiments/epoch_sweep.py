@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -41,6 +41,7 @@ _COMPARED = (
 )
 _GROUP_SIZES = (1, 2, 5, 10, 25)
 _LEAST_GROUPS = 10
+_LEAST_IMAGES = 20
 _SAMPLED_EPOCHS = 4
 
 
@@ -57,6 +58,8 @@ class EpochSweep:
         profile: "smoke", "classroom", "full_size" or "paper".
         seed: of weights, batches and noise.
         model: "glow" or "dense_glow".
+        images: images of each set that are scored (and of the fit half), at most: 20 or more, or
+            0 for the number of the profile.
     """
 
     name: ClassVar[str] = "epoch_sweep"
@@ -91,6 +94,7 @@ class EpochSweep:
     profile: str = "classroom"
     seed: int = 0
     model: str = "glow"
+    images: int = 0
 
     def __post_init__(self) -> None:
         for name in (self.id_dataset, *self.ood_datasets):
@@ -105,23 +109,33 @@ class EpochSweep:
         require_choice("objective", self.objective, OBJECTIVES)
         require_whole("group_size", self.group_size, 1)
         require_whole("seed", self.seed, 0)
-        profile = find_profile(self.profile)
-        largest = min(50, min(profile.fit_images, profile.eval_images, profile.ood_images) // 2)
+        require_whole("images", self.images, 0)
+        if 0 < self.images < _LEAST_IMAGES:
+            raise ValueError(
+                f"images is {self.images}, but it must be 0 or at least {_LEAST_IMAGES}."
+            )
+        sizes = self.sizes
+        largest = min(50, min(sizes.fit_images, sizes.eval_images, sizes.ood_images) // 2)
         if self.group_size > largest:
             raise ValueError(
                 f"group_size is {self.group_size}, but at profile {self.profile!r} it must be at "
                 f"most {largest}, so that there are groups to compare."
             )
         object.__setattr__(self, "ood_datasets", self.ood_datasets or self._usual_ood())
-        object.__setattr__(self, "epochs", tuple(self.epochs or profile.epochs))
+        object.__setattr__(self, "epochs", tuple(self.epochs or sizes.epochs))
         # Built here so that a bad setting is refused before anything runs.
         object.__setattr__(self, "epochs", tuple(self.training.epochs))
         self.flow.build(self.seed)
 
     @property
     def sizes(self) -> Profile:
-        """The profile's sizes."""
-        return find_profile(self.profile)
+        """The profile's sizes, with the number of images where it is given."""
+        profile = find_profile(self.profile)
+        if not self.images:
+            return profile
+        return replace(
+            profile, fit_images=self.images, eval_images=self.images, ood_images=self.images
+        )
 
     @property
     def group_sizes(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from earlyglow.settings import unknown
+from earlyglow.training.config import Precision
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Profile:
         fit_images: images of the fit half that the detector's Gaussians see, at most.
         eval_images: in-distribution images of the eval half that are scored, at most.
         ood_images: images of each OOD set that are scored, at most.
+        precision: of training; "bf16" needs a processor that multiplies it.
     """
 
     steps: int
@@ -40,6 +42,7 @@ class Profile:
     fit_images: int
     eval_images: int
     ood_images: int
+    precision: Precision = "float32"
 
 
 PROFILES: dict[str, Profile] = {
@@ -100,6 +103,7 @@ PROFILES: dict[str, Profile] = {
         fit_images=5000,
         eval_images=5000,
         ood_images=5000,
+        precision="bf16",
     ),
 }
 

@@ -37,7 +37,7 @@ class FlowSpec:
 
     model: str
     image_shape: tuple[int, int, int]
-    sizes: dict[str, int]
+    sizes: dict[str, int | str]
 
     def as_dict(self) -> dict[str, object]:
         """The specification as JSON-like values."""
@@ -81,6 +81,7 @@ def training_config(
             learning_rate=1e-3,
             weight_decay=1e-4,
             warmup_epochs=0,
+            precision=profile.precision,
         )
     return TrainingConfig(
         epochs,
@@ -90,6 +91,7 @@ def training_config(
         learning_rate=profile.learning_rate,
         warmup_epochs=profile.warmup_epochs,
         augmentation=_AUGMENTATION.get(id_dataset, ()),
+        precision=profile.precision,
     )
 
 

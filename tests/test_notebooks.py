@@ -127,7 +127,10 @@ def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
         (["run", "epoch_sweep", "-p", "group_size", "99"], "at most 50"),
         (["run", "epoch_sweep", "-p", "profile", "smoke", "-p", "group_size", "40"], "at most 30"),
         (["run", "epoch_sweep", "-p", "epochs", "[.inf]"], "epochs is (inf,)"),
-        (["run", "epoch_sweep", "-p", "images", "5"], "images is 5, but it must be 0 or at least 20"),
+        (
+            ["run", "epoch_sweep", "-p", "images", "5"],
+            "images is 5, but it must be 0 or at least 20",
+        ),
         (["run", "quickstart", "-p", "epochs", "0"], "epochs is 0"),
     ],
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from earlyglow.plots.style import COLOURS, MARKERS, WIDTH, style, title_of
+from earlyglow.datasets import DATASETS
+from earlyglow.plots.style import COLOURS, MARKERS, WIDTH, line_style, style, title_of
 
 
 def intervals_by_row(
@@ -34,11 +36,11 @@ def intervals_by_row(
     """
     rows = list(dict.fromkeys(str(name) for table in panels.values() for name in table[row]))
     names = list(dict.fromkeys(name for table in panels.values() for name in table[series]))
-    with style():
+    with style(), plt.rc_context({"axes.grid.axis": "x"}):
         figure, axes = plt.subplots(
             1,
             len(panels),
-            figsize=(WIDTH, 1.2 + 0.28 * len(rows)),
+            figsize=(WIDTH, 1.2 + (0.2 + 0.06 * len(names)) * len(rows)),
             sharex=True,
             sharey=True,
             squeeze=False,
@@ -47,17 +49,19 @@ def intervals_by_row(
             for i, name in enumerate(names):
                 part = table[table[series] == name]
                 places = np.array([rows.index(str(x)) for x in part[row]], dtype=float)
-                places += 0.22 * (i - (len(names) - 1) / 2)
+                places += 0.7 * ((i + 0.5) / len(names) - 0.5)
                 reach = np.abs(part[list(ends)].to_numpy().T - part[value].to_numpy())
                 axis.errorbar(
                     part[value],
                     places,
                     xerr=reach,
-                    color=COLOURS[i % len(COLOURS)],
-                    marker=MARKERS[i % len(MARKERS)],
                     ls="none",
+                    ms=4,
                     label=_text(name),
+                    **_look(name, i),
                 )
+            for edge in range(1, len(rows)):
+                axis.axhline(edge - 0.5, color="0.9", lw=0.8, zorder=0)
             axis.axvline(reference, color="0.5", lw=1, ls=":")
             axis.set_title(title)
         axes[0][0].set_yticks(range(len(rows)), [title_of(name) for name in rows])
@@ -75,5 +79,13 @@ def by_epoch(table: pd.DataFrame, epochs: Sequence[float]) -> pd.DataFrame:
     return chosen.assign(when=[f"epoch {epoch:g}" for epoch in chosen["epoch"]])
 
 
+def _look(name: object, turn: int) -> dict[str, Any]:
+    """A data set's own colour and marker, or the next ones."""
+    if name in DATASETS:
+        look = line_style(str(name))
+        return {"color": look["color"], "marker": look["marker"]}
+    return {"color": COLOURS[turn % len(COLOURS)], "marker": MARKERS[turn % len(MARKERS)]}
+
+
 def _text(name: object) -> str:
-    return f"{name:g}" if isinstance(name, float) else str(name)
+    return f"{name:g}" if isinstance(name, float) else title_of(str(name))

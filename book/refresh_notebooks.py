@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 
 from earlyglow import load_images, plots
 from earlyglow.experiments import NOTEBOOKS, EpochSweep, result_of, select
+from earlyglow.experiments.claims import gradient_rows, likelihood_rows
+from earlyglow.experiments.collected import means_over_pairs, published_rows
 from earlyglow.notebooks import execute, find_notebook
 from earlyglow.store import Result
 
@@ -30,6 +32,7 @@ def main() -> None:
         "kinds_of_images": kinds_of_images(results),
         "epoch_sweep": epoch_sweep(results),
         "samples": samples(results["cifar10"]),
+        "maturity": maturity(),
     }
     for name, figure in figures.items():
         # No date or version in the file, so that the same figure is the same file.
@@ -58,6 +61,20 @@ def epoch_sweep(results: dict[str, Result]) -> plt.Figure:
         for name, result in results.items()
     }
     return plots.auroc_over_epochs(tables)
+
+
+def maturity() -> plt.Figure:
+    """Flows improve, detectors hardly: all pairs, models and seeds."""
+    bits = published_rows("epoch_sweep", "epochs")
+    means = {
+        name: means_over_pairs(rows, ["epoch"])
+        for name, rows in (
+            ("gradients, groups of five", gradient_rows(5)),
+            ("gradients, single images", gradient_rows(1)),
+            ("likelihood, single images", likelihood_rows()),
+        )
+    }
+    return plots.maturity(bits[bits["dataset"] == bits["id_dataset"]], means)
 
 
 def samples(result: Result) -> plt.Figure:

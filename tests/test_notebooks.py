@@ -26,6 +26,14 @@ SMOKE: dict[str, dict[str, object]] = {
     "quickstart": {"profile": "smoke"},
     "epoch_sweep": {"profile": "smoke", "id_dataset": "digits"},
     "three_sweeps": {"profile": "smoke", "id_datasets": ["digits"]},
+    "group_size": {"profile": "smoke", "id_dataset": "digits"},
+    "likelihood_paradox": {"profile": "smoke", "id_dataset": "digits"},
+    "support_overlap": {"profile": "smoke", "id_dataset": "digits"},
+    "low_level_features": {"profile": "smoke", "id_dataset": "digits"},
+    "kmnist_failure": {"profile": "smoke", "id_dataset": "digits"},
+    "synthetic_augmentation": {"profile": "smoke", "id_dataset": "digits"},
+    "released_code": {"profile": "smoke", "id_dataset": "digits"},
+    "verdict": {"model": "dense_glow"},
     "cost": {"profile": "smoke"},
 }
 

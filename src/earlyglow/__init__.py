@@ -3,6 +3,11 @@
 from earlyglow.datasets import DATASETS, DatasetError, ImageSet, dequantize, load_images
 from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
 from earlyglow.flows import DenseGlow, Flow, Glow, bits_per_dim
+from earlyglow.gradient_baselines import (
+    LayerDensityDetector,
+    RaoDetector,
+    TotalNormDetector,
+)
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
 from earlyglow.input_complexity import InputComplexityDetector
 from earlyglow.metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr
@@ -28,10 +33,13 @@ __all__ = [
     "ImageSet",
     "InputComplexityDetector",
     "Interval",
+    "LayerDensityDetector",
     "LayerGradientDetector",
     "LayerNorms",
     "LikelihoodDetector",
     "NonFiniteLossError",
+    "RaoDetector",
+    "TotalNormDetector",
     "TrainingConfig",
     "TrainingRun",
     "TypicalityDetector",

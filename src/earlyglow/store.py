@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from earlyglow.cache import cache_folder
 from earlyglow.provenance import PACKAGE, device_name, software, source_digests
@@ -189,6 +190,7 @@ def save(
             "command": command,
             "seconds": round(seconds, 1),
             "device": device_name(),
+            "threads": torch.get_num_threads(),
             "software": software(),
             "path": list(path),
             "source": computed.source,

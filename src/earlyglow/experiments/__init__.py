@@ -1,7 +1,6 @@
 """Experiments: a configuration becomes a table of scores, kept by the hash of its inputs."""
 
 from earlyglow.experiments.cost import Cost
-from earlyglow.experiments.dense_glow_full_size import DenseGlowFullSize
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.published import PUBLISHED
 from earlyglow.experiments.quickstart import Quickstart
@@ -26,7 +25,6 @@ __all__ = [
     "NOTEBOOKS",
     "PUBLISHED",
     "Cost",
-    "DenseGlowFullSize",
     "EpochSweep",
     "Experiment",
     "GroupSize",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from earlyglow.experiments.cost import Cost
-from earlyglow.experiments.dense_glow_full_size import DenseGlowFullSize
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.running import Experiment
@@ -18,6 +17,5 @@ EXPERIMENTS: dict[str, type[Experiment]] = {
 
 # Every notebook and the class that checks its parameters.
 NOTEBOOKS: dict[str, type] = {
-    kind.name: kind
-    for kind in (Quickstart, EpochSweep, ThreeSweeps, *STUDIES, DenseGlowFullSize, Verdict, Cost)
+    kind.name: kind for kind in (Quickstart, EpochSweep, ThreeSweeps, *STUDIES, Verdict, Cost)
 }

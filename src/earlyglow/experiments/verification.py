@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from earlyglow.experiments.registry import EXPERIMENTS
 from earlyglow.experiments.running import Experiment
@@ -34,7 +37,7 @@ def differences(result: Result) -> pd.DataFrame:
             f"{result.folder.name} cannot be recomputed here: its images are not at hand or its "
             "steps have another version now."
         )
-    with tempfile.TemporaryDirectory() as workspace:
+    with tempfile.TemporaryDirectory() as workspace, _threads(result.manifest["threads"]):
         tables = experiment.compute(Path(workspace)).tables
     rows = [
         _compare(name, column, table[column], tables[name][column])
@@ -42,6 +45,17 @@ def differences(result: Result) -> pd.DataFrame:
         for column in table
     ]
     return pd.DataFrame(rows)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """As many threads as the result was computed with, which decides how sums are rounded."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _compare(table: str, column: str, stored: pd.Series, fresh: pd.Series) -> dict[str, object]:

@@ -20,6 +20,7 @@ from earlyglow.experiments import (
     ReleasedCode,
     SupportOverlap,
     SyntheticAugmentation,
+    collected,
     result_of,
     select,
 )
@@ -129,6 +130,14 @@ def test_groups_of_ood_images_alone_are_those_of_the_sweep() -> None:
     expected_deviation = norms["fit"][:, known].std(0).median().item()
     last = tables["separation"].query("epoch == 1 and group_size == 2").set_index("dataset")
     assert last.loc["textures", "deviation"] == pytest.approx(expected_deviation, rel=1e-4)
+
+
+def test_only_published_results_are_collected() -> None:
+    result_of(GroupSize(**SMOKE, group_size=5))
+    assert collected.published_rows("group_size", "mixed", profile="smoke").empty
+    rows = collected.published_rows("epoch_sweep", "aurocs", profile="smoke")
+    assert set(rows["id_dataset"]) == {"digits", "gtsrb"}
+    assert rows.columns[:3].tolist() == collected.FLOW
 
 
 def test_group_size_must_have_been_measured() -> None:

@@ -71,12 +71,19 @@ def test_seeds_are_averaged_before_pairs() -> None:
 
 
 def test_matrix_has_id_sets_down() -> None:
-    rows = aurocs({("a", "b", 0, 1.0): 0.2, ("b", "a", 0, 1.0): 0.7, ("b", "c", 0, 1.0): 0.6})
+    rows = aurocs(
+        {
+            ("kmnist", "mnist", 0, 1.0): 0.2,
+            ("mnist", "kmnist", 0, 1.0): 0.7,
+            ("mnist", "kmnist", 1, 1.0): 0.5,
+            ("mnist", "omniglot", 0, 1.0): 0.6,
+        }
+    )
     table = collected.matrix(rows)
-    assert table.index.tolist() == ["a", "b"]
-    assert table.columns.tolist() == ["a", "b", "c"]
-    assert table.loc["b", "a"] == 0.7
-    assert np.isnan(table.loc["a", "a"])
+    assert table.index.tolist() == ["mnist", "kmnist"]
+    assert table.columns.tolist() == ["mnist", "kmnist", "omniglot"]
+    assert table.loc["mnist", "kmnist"] == pytest.approx(0.6)
+    assert np.isnan(table.loc["mnist", "mnist"])
 
 
 def test_correlation_within_is_spearmans() -> None:
@@ -152,3 +159,15 @@ def test_the_true_density_is_beaten_by_a_wrong_one() -> None:
     assert neyman_pearson.auroc_of_density(-1.0, 0.5, 0.5) > 0.6
     with pytest.raises(ValueError, match="ood_deviation is 0"):
         neyman_pearson.auroc_of_density(0.0, 0.5, 0.0)
+
+
+def test_the_sentences_of_the_first_page_hold() -> None:
+    """The introduction states three findings in words; the numbers beside them are glued."""
+    single = claims.gradient_rows()
+    assert collected.mean_over_pairs(claims.gain_of_stopping_early(single)).low > -claims.MARGIN
+    assert collected.mean_over_pairs(claims.gain_of_epoch(single, 1.0)).low < -claims.MARGIN
+    groups = collected.mean_over_pairs(claims.gain_of_groups())
+    assert groups.low > collected.mean_over_pairs(claims.gain_of_stopping_early(single)).high
+    failing, elsewhere = (collected.mean_over_pairs(part) for part in claims.gain_by_likelihood())
+    assert failing.low > 0.1
+    assert elsewhere.high < 0.1

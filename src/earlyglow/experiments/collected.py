@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from earlyglow.datasets import DATASETS
 from earlyglow.store import published_tables
 
 FLOW = ["id_dataset", "model", "seed"]
@@ -45,7 +46,8 @@ def published_rows(experiment: str, table: str, profile: str = "classroom") -> p
         return pd.DataFrame(columns=FLOW)
     rows = pd.concat(parts, ignore_index=True)
     order = [*FLOW, *(column for column in rows if column not in FLOW)]
-    return rows[order].astype({"id_dataset": "object", "ood": "object", "model": "object"})
+    names = rows.select_dtypes("category").columns
+    return rows[order].astype(dict.fromkeys(names, "object"))
 
 
 def early_and_late(rows: pd.DataFrame) -> tuple[float, float]:
@@ -56,13 +58,11 @@ def early_and_late(rows: pd.DataFrame) -> tuple[float, float]:
 
 
 def matrix(rows: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
-    """Means over seeds as a table of ID sets by OOD sets, in the order in which they come."""
-    table = rows.groupby(["id_dataset", "ood"], sort=False)[value].mean().unstack()
-    names = list(dict.fromkeys([*table.index, *table.columns]))
-    return table.loc[
-        [name for name in names if name in table.index],
-        [name for name in names if name in table.columns],
-    ]
+    """Means over seeds as a table of ID sets by OOD sets, both in the catalogue's order."""
+    table = rows.groupby(["id_dataset", "ood"])[value].mean().unstack()
+    order = list(DATASETS)
+    own, ood = (sorted(names, key=order.index) for names in (table.index, table.columns))
+    return table.loc[own, ood]
 
 
 def mean_over_pairs(

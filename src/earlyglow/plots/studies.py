@@ -72,10 +72,9 @@ def separation_by_group_size(table: pd.DataFrame) -> Figure:
         left.plot(own["group_size"], own["deviation"], color="0.45", lw=4, alpha=0.6, zorder=0)
         left.annotate(
             "deviation on ID",
-            (own["group_size"].iloc[-1], own["deviation"].iloc[-1]),
+            (own["group_size"].iloc[0], own["deviation"].iloc[0]),
             textcoords="offset points",
-            xytext=(-4, 8),
-            ha="right",
+            xytext=(2, -14),
             color="0.3",
         )
         sizes = sorted(table["group_size"].unique())
@@ -142,7 +141,7 @@ def layer_aurocs(table: pd.DataFrame, oods: Sequence[str]) -> Figure:
                 )
             axis.axhline(0.5, color="0.5", lw=1, ls=":")
             axis.set_title(title_of(ood))
-            axis.set_xlabel("place in the model (0 first)")
+            axis.set_xlabel("place in the model")
         axes[0].set_ylabel("AUROC of one tensor")
         legend(figure, axes)
     return figure

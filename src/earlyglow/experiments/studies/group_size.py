@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from earlyglow.datasets import dequantize
+from earlyglow.datasets import ImageSet, dequantize, halves, load_images
 from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import Statistics, noise_seed
@@ -27,18 +27,22 @@ from earlyglow.settings import require_whole
 from earlyglow.store import Tables
 
 _OBJECTIVE = "log_prob"
+_FRESH = "fresh"
 
 
 @dataclass(frozen=True)
 class GroupSize(FlowStudy):
     """Separation of single layers by group size, and groups that hold both kinds of images.
 
+    The ID images of mixed groups are test images that are not scored otherwise, so that mixed and
+    pure groups are independent; where the test set holds no more (KMNIST, CelebA), they are shared.
+
     Attributes:
         group_size: images in a mixed group, one of those that the sweep measured, at least 2.
     """
 
     name: ClassVar[str] = "group_size"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source_path: ClassVar[tuple[str, ...]] = (*BASE_SOURCE, "experiments/studies/group_size.py")
 
     group_size: int = 5
@@ -59,7 +63,7 @@ class GroupSize(FlowStudy):
     def tables(self, bench: Workbench) -> Tables:
         pixels = {
             name: dequantize(images.images, seed=noise_seed(images, self.seed))
-            for name, images in bench.sets.items()
+            for name, images in {**bench.sets, _FRESH: self._fresh(bench.sets)}.items()
         }
         early, _, last = self.shown_epochs
         mixed, layers = [], []
@@ -71,6 +75,14 @@ class GroupSize(FlowStudy):
             "mixed": compact(pd.concat(mixed, ignore_index=True)),
             "separation": compact(pd.concat(layers, ignore_index=True)),
         }
+
+    def _fresh(self, sets: dict[str, ImageSet]) -> ImageSet:
+        """ID test images that are not scored; the scored ones where no whole group is left."""
+        test = load_images(self.id_dataset, "test")
+        _, evaluate = halves(len(test))
+        scored = self.sweep.sizes.eval_images
+        rest = evaluate[scored : 2 * scored]
+        return test.take(rest) if len(rest) >= self.group_size else sets[self.id_dataset]
 
     def _separation(self, checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
         """Median over tensors of the log norms' deviation on the fit half, and of the OOD shift."""
@@ -111,10 +123,11 @@ class GroupSize(FlowStudy):
         for count in range(1, size + 1):
             parts = [_part(self.id_dataset, name, scores) for name, scores in pure.items()]
             for ood in self.ood_datasets:
-                groups = mixed_groups(pixels[self.id_dataset], pixels[ood], size, count)
+                groups = mixed_groups(pixels[_FRESH], pixels[ood], size, count)
                 norms = layer_gradient_norms(flow, groups, size, objective=_OBJECTIVE)
+                scores = gradients.predict_from_statistics(norms.values.cpu())
                 parts += [
-                    _part(ood, "layer_gradients", gradients.predict_from_norms(norms)),
+                    _part(ood, "layer_gradients", scores),
                     _part(ood, "likelihood", likelihood.predict(groups)),
                 ]
             scores = pd.concat(parts).assign(epoch=checkpoint.epoch, group_size=size, objective="")
@@ -124,9 +137,6 @@ class GroupSize(FlowStudy):
 
 def mixed_groups(inside: Tensor, outside: Tensor, size: int, count: int) -> Tensor:
     """Groups of ``size`` images, ``count`` of them OOD, one group after the other.
-
-    The ID images come from the end of ``inside`` backwards, so that a mixed group shares few
-    images with the pure ID group that it is compared with.
 
     Args:
         inside: (N, ...) ID images.
@@ -142,7 +152,7 @@ def mixed_groups(inside: Tensor, outside: Tensor, size: int, count: int) -> Tens
         groups = min(groups, len(inside) // (size - count))
     groups = min(groups, len(inside) // size)
     ood = outside[: groups * count].unflatten(0, (groups, count))
-    own = inside.flip(0)[: groups * (size - count)].unflatten(0, (groups, size - count))
+    own = inside[: groups * (size - count)].unflatten(0, (groups, size - count))
     return torch.cat((ood, own), dim=1).flatten(0, 1)
 
 

@@ -40,10 +40,13 @@ _RAO_IMAGES = 250
 
 @dataclass(frozen=True)
 class LikelihoodParadox(FlowStudy):
-    """Likelihood, typicality, input complexity, and six ways to score gradients."""
+    """Likelihood, typicality, input complexity, and five ways to score gradients.
+
+    The table "complexity" has the mean length of each set's PNG files in bits per dimension.
+    """
 
     name: ClassVar[str] = "likelihood_paradox"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source_path: ClassVar[tuple[str, ...]] = (
         *BASE_SOURCE,
         "experiments/studies/likelihood_paradox.py",
@@ -73,7 +76,15 @@ class LikelihoodParadox(FlowStudy):
                 *self._rao_scores(checkpoint.flow, bench.sets),
             ]
             scores += [part.assign(epoch=checkpoint.epoch) for part in parts]
-        return {"aurocs": compact(auroc_table(pd.concat(scores), self.id_dataset))}
+        complexity = [
+            {"dataset": name, "png_bits": lengths[name, "png"].mean().item() / images[0].numel()}
+            for name, images in ((n, s.images) for n, s in bench.sets.items())
+            if name != FIT
+        ]
+        return {
+            "aurocs": compact(auroc_table(pd.concat(scores), self.id_dataset)),
+            "complexity": compact(pd.DataFrame(complexity)),
+        }
 
     def _rao_scores(self, flow: Flow, sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
         detector = RaoDetector(flow).fit(self._few(sets[FIT]))

@@ -29,7 +29,7 @@ class SupportOverlap(FlowStudy):
     """Overlap coefficients of likelihoods and of gradient scores, at every epoch."""
 
     name: ClassVar[str] = "support_overlap"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source_path: ClassVar[tuple[str, ...]] = (
         *BASE_SOURCE,
         "experiments/studies/support_overlap.py",

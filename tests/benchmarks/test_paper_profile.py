@@ -48,6 +48,17 @@ def test_only_the_epochs_that_fit_are_run(
     assert script.within(sweep, 5) is None
 
 
+def test_a_second_call_keeps_the_plan(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = CliRunner().invoke(script.main, [*SMOKE, "--minutes", "5"])
+    monkeypatch.setattr(script, "images_per_second", lambda sweep: 0.001)
+    second = CliRunner().invoke(script.main, [*SMOKE, "--minutes", "0.1"])
+    assert "epochs 0, 0.5, 1" in first.output
+    assert "epochs 0, 0.5, 1" in second.output
+    assert len(list((tmp_path / "results" / "epoch_sweep").iterdir())) == 1
+
+
 def test_too_little_time_is_said(script: ModuleType, tmp_path: Path) -> None:
     outcome = CliRunner().invoke(script.main, [*SMOKE, "--minutes", "0.0001"])
     assert outcome.exit_code == 0, outcome.output

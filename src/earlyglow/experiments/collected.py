@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,19 +12,31 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from earlyglow.datasets import DATASETS
-from earlyglow.store import published_tables
+from earlyglow.store import StoreError, published_tables
 
 FLOW = ["id_dataset", "model", "seed"]
 PAIR = ["id_dataset", "ood", "model"]
 
 
 class Mean(NamedTuple):
-    """A mean over pairs, the ends of its interval over flows, and the number of pairs."""
+    """A mean over pairs of sets.
+
+    Attributes:
+        value: the mean; NaN where there is no pair.
+        low: lower end of its interval; -inf where there is only one ID set.
+        high: upper end of its interval.
+        pairs: how many pairs it is over.
+        id_sets: how many ID sets these pairs have.
+    """
 
     value: float
     low: float
     high: float
     pairs: int
+    id_sets: int
+
+    def __str__(self) -> str:
+        return as_text(self.value, self.low, self.high)
 
 
 def published_rows(experiment: str, table: str, profile: str = "classroom") -> pd.DataFrame:
@@ -36,11 +49,19 @@ def published_rows(experiment: str, table: str, profile: str = "classroom") -> p
 
     Returns:
         The rows with columns id_dataset, model and seed in front; empty where nothing is published.
+
+    Raises:
+        StoreError: two published results have the same ID set, model and seed.
     """
-    parts = []
+    parts, seen = [], set()
     for parameters, found in published_tables(experiment, table):
         if parameters["profile"] == profile:
             facts = {name: parameters[name] for name in FLOW}
+            if tuple(facts.values()) in seen:
+                raise StoreError(
+                    f"two results of {experiment} are published for {facts}; remove one of them."
+                )
+            seen.add(tuple(facts.values()))
             parts.append(found.assign(**facts))
     if not parts:
         return pd.DataFrame(columns=FLOW)
@@ -65,27 +86,28 @@ def matrix(rows: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     return table.loc[own, ood]
 
 
-def mean_over_pairs(
-    values: pd.Series, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Mean:
-    """Mean of one number for each pair, with a bootstrap interval over the flows.
+def mean_over_pairs(values: pd.Series, confidence: float = 0.95) -> Mean:
+    """Mean of one number for each pair, with an interval that knows of their ID sets.
 
-    The pairs of one flow have their checkpoints in common and are not independent, so that whole
-    flows are drawn anew. With a single flow the interval has no width and says nothing.
+    The pairs of one ID set share images and checkpoints and are not independent. The variance is
+    the cluster-robust one over ID sets, and the interval Student's with one degree of freedom less
+    than there are ID sets. That OOD sets are shared too is not taken into account.
 
     Args:
         values: one number for each pair, indexed by ``PAIR``.
         confidence: between 0 and 1.
-        resamples: bootstrap draws of the flows.
-        seed: of the draws.
     """
     known = values.dropna().astype(float)
-    flows = known.groupby(level=["id_dataset", "model"])
-    sums, counts = flows.sum().to_numpy(), flows.count().to_numpy()
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(resamples, len(sums)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Mean(float(known.mean()), float(low), float(high), len(known))
+    if known.empty:
+        return Mean(math.nan, -math.inf, math.inf, 0, 0)
+    mean = float(known.mean())
+    residuals = (known - mean).groupby(level="id_dataset").sum().to_numpy()
+    sets = len(residuals)
+    if sets == 1:
+        return Mean(mean, -math.inf, math.inf, len(known), 1)
+    deviation = math.sqrt(sets / (sets - 1) * float((residuals**2).sum())) / len(known)
+    reach = float(stats.t.ppf((1 + confidence) / 2, sets - 1)) * deviation
+    return Mean(mean, mean - reach, mean + reach, len(known), sets)
 
 
 def correlation_within(
@@ -111,22 +133,24 @@ def _spearman(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 
 
 def means_over_pairs(rows: pd.DataFrame, by: Sequence[str], value: str = "auroc") -> pd.DataFrame:
-    """Mean over pairs with its interval over flows, one row for each combination of ``by``.
+    """:func:`mean_over_pairs` for each combination of ``by``.
 
     Seeds are averaged first: they are repetitions of a pair, not pairs of their own.
 
     Returns:
-        Columns ``by``, mean, low, high, pairs.
+        Columns ``by``, mean, low, high, pairs, id_sets.
     """
     found = []
     for keys, part in rows.groupby(list(by), observed=True, sort=False):
         mean = mean_over_pairs(part.groupby(PAIR, observed=True)[value].mean())
         found.append([*keys, *mean])
-    return pd.DataFrame(found, columns=[*by, "mean", "low", "high", "pairs"])
+    return pd.DataFrame(found, columns=[*by, "mean", "low", "high", "pairs", "id_sets"])
 
 
 def as_text(value: float, low: float, high: float) -> str:
-    """A number with its interval for the text: "0.538 [0.503, 0.574]"."""
+    """A number with its interval for the text: "0.538 [0.503, 0.574]"; alone if it has none."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{value:.3f}"
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 

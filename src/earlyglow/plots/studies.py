@@ -13,6 +13,7 @@ from earlyglow.plots.style import (
     COLOURS,
     LINES,
     MARKERS,
+    epoch_axis,
     legend,
     line_style,
     panels,
@@ -156,13 +157,8 @@ def overlap_over_epochs(tables: dict[str, pd.DataFrame], value: str) -> Figure:
                 axis.plot(
                     rows["epoch"], rows[value], label=title_of(str(ood)), **line_style(str(ood))
                 )
-            trained = sorted(epoch for epoch in table["epoch"].unique() if epoch > 0)
-            axis.set_xscale("symlog", linthresh=trained[0], linscale=0.5)
-            ticks = [0.0, trained[0], trained[len(trained) // 2], trained[-1]]
-            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            axis.minorticks_off()
+            epoch_axis(axis, table["epoch"])
             axis.set_title(title)
-            axis.set_xlabel("epoch")
         axes[0].set_ylabel("overlap (1 = the same)")
         legend(figure, axes)
     return figure
@@ -225,7 +221,7 @@ def lines_by_variant(table: pd.DataFrame, value: str, label: str) -> Figure:
                 marker=MARKERS[i % len(MARKERS)],
                 ls=LINES[i % len(LINES)],
             )
-        axis.set_xlabel("epoch")
+        epoch_axis(axis, table["epoch"])
         axis.set_ylabel(label)
         legend(figure, [axis])
     return figure
@@ -261,29 +257,6 @@ def two_detectors(table: pd.DataFrame, x: str, y: str) -> Figure:
         axis.set_xlabel(f"AUROC of {detector_title(x, '')}")
         axis.set_ylabel(f"AUROC of {detector_title(y, 'log_prob')}")
         figure.legend(loc="outside right center")
-    return figure
-
-
-def loss_curves(logs: dict[str, pd.DataFrame]) -> Figure:
-    """Training loss against epoch, one line per run.
-
-    Args:
-        logs: name → columns epoch and bits_per_dim of the training log.
-    """
-    with style():
-        figure, (axis,) = panels(1, height=3.0, share_y=False)
-        for i, (name, log) in enumerate(logs.items()):
-            axis.plot(
-                log["epoch"],
-                log["bits_per_dim"],
-                label=name,
-                color=COLOURS[i % len(COLOURS)],
-                ls=LINES[i % len(LINES)],
-                lw=1.2,
-            )
-        axis.set_xlabel("epoch")
-        axis.set_ylabel("bits per dimension, training")
-        legend(figure, [axis])
     return figure
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -71,3 +73,16 @@ def legend(figure: Figure, axes: list[Axes]) -> None:
         return
     for axis in axes:
         axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")
+
+
+def epoch_axis(axis: Axes, epochs: pd.Series) -> None:
+    """Epochs on a scale that is linear near 0 and logarithmic beyond."""
+    trained = [epoch for epoch in sorted(epochs.unique()) if epoch > 0] or [1.0]
+    axis.set_xscale("symlog", linthresh=trained[0], linscale=0.5)
+    last = trained[-1]
+    tens = [e for e in trained if math.isclose(math.log10(e) % 1, 0) and e < last / 2.5]
+    shown = [0.0, *tens, last]
+    axis.set_xticks(shown, [f"{epoch:g}" for epoch in shown])
+    axis.set_xlim(-0.25 * trained[0], 1.3 * last)
+    axis.minorticks_off()
+    axis.set_xlabel("epoch")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -16,6 +14,7 @@ from earlyglow.plots.style import (
     COLOURS,
     MARKERS,
     WIDTH,
+    epoch_axis,
     legend,
     line_style,
     panels,
@@ -41,7 +40,7 @@ def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
                 )
             axis.axhline(0.5, color="0.5", lw=1, ls=":")
             axis.set_title(title)
-            _epoch_axis(axis, table["epoch"])
+            epoch_axis(axis, table["epoch"])
         axes[0].set_ylabel("AUROC (0.5 = chance)")
         legend(figure, axes)
     return figure
@@ -102,7 +101,7 @@ def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
                 label=label,
                 **line,
             )
-        _epoch_axis(axis, epochs["epoch"])
+        epoch_axis(axis, epochs["epoch"])
         axis.set_ylabel("bits per dimension (lower = likelier)")
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
@@ -185,16 +184,3 @@ def detector_title(detector: str, objective: str) -> str:
         ("rao", "log_prob"): "Rao's score",
     }
     return titles.get((detector, objective), f"{detector} {objective}".strip())
-
-
-def _epoch_axis(axis: Axes, epochs: pd.Series) -> None:
-    """Epochs on a scale that is linear near 0 and logarithmic beyond."""
-    trained = [epoch for epoch in sorted(epochs.unique()) if epoch > 0] or [1.0]
-    axis.set_xscale("symlog", linthresh=trained[0], linscale=0.5)
-    last = trained[-1]
-    tens = [e for e in trained if math.isclose(math.log10(e) % 1, 0) and e < last / 2.5]
-    shown = [0.0, *tens, last]
-    axis.set_xticks(shown, [f"{epoch:g}" for epoch in shown])
-    axis.set_xlim(-0.25 * trained[0], 1.3 * last)
-    axis.minorticks_off()
-    axis.set_xlabel("epoch")

@@ -9,7 +9,7 @@ import matplotlib
 import matplotlib.pyplot as plt
 
 from earlyglow import load_images, plots
-from earlyglow.experiments import NOTEBOOKS, EpochSweep, result_of, select
+from earlyglow.experiments import NOTEBOOKS, EpochSweep, result_of
 from earlyglow.experiments.claims import gradient_rows, likelihood_rows
 from earlyglow.experiments.collected import means_over_pairs, published_rows
 from earlyglow.notebooks import execute, find_notebook
@@ -30,7 +30,6 @@ def main() -> None:
     results = {name: result_of(EpochSweep(id_dataset=name)) for name in ID_DATASETS}
     figures = {
         "kinds_of_images": kinds_of_images(results),
-        "epoch_sweep": epoch_sweep(results),
         "samples": samples(results["cifar10"]),
         "maturity": maturity(),
     }
@@ -50,17 +49,6 @@ def kinds_of_images(results: dict[str, Result]) -> plt.Figure:
         pictures = results[name].tables["pictures"]
         rows[plots.title_of(name)] = plots.unpack(pictures[pictures["kind"] == name])
     return plots.image_rows(rows)
-
-
-def epoch_sweep(results: dict[str, Result]) -> plt.Figure:
-    """The gradient score's AUROC over epochs, one panel per ID set."""
-    tables = {
-        f"ID: {plots.title_of(name)}": select(
-            result.tables["aurocs"], "layer_gradients", "log_prob"
-        )
-        for name, result in results.items()
-    }
-    return plots.auroc_over_epochs(tables)
 
 
 def maturity() -> plt.Figure:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 import earlyglow as eg
 from earlyglow.cache import cache_folder
-from earlyglow.datasets import ImageSet, dequantize
+from earlyglow.datasets import DATASETS, ImageSet, dequantize, load_images
 from earlyglow.experiments import (
     GroupSize,
     KmnistFailure,
@@ -226,6 +227,21 @@ def test_low_level_features_has_a_control_of_fresh_images() -> None:
     assert "red and blue swapped" not in set(tables["aurocs"]["ood"])
     fresh, scored = study._fresh(), study.sweep.load_sets()["digits"].images
     assert not any((image == scored).flatten(1).all(1).any() for image in fresh[:20])
+
+
+def test_images_that_may_not_be_shown_are_in_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = {name: replace(DATASETS[name], may_be_shown=False) for name in ("digits", "textures")}
+    monkeypatch.setitem(DATASETS, "textures", hidden["textures"])
+    study = LowLevelFeatures(**SMOKE)
+    variants = study._variants(study.sweep.load_sets())
+    kinds = set(study._pictures(variants)["kind"])
+    assert {name for _, name, _ in variants} - kinds == {
+        "levels of Textures",
+        "content of Textures",
+    }
+    monkeypatch.setitem(DATASETS, "digits", hidden["digits"])
+    assert study._pictures(variants).empty
+    assert SyntheticAugmentation(**SMOKE)._pictures("x", load_images("digits", "test")).empty
 
 
 def test_synthetic_augmentation_trains_one_flow_per_set() -> None:

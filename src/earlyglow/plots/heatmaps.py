@@ -40,10 +40,9 @@ def _show(axis: Axes, table: pd.DataFrame) -> None:
     axis.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            text = f"{value:.2f}".removeprefix("0")
-            axis.text(
-                j, i, text, ha="center", va="center", color="white" if value < 0.55 else "black"
-            )
+            text = f"{value:.2f}".removeprefix("0") if value < 0.995 else "1.0"
+            colour = "white" if value < 0.55 else "black"
+            axis.text(j, i, text, ha="center", va="center", color=colour, fontsize="small")
     axis.set_xticks(range(table.shape[1]), [_short(name) for name in table.columns], rotation=35)
     axis.set_yticks(range(table.shape[0]), [_short(name) for name in table.index])
     for label in axis.get_xticklabels():

@@ -45,6 +45,7 @@ class GroupSize(FlowStudy):
     version: ClassVar[int] = 2
     source_path: ClassVar[tuple[str, ...]] = (*BASE_SOURCE, "experiments/studies/group_size.py")
 
+    id_dataset: str = "cifar10"
     group_size: int = 5
 
     def __post_init__(self) -> None:

@@ -1,4 +1,7 @@
-"""Execute every notebook into a staging copy, build the book strictly, and say where it is."""
+"""Execute every notebook into a staging copy, build the book strictly, and say where it is.
+
+With ``--as-committed`` the notebooks keep the outputs that they were committed with.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,26 @@ ROOT = Path(__file__).parents[1]
 
 
 def stage(folder: Path) -> None:
-    """Copy the book's sources to ``folder`` and execute the notebooks there."""
+    """Copy the book's sources to ``folder``, without the notebooks."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, folder)
     shutil.copytree(ROOT / "book", folder / "book")
     (folder / "notebooks").mkdir()
+
+
+def execute_notebooks(folder: Path) -> None:
+    """Execute every notebook into ``folder``."""
     for name in NOTEBOOKS:
         print(f"executing {name}", flush=True)
-        execute(find_notebook(name), folder / "notebooks" / f"{name}.ipynb", {})
+        execute(find_notebook(name), folder / f"{name}.ipynb", {})
+
+
+def copy_notebooks(folder: Path) -> None:
+    """Copy every notebook into ``folder`` with the outputs that it has."""
+    for name in NOTEBOOKS:
+        shutil.copy(find_notebook(name), folder)
 
 
 def build(source: Path, output: Path) -> Path:
@@ -42,8 +55,12 @@ def main() -> None:
     os.environ["EARLYGLOW_PUBLISHED"] = "1"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "build")
-    output = parser.parse_args().output.resolve()
+    parser.add_argument("--as-committed", action="store_true")
+    arguments = parser.parse_args()
+    output = arguments.output.resolve()
     stage(output / "source")
+    fill = copy_notebooks if arguments.as_committed else execute_notebooks
+    fill(output / "source" / "notebooks")
     try:
         page = build(output / "source", output)
     except subprocess.CalledProcessError as error:

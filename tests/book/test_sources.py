@@ -36,7 +36,7 @@ def test_every_notebook_and_chapter_is_in_the_table_of_contents() -> None:
     assert listed == chapters | {f"notebooks/{name}" for name in NOTEBOOKS}
 
 
-@pytest.mark.parametrize("name", ["kinds_of_images", "epoch_sweep", "samples"])
+@pytest.mark.parametrize("name", ["kinds_of_images", "maturity", "samples"])
 def test_committed_figures_are_sharp_and_small(name: str) -> None:
     data = (ROOT / f"book/figures/{name}.png").read_bytes()
     width, height = struct.unpack(">II", data[16:24])

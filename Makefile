@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS = $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() or 2))')
 
 
 .DEFAULT_GOAL := help
@@ -14,8 +15,8 @@ book: .venv/.installed  ## build the book and say where to open it
 	$(BIN)/python book/build.py
 
 test: .venv/.installed .venv/.browser lint  ## run every check and test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --doctest-modules src tests
-	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/pytest -n 2 --dist loadfile --nbval \
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup --doctest-modules src tests
+	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval \
 	    --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 
 lint: .venv/.installed  ## check style

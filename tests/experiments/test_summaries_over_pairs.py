@@ -32,7 +32,7 @@ def test_change_is_the_difference_of_two_aurocs() -> None:
     found = auroc_change(own, ood, own_after, ood_after)
     assert found.change == pytest.approx(after - before, abs=1e-12)
     draws = []
-    for _ in range(2000):
+    for _ in range(400):
         i, j = random.integers(200, size=200), random.integers(150, size=150)
         resampled = [
             roc_auc_score(labels, np.concatenate((a[i], b[j])))
@@ -40,8 +40,8 @@ def test_change_is_the_difference_of_two_aurocs() -> None:
         ]
         draws.append(resampled[1] - resampled[0])
     low, high = np.quantile(draws, [0.025, 0.975])
-    assert found.low == pytest.approx(low, abs=0.012)
-    assert found.high == pytest.approx(high, abs=0.012)
+    assert found.low == pytest.approx(low, abs=0.02)
+    assert found.high == pytest.approx(high, abs=0.02)
 
 
 def test_the_same_scores_change_nothing() -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from earlyglow import experiments
 from earlyglow.cli import main
 from earlyglow.experiments import EpochSweep, result_of
-from earlyglow.experiments.published import PUBLISHED
+from earlyglow.experiments.published import published_experiments
 
 
 def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
     first, second = (EpochSweep("digits", profile="smoke", seed=seed) for seed in (7, 8))
-    monkeypatch.setattr(experiments, "PUBLISHED", (first, second))
+    monkeypatch.setattr(experiments, "published_experiments", lambda: (first, second))
     done = result_of(first)
     listed = CliRunner().invoke(main, ["sweep", "--list"])
     assert listed.exit_code == 0, listed.output
@@ -34,7 +34,7 @@ def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_one_seed_of_every_set_comes_first() -> None:
-    seeds = [experiment.inputs_on_trust().seed for experiment in PUBLISHED]
+    seeds = [experiment.inputs_on_trust().seed for experiment in published_experiments()]
     assert seeds == sorted(seeds)
-    labels = [(experiment.name, experiment.label()) for experiment in PUBLISHED]
+    labels = [(experiment.name, experiment.label()) for experiment in published_experiments()]
     assert len(set(labels)) == len(labels)

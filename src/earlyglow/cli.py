@@ -91,14 +91,15 @@ def sweep(only_list: bool) -> None:
     Stopped at any moment, it goes on where it was. EARLYGLOW_RESULTS chooses the folder.
     """
     from earlyglow.datasets import DatasetError
-    from earlyglow.experiments import PUBLISHED, result_of
+    from earlyglow.experiments import published_experiments, result_of
     from earlyglow.store import find
 
-    left = [experiment for experiment in PUBLISHED if find(experiment.inputs()) is None]
-    for experiment in PUBLISHED:
+    every = published_experiments()
+    left = [experiment for experiment in every if find(experiment.inputs()) is None]
+    for experiment in every:
         state = "left" if experiment in left else "done"
         click.echo(f"{state}  {experiment.name}  {experiment.label()}")
-    click.echo(f"{len(PUBLISHED) - len(left)} of {len(PUBLISHED)} results are stored")
+    click.echo(f"{len(every) - len(left)} of {len(every)} results are stored")
     if only_list:
         return
     try:

@@ -2,7 +2,7 @@
 
 from earlyglow.experiments.cost import Cost
 from earlyglow.experiments.epoch_sweep import EpochSweep
-from earlyglow.experiments.published import PUBLISHED
+from earlyglow.experiments.published import published_experiments
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.registry import EXPERIMENTS, NOTEBOOKS
 from earlyglow.experiments.running import Experiment, result_of
@@ -23,7 +23,6 @@ from earlyglow.experiments.verification import differences
 __all__ = [
     "EXPERIMENTS",
     "NOTEBOOKS",
-    "PUBLISHED",
     "Cost",
     "EpochSweep",
     "Experiment",
@@ -39,6 +38,7 @@ __all__ = [
     "Verdict",
     "auroc_table",
     "differences",
+    "published_experiments",
     "result_of",
     "select",
     "three_epochs",

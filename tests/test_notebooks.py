@@ -35,6 +35,7 @@ SMOKE: dict[str, dict[str, object]] = {
     "released_code": {"profile": "smoke", "id_dataset": "digits"},
     "verdict": {"model": "dense_glow"},
     "cost": {"profile": "smoke"},
+    "gradient_short_circuit": {"profile": "smoke", "id_dataset": "digits"},
 }
 
 

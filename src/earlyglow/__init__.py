@@ -12,6 +12,7 @@ from earlyglow.gradients import LayerNorms, layer_gradient_norms
 from earlyglow.input_complexity import InputComplexityDetector
 from earlyglow.metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr
 from earlyglow.overlap import overlap_coefficient, overlap_interval
+from earlyglow.short_circuit import GradientShortCircuit, gradient_consistency, split
 from earlyglow.training import (
     CheckpointError,
     NonFiniteLossError,
@@ -30,6 +31,7 @@ __all__ = [
     "DenseGlow",
     "Flow",
     "Glow",
+    "GradientShortCircuit",
     "ImageSet",
     "InputComplexityDetector",
     "Interval",
@@ -49,10 +51,12 @@ __all__ = [
     "bits_per_dim",
     "dequantize",
     "fpr_at_tpr",
+    "gradient_consistency",
     "layer_gradient_norms",
     "load_images",
     "load_weights",
     "overlap_coefficient",
     "overlap_interval",
+    "split",
     "train",
 ]

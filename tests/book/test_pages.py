@@ -28,6 +28,7 @@ PAGES = [
     "notebooks/synthetic_augmentation.html",
     "notebooks/released_code.html",
     "notebooks/verdict.html",
+    "notebooks/gradient_short_circuit.html",
     "notebooks/cost.html",
     "book/rerun.html",
     "book/api.html",

@@ -6,6 +6,7 @@ from earlyglow.experiments.published import published_experiments
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.registry import EXPERIMENTS, NOTEBOOKS
 from earlyglow.experiments.running import Experiment, result_of
+from earlyglow.experiments.short_circuit import ShortCircuit, ShortCircuitCost
 from earlyglow.experiments.studies import (
     GroupSize,
     KmnistFailure,
@@ -32,6 +33,8 @@ __all__ = [
     "LowLevelFeatures",
     "Quickstart",
     "ReleasedCode",
+    "ShortCircuit",
+    "ShortCircuitCost",
     "SupportOverlap",
     "SyntheticAugmentation",
     "ThreeSweeps",

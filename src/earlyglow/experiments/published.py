@@ -6,6 +6,7 @@ import functools
 
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.running import Experiment
+from earlyglow.experiments.short_circuit import ShortCircuit, ShortCircuitCost
 from earlyglow.experiments.studies import (
     GroupSize,
     KmnistFailure,
@@ -51,6 +52,12 @@ def published_experiments() -> tuple[Experiment, ...]:
         *(ReleasedCode(id_dataset=name) for name in COLOUR),
         *(ReleasedCode(id_dataset=name, model="dense_glow") for name in GREY),
         *(GroupSize(id_dataset=name) for name in (*GREY, *COLOUR)),
+        *(
+            ShortCircuit(id_dataset=name, seed=seed)
+            for seed in SEEDS[:2]
+            for name in ("cifar10", "fashion_mnist")
+        ),
+        ShortCircuitCost(id_dataset="cifar10"),
         *(LowLevelFeatures(id_dataset=name) for name in ("cifar10", "fashion_mnist")),
         *(SyntheticAugmentation(id_dataset=name) for name in ("cifar10", "gtsrb")),
         *(

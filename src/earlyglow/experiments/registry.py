@@ -6,16 +6,18 @@ from earlyglow.experiments.cost import Cost
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.running import Experiment
+from earlyglow.experiments.short_circuit import ShortCircuit, ShortCircuitCost
 from earlyglow.experiments.studies import STUDIES
 from earlyglow.experiments.three_sweeps import ThreeSweeps
 from earlyglow.experiments.verdict import Verdict
 
 # Experiments whose results are stored.
 EXPERIMENTS: dict[str, type[Experiment]] = {
-    kind.name: kind for kind in (EpochSweep, Cost, *STUDIES)
+    kind.name: kind for kind in (EpochSweep, Cost, *STUDIES, ShortCircuit, ShortCircuitCost)
 }
 
 # Every notebook and the class that checks its parameters.
 NOTEBOOKS: dict[str, type] = {
-    kind.name: kind for kind in (Quickstart, EpochSweep, ThreeSweeps, *STUDIES, Verdict, Cost)
+    kind.name: kind
+    for kind in (Quickstart, EpochSweep, ThreeSweeps, *STUDIES, Verdict, Cost, ShortCircuit)
 }

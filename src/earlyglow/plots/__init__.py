@@ -4,6 +4,7 @@ from earlyglow.plots.cost import cost_by_batch_size, speeds_of
 from earlyglow.plots.heatmaps import auroc_heatmaps
 from earlyglow.plots.intervals import by_epoch, intervals_by_row
 from earlyglow.plots.pictures import image_rows, picture_rows, samples_of, unpack
+from earlyglow.plots.short_circuit import auroc_by_fraction, detector_heatmap
 from earlyglow.plots.studies import (
     auroc_by_group_size,
     correlations,
@@ -27,6 +28,7 @@ from earlyglow.plots.sweeps import (
 )
 
 __all__ = [
+    "auroc_by_fraction",
     "auroc_by_group_size",
     "auroc_heatmaps",
     "auroc_over_epochs",
@@ -35,6 +37,7 @@ __all__ = [
     "correlations",
     "cost_by_batch_size",
     "detector_comparison",
+    "detector_heatmap",
     "detector_title",
     "image_rows",
     "intervals_by_row",

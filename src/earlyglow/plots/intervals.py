@@ -36,7 +36,7 @@ def intervals_by_row(
     """
     rows = list(dict.fromkeys(str(name) for table in panels.values() for name in table[row]))
     names = list(dict.fromkeys(name for table in panels.values() for name in table[series]))
-    with style(), plt.rc_context({"axes.grid.axis": "x"}):
+    with style(axes_grid_axis="x"):
         figure, axes = plt.subplots(
             1,
             len(panels),

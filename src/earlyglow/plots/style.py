@@ -36,9 +36,14 @@ _STYLE = {
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """The style of all figures of the book, for the code inside."""
-    with plt.rc_context(_STYLE):
+def style(**changes: object) -> Iterator[None]:
+    """The style of all figures of the book for the code inside, some of it changed.
+
+    Args:
+        changes: settings of matplotlib with underscores for dots, such as ``axes_grid=False``.
+    """
+    settings = {name.replace("_", "."): value for name, value in changes.items()}
+    with plt.rc_context({**_STYLE, **settings}):
         yield
         interactive = plt.isinteractive()
     # A notebook's backend is loaded with its first figure and switches interactive mode on, which
@@ -48,7 +53,7 @@ def style() -> Iterator[None]:
 
 def title_of(dataset: str) -> str:
     """A data set's name for readers."""
-    return DATASETS[dataset].title if dataset in DATASETS else dataset
+    return DATASETS[dataset].title if dataset in DATASETS else dataset.replace("_", " ")
 
 
 def panels(count: int, height: float, share_y: bool) -> tuple[Figure, list[Axes]]:

@@ -1,0 +1,6 @@
+"""Gradient Short-Circuit beside the detectors of the field, on classifiers trained here."""
+
+from earlyglow.experiments.short_circuit.cost import ShortCircuitCost
+from earlyglow.experiments.short_circuit.experiment import ShortCircuit
+
+__all__ = ["ShortCircuit", "ShortCircuitCost"]

@@ -1,0 +1,191 @@
+"""What matters in Gradient Short-Circuit: where, how much, in which way, and which features."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from earlyglow.experiments.short_circuit.contenders import in_chunks
+from earlyglow.experiments.summaries import auroc_table
+from earlyglow.progress import progress_bar
+from earlyglow.short_circuit import (
+    AffineHeadWarning,
+    GradientShortCircuit,
+    gradient_magnitude,
+    split,
+)
+from earlyglow.short_circuit.detector import Importance
+
+FRACTIONS = (0.01, 0.05, 0.2, 0.5)
+INTERVENTIONS = ("zero", "scale", "clamp")
+_CHUNK = 250
+
+
+def activation_magnitude(features: Tensor, gradient: Tensor) -> Tensor:
+    """Features by their own size."""
+    return features.abs()
+
+
+def random_importance(features: Tensor, gradient: Tensor) -> Tensor:
+    """Features in random order, another one for each image."""
+    generator = torch.Generator().manual_seed(features.numel())
+    return torch.rand(features.shape, generator=generator).to(features)
+
+
+def gradient_times_activation(features: Tensor, gradient: Tensor) -> Tensor:
+    """Features by what zeroing them takes from the logit, to first order."""
+    return gradient * features
+
+
+IMPORTANCES: dict[str, Importance] = {
+    "gradient": gradient_magnitude,
+    "activation": activation_magnitude,
+    "gradient x activation": gradient_times_activation,
+    "random": random_importance,
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One setting of the detector."""
+
+    at: str
+    fraction: float
+    intervention: str = "zero"
+    importance: str = "gradient"
+    exact: bool = False
+
+    def detector(self, body: nn.Module, head: nn.Module) -> GradientShortCircuit:
+        """The detector with this setting on a network cut at ``at``."""
+        return GradientShortCircuit(
+            body,
+            head,
+            self.fraction,
+            self.intervention,  # type: ignore[arg-type]
+            exact=self.exact,
+            importance=IMPORTANCES[self.importance],
+        )
+
+
+def variants(places: tuple[str, ...], at: str) -> tuple[Variant, ...]:
+    """All that are compared: places × fractions × order, and the rest at one place."""
+    grid = [
+        Variant(place, fraction, exact=exact)
+        for place in places
+        for fraction in FRACTIONS
+        for exact in (False, True)
+    ]
+    ways = [Variant(at, f, way) for way in INTERVENTIONS[1:] for f in FRACTIONS]
+    choices = [
+        Variant(at, f, importance=name, exact=True)
+        for name in [*IMPORTANCES][1:]
+        for f in FRACTIONS
+    ]
+    return (*grid, *ways, *choices)
+
+
+def ablation_tables(
+    model: nn.Module,
+    sets: Mapping[str, Tensor],
+    id_dataset: str,
+    id_labels: Tensor,
+    compared: tuple[Variant, ...],
+) -> dict[str, pd.DataFrame]:
+    """AUROC of every variant, ID accuracy after it, and how far the first order is off.
+
+    Args:
+        model: the classifier.
+        sets: images (N, C, H, W) by name.
+        id_dataset: the in-distribution set.
+        id_labels: int64, of its images.
+        compared: the variants.
+
+    Returns:
+        "ablation" (one row per variant and OOD set), "after" (per variant: ID accuracy) and
+        "first_order" (per place, fraction and set: error of the first-order logits).
+    """
+    aurocs, accuracies, errors = [], [], []
+    with progress_bar(len(compared), "ablations", "variant") as progress:
+        for at in dict.fromkeys(variant.at for variant in compared):
+            body, head = split(model, at)
+            features = {name: in_chunks(body, x) for name, x in sets.items()}
+            logits: dict[Variant, dict[str, Tensor]] = {}
+            for variant in (v for v in compared if v.at == at):
+                detector = variant.detector(body, head)
+                logits[variant] = {
+                    name: _logits_after(detector, part) for name, part in features.items()
+                }
+                keys = _keys(variant)
+                aurocs.append(_aurocs(logits[variant], id_dataset).assign(**keys))
+                correct = logits[variant][id_dataset].argmax(1) == id_labels
+                accuracies.append({**keys, "accuracy": correct.double().mean().item()})
+                progress.update()
+            errors += list(_errors(logits))
+    return {
+        "ablation": pd.concat(aurocs, ignore_index=True),
+        "after": pd.DataFrame(accuracies),
+        "first_order": pd.DataFrame(errors),
+    }
+
+
+def energy(logits: Tensor) -> Tensor:
+    """The energy score (N,) of logits (N, C), higher = more OOD."""
+    return -torch.logsumexp(logits, dim=1)
+
+
+def score_table(scores: Mapping[str, Tensor], detector: str) -> pd.DataFrame:
+    """Scores by set as rows with the columns that :func:`auroc_table` groups by."""
+    parts = [
+        pd.DataFrame({"score": values.double().numpy()}).assign(dataset=name)
+        for name, values in scores.items()
+    ]
+    common = {"detector": detector, "objective": "", "group_size": 1, "epoch": 0.0}
+    return pd.concat(parts, ignore_index=True).assign(**common)
+
+
+def _aurocs(logits: Mapping[str, Tensor], id_dataset: str) -> pd.DataFrame:
+    scores = {name: energy(part) for name, part in logits.items()}
+    table = auroc_table(score_table(scores, "GSC"), id_dataset)
+    return table[["ood", "n_id", "n_ood", "auroc", "low", "high"]]
+
+
+def _logits_after(detector: GradientShortCircuit, features: Tensor) -> Tensor:
+    with warnings.catch_warnings():
+        # The place after pooling is there to show what an affine head does.
+        warnings.simplefilter("ignore", AffineHeadWarning)
+        parts = [detector.explain_features(some).logits_after for some in features.split(_CHUNK)]
+    return torch.cat(parts).cpu()
+
+
+def _errors(logits: Mapping[Variant, Mapping[str, Tensor]]) -> Iterator[dict[str, object]]:
+    """Largest error of a first-order logit, median over images, beside the change itself."""
+    for variant, by_set in logits.items():
+        second = Variant(variant.at, variant.fraction, exact=True)
+        if variant.exact or second not in logits or variant.intervention != "zero":
+            continue
+        for name, first in by_set.items():
+            exact = logits[second][name]
+            error = (first - exact).abs().max(1).values.median().item()
+            spread = (exact - exact.mean(1, keepdim=True)).abs().max(1).values.median().item()
+            yield {
+                "at": variant.at,
+                "fraction": variant.fraction,
+                "dataset": name,
+                "error": error,
+                "relative_error": error / spread,
+            }
+
+
+def _keys(variant: Variant) -> dict[str, object]:
+    return {
+        "at": variant.at,
+        "fraction": variant.fraction,
+        "intervention": variant.intervention,
+        "importance": variant.importance,
+        "exact": variant.exact,
+    }

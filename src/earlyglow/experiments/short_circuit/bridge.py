@@ -1,0 +1,79 @@
+"""Two gradients of the same images: of a flow's likelihood, and of a classifier's logit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from earlyglow.metrics import auroc, auroc_interval
+
+Values = NDArray[np.float64]
+FLOW, CLASSIFIER, TOGETHER = "flow gradients", "GSC", "both"
+
+
+def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
+    """How far the two scores agree, and how well their sum detects.
+
+    The images are those that both scored, in the same order. Each score is standardised with one
+    half of the ID images, the sum of the two is evaluated with the other half: no OOD image is
+    used to combine them.
+
+    Args:
+        flow: scores of the flow's layer gradients; columns dataset, score.
+        classifier: scores of Gradient Short-Circuit; columns dataset, score.
+        id_dataset: the in-distribution set, which both hold.
+
+    Returns:
+        One row per set that both hold: dataset, images, correlation (Spearman's, within the set)
+        and, for OOD sets, auroc, low and high for each of "flow gradients", "GSC" and "both", in
+        columns such as "auroc both".
+    """
+    one, other = _by_set(flow), _by_set(classifier)
+    shared = [name for name in other if name in one]
+    pairs = {name: _same_images(one[name], other[name]) for name in shared}
+    half = len(pairs[id_dataset][0]) // 2
+    fitted = [(scores[:half].mean(), scores[:half].std()) for scores in pairs[id_dataset]]
+    pairs[id_dataset] = tuple(scores[half:] for scores in pairs[id_dataset])  # type: ignore[assignment]
+    standard = {name: _with_sum(pair, fitted) for name, pair in pairs.items()}
+    rows = []
+    for name, (first, second) in pairs.items():
+        row = {"dataset": name, "images": len(first), "correlation": _spearman(first, second)}
+        if name != id_dataset:
+            row |= _aurocs(standard[id_dataset], standard[name])
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _by_set(scores: pd.DataFrame) -> dict[str, Values]:
+    return {
+        str(name): part["score"].to_numpy(np.float64)
+        for name, part in scores.groupby("dataset", observed=True, sort=False)
+    }
+
+
+def _same_images(one: Values, other: Values) -> tuple[Values, Values]:
+    """Both orders begin with the same images, so the first ones are shared."""
+    count = min(len(one), len(other))
+    return one[:count], other[:count]
+
+
+def _with_sum(pair: tuple[Values, Values], fitted: list[tuple[float, float]]) -> dict[str, Values]:
+    first, second = (
+        (scores - mean) / deviation for scores, (mean, deviation) in zip(pair, fitted, strict=True)
+    )
+    return {FLOW: first, CLASSIFIER: second, TOGETHER: first + second}
+
+
+def _aurocs(inside: dict[str, Values], outside: dict[str, Values]) -> dict[str, float]:
+    columns: dict[str, float] = {}
+    for kind, scores in inside.items():
+        low, high = auroc_interval(scores, outside[kind])
+        area = auroc(scores, outside[kind])
+        columns |= {f"auroc {kind}": area, f"low {kind}": low, f"high {kind}": high}
+    return columns
+
+
+def _spearman(first: Values, second: Values) -> float:
+    return float(stats.spearmanr(first, second).statistic)

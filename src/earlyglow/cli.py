@@ -124,11 +124,11 @@ def verify(everything: bool, limit: int) -> None:
     A result that comes out the same is marked as computed by the present source.
     """
     from earlyglow.datasets import DatasetError
-    from earlyglow.experiments import EXPERIMENTS, differences
+    from earlyglow.experiments import EXPERIMENTS, cheapest_first, differences
     from earlyglow.store import StoreError, all_results, record_source
 
     reproducible = [r for r in all_results() if EXPERIMENTS[r.inputs.experiment].reproducible]
-    results = sorted(reproducible, key=lambda result: result.manifest["seconds"])
+    results = cheapest_first(reproducible)
     chosen = [r for r in results if everything or r.moved_sources()]
     click.echo(f"{len(results)} results, {len(chosen)} to verify, {min(limit, len(chosen))} now")
     failed = False

@@ -16,6 +16,7 @@ from earlyglow.detectors import LayerGradientDetector
 from earlyglow.experiments import (
     EpochSweep,
     ThreeSweeps,
+    cheapest_first,
     differences,
     result_of,
     select,
@@ -127,6 +128,33 @@ def test_other_images_cannot_be_verified(result: Result) -> None:
     manifest = {**result.manifest, "key": "0" * 64}
     with pytest.raises(StoreError, match="cannot be recomputed here"):
         differences(Result(result.tables, manifest, result.folder))
+
+
+def test_a_study_is_as_expensive_as_the_sweep_that_it_begins_with(result: Result) -> None:
+    def variant(experiment: str, seconds: float, seed: int) -> Result:
+        manifest = {
+            **result.manifest,
+            "inputs": {**result.manifest["inputs"], "experiment": experiment},
+            "parameters": {**result.manifest["parameters"], "seed": seed},
+            "seconds": seconds,
+        }
+        return Result({}, manifest, Path(f"{experiment} {seed}"))
+
+    stored = [
+        variant("support_overlap", 5.0, seed=1),
+        variant("epoch_sweep", 600.0, seed=1),
+        variant("cost", 100.0, seed=2),
+        variant("support_overlap", 50.0, seed=2),
+        variant("epoch_sweep", 30.0, seed=2),
+    ]
+    order = [one.folder.name for one in cheapest_first(stored)]
+    assert order == [
+        "epoch_sweep 2",
+        "support_overlap 2",
+        "cost 2",
+        "epoch_sweep 1",
+        "support_overlap 1",
+    ]
 
 
 def test_dense_glow_on_digits() -> None:

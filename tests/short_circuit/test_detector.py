@@ -207,10 +207,11 @@ def test_it_works_inside_no_grad_and_one_image_at_a_time(
 ) -> None:
     detector = GradientShortCircuit(body, head)
     together = detector.predict(images)
-    with torch.no_grad():
-        alone = torch.cat([detector.predict(image[None]) for image in images])
+    for context in (torch.no_grad(), torch.inference_mode()):
+        with context:
+            alone = torch.cat([detector.predict(image[None]) for image in images])
+        torch.testing.assert_close(together, alone)
     assert not together.requires_grad
-    torch.testing.assert_close(together, alone)
 
 
 def test_another_importance_can_be_given(body: nn.Module, head: nn.Module, images: Tensor) -> None:

@@ -19,7 +19,7 @@ from earlyglow.experiments.studies import (
 from earlyglow.experiments.summaries import auroc_table, select, three_epochs, with_intervals
 from earlyglow.experiments.three_sweeps import ThreeSweeps
 from earlyglow.experiments.verdict import Verdict
-from earlyglow.experiments.verification import differences
+from earlyglow.experiments.verification import cheapest_first, differences
 
 __all__ = [
     "EXPERIMENTS",
@@ -40,6 +40,7 @@ __all__ = [
     "ThreeSweeps",
     "Verdict",
     "auroc_table",
+    "cheapest_first",
     "differences",
     "published_experiments",
     "result_of",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -13,12 +13,35 @@ import numpy as np
 import pandas as pd
 import torch
 
+from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.registry import EXPERIMENTS
 from earlyglow.experiments.running import Experiment
 from earlyglow.store import Result, StoreError
 
 # Recomputed tables may differ by rounding that another processor or thread count does otherwise.
 _RELATIVE_TOLERANCE = 1e-3
+# What makes a flow of a sweep and of a study the same.
+FLOW_PARAMETERS = ("id_dataset", "model", "profile", "seed")
+
+
+def cheapest_first(results: Iterable[Result]) -> list[Result]:
+    """Results by the time that computing them from nothing took.
+
+    A study begins with the epoch sweep of its flow, whose time its own manifest does not count.
+    """
+    results = list(results)
+    of_sweep = {
+        _flow_of(result): result.manifest["seconds"]
+        for result in results
+        if result.inputs.experiment == EpochSweep.name
+    }
+
+    def seconds(result: Result) -> float:
+        own = result.manifest["seconds"]
+        is_sweep = result.inputs.experiment == EpochSweep.name
+        return own if is_sweep else own + of_sweep.get(_flow_of(result), 0.0)
+
+    return sorted(results, key=seconds)
 
 
 def differences(result: Result) -> pd.DataFrame:
@@ -45,6 +68,10 @@ def differences(result: Result) -> pd.DataFrame:
         for column in table
     ]
     return pd.DataFrame(rows)
+
+
+def _flow_of(result: Result) -> tuple[object, ...]:
+    return tuple(result.manifest["parameters"].get(name) for name in FLOW_PARAMETERS)
 
 
 @contextmanager

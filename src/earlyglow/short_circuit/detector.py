@@ -113,19 +113,22 @@ class GradientShortCircuit(GradientDetector):
     def explain(self, x: Tensor) -> Explanation:
         """Which features are cut for each image (N, C, H, W), and what that does to its logits."""
         with evaluating(self.body), torch.no_grad():
-            features = self.body(x)
+            features = self.body(self._on_device(x))
         return self.explain_features(features)
 
     def explain_features(self, features: Tensor) -> Explanation:
         """As :meth:`explain`, from features (N, ...) that the body gave before."""
         with evaluating(self.head), parameters_frozen(self.head.parameters()):
+            features = self._on_device(features)
             self._warn_of_affine_head(features)
-            return self._short_circuited(features.detach())
+            # No gradient reaches a tensor of inference mode, so it is copied out of it.
+            with torch.inference_mode(False):
+                return self._short_circuited(features.clone())
 
     def _short_circuited(self, features: Tensor) -> Explanation:
         with torch.enable_grad():
             inputs = features.requires_grad_()
-            # A copy, because a head may begin with a layer that works in place.
+            # Another copy, because a head may begin with a layer that works in place.
             logits = self.head(inputs.clone())
             # The gradient is linear in this cotangent: its derivative with respect to it is J.
             chosen = nn.functional.one_hot(logits.argmax(1), logits.shape[1]).to(logits)
@@ -159,6 +162,9 @@ class GradientShortCircuit(GradientDetector):
         if self.score == "msp":
             return -scaled.softmax(1).max(1).values
         return -self.temperature * torch.logsumexp(scaled, dim=1)
+
+    def _on_device(self, x: Tensor) -> Tensor:
+        return x if self.device is None else x.to(self.device)
 
     def _warn_of_affine_head(self, features: Tensor) -> None:
         if self._head_was_probed or not len(features):

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 PACKAGE = Path(__file__).parent
-_SOFTWARE = ("numpy", "pillow", "scikit-learn", "scipy", "torch", "torchvision")
+_SOFTWARE = ("numpy", "pillow", "pytorch-ood", "scikit-learn", "scipy", "torch", "torchvision")
 # These differ between Python versions or hold no meaning.
 _SKIPPED_FIELDS = {"ctx", "kind", "type_comment", "type_params", "type_ignores"}
 

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +66,12 @@ class Computed:
         tables: by name.
         source: digest of each source file on their path, as it was when the file was used: what
             was found half-done in a cache keeps the digests of then.
+        facts: JSON-like numbers that the manifest shall show, such as a model's accuracy.
     """
 
     tables: Tables
     source: dict[str, str]
+    facts: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ def save(
             "software": software(),
             "path": list(path),
             "source": computed.source,
+            "facts": computed.facts,
         }
         text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
         (temporary / "manifest.json").write_text(text)

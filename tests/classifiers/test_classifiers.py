@@ -90,10 +90,18 @@ def test_a_training_that_was_stopped_ends_with_the_same_weights(
     with pytest.raises(StopError):
         train_classifier(build_classifier(digits, 4, 0), digits, CONFIG, tmp_path / "b")
     monkeypatch.setattr(fitting, "save_tensors", save)
-    resumed = train_classifier(build_classifier(digits, 4, 1), digits, CONFIG, tmp_path / "b")
+    resumed = train_classifier(build_classifier(digits, 4, 0), digits, CONFIG, tmp_path / "b")
     assert resumed.log == whole.log
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_other_labels_or_weights_are_another_training(digits: ImageSet, tmp_path: Path) -> None:
+    config = replace(CONFIG, epochs=1)
+    other_labels = replace(digits, labels=digits.labels.flip(0))
+    for seed, images in ((0, digits), (1, digits), (0, other_labels)):
+        train_classifier(build_classifier(digits, 4, seed), images, config, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_the_learning_rate_rises_and_falls_to_nothing(digits: ImageSet, tmp_path: Path) -> None:

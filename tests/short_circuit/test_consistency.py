@@ -58,3 +58,17 @@ def test_no_noise_no_disagreement(parts: tuple[nn.Module, nn.Module]) -> None:
 def test_too_few_copies_are_refused(parts: tuple[nn.Module, nn.Module]) -> None:
     with pytest.raises(ValueError, match="copies is 1, but it must be a whole number"):
         gradient_consistency(*parts, torch.randn(2, 4), copies=1)
+
+
+def test_other_contexts_and_precisions(parts: tuple[nn.Module, nn.Module]) -> None:
+    x = torch.randn(3, 4)
+    expected = gradient_consistency(*parts, x.double(), noise=0.1)
+    with torch.inference_mode():
+        torch.testing.assert_close(gradient_consistency(*parts, x.double(), noise=0.1), expected)
+    single = [part.float() for part in parts]
+    torch.testing.assert_close(
+        gradient_consistency(*single, x, noise=0.1), expected, rtol=1e-3, atol=1e-3
+    )
+    rough = [part.bfloat16() for part in parts]
+    assert gradient_consistency(*rough, x.bfloat16(), noise=0.1).isfinite().all()
+    assert gradient_consistency(*rough, x.bfloat16()[:0]).shape == (0,)

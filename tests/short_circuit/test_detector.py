@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import pytest
 import torch
 from pytorch_ood.detector import EnergyBased, MaxLogit, MaxSoftmax
 from torch import Tensor, nn
 
-from earlyglow.short_circuit import Explanation, GradientShortCircuit
+from earlyglow.short_circuit import AffineHeadWarning, Explanation, GradientShortCircuit
 
 
 class Squash(nn.Module):
@@ -116,10 +117,23 @@ def test_a_head_without_biases_is_not_taken_for_affine(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        GradientShortCircuit(body, head.double()).predict(images)
+        # Features large enough for tanh to be visibly curved.
+        GradientShortCircuit(body, head.double()).predict_features(20 * body(images))
 
 
-def test_only_the_chosen_features_change(body: nn.Module, head: nn.Module, images: Tensor) -> None:
+def test_features_that_are_cut_are_zero_and_the_others_stay(
+    body: nn.Module, head: nn.Module, images: Tensor
+) -> None:
+    seen: list[Tensor] = []
+    head.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
+    explained = GradientShortCircuit(body, head, 0.25, exact=True).explain(images)
+    before, after = body(images).detach().flatten(1), seen[-1].flatten(1)
+    assert (after.gather(1, explained.coordinates) == 0).all()
+    rest = torch.ones_like(before, dtype=torch.bool).scatter(1, explained.coordinates, False)
+    assert torch.equal(after[rest], before[rest])
+
+
+def test_the_largest_gradients_are_chosen(body: nn.Module, head: nn.Module, images: Tensor) -> None:
     explained = GradientShortCircuit(body, head, 0.25).explain(images)
     assert explained.coordinates.shape == (6, 8)
     sizes = explained.gradient.flatten(1).abs()
@@ -200,6 +214,44 @@ def test_a_head_that_works_in_place_leaves_the_features_alone(
     head[0] = nn.ReLU()
     torch.testing.assert_close(features, kept)
     torch.testing.assert_close(in_place, GradientShortCircuit(body, head).predict_features(kept))
+
+
+def test_a_relu_that_never_cuts_does_not_make_a_head_curved(
+    body: nn.Module, images: Tensor
+) -> None:
+    """Features after a ReLU are not negative, so a second one changes nothing."""
+    head = nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(32, 5)).double()
+    with pytest.warns(AffineHeadWarning):
+        GradientShortCircuit(body, head).predict(images)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_every_precision(body: nn.Module, images: Tensor, dtype: torch.dtype) -> None:
+    head = linear_head().to(dtype)
+    with pytest.warns(AffineHeadWarning):
+        scores = GradientShortCircuit(body.to(dtype), head, 0.1).predict(images.to(dtype))
+    assert scores.dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (lambda x: {"logits": x.flatten(1)}, "the head returned dict, but it must return logits"),
+        (lambda x: x, r"the head returned \(1, 2, 4, 4\), but it must return logits"),
+    ],
+)
+def test_a_head_without_logits_is_refused(
+    body: nn.Module,
+    images: Tensor,
+    output: Callable[[Tensor], object],
+    message: str,
+) -> None:
+    class Wrong(nn.Module):
+        def forward(self, features: Tensor) -> object:
+            return output(features)
+
+    with pytest.raises(ValueError, match=message):
+        GradientShortCircuit(body, Wrong()).predict(images)
 
 
 def test_it_works_inside_no_grad_and_one_image_at_a_time(

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torchvision
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import earlyglow as eg
 from earlyglow.classifiers import SmallCNN, SmallResNet
@@ -39,6 +40,30 @@ def test_head_after_body_is_the_network(name: str) -> None:
         model.eval()
         with torch.no_grad():
             torch.testing.assert_close(head(body(x)), model(x))
+
+
+@pytest.mark.filterwarnings("ignore::earlyglow.short_circuit.AffineHeadWarning")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_first_order_is_that_of_forward_mode(name: str) -> None:
+    torch.manual_seed(0)
+    build, cuts = NETWORKS[name]
+    model = build().double().eval()
+    with torch.no_grad():
+        # Some last layers start at zero.
+        for parameter in model.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    body, head = split(model, cuts[-1])
+    x = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    explained = GradientShortCircuit(body, head, 0.1).explain(x)
+    features = body(x).detach()
+    change = torch.zeros_like(features).flatten(1)
+    change.scatter_(1, explained.coordinates, -features.flatten(1).gather(1, explained.coordinates))
+    with sdpa_kernel(SDPBackend.MATH):
+        _, product = torch.func.jvp(
+            lambda values: head(values.clone()), (features,), (change.view_as(features),)
+        )
+    assert product.abs().max() > 0
+    torch.testing.assert_close(explained.logits_after, explained.logits_before + product)
 
 
 def test_weights_are_shared() -> None:
@@ -104,7 +129,7 @@ class Unused(Bypass):
         (Twice(), "layer", "the module 'layer' is called 2 times"),
         (Unused(), "second", "the module 'second' is called 0 times"),
         (Branch(), "layer", "Branch cannot be traced by torch.fx"),
-        (Pair(), "layer", "returns several values"),
+        (Pair(), "layer", "the network returns a tuple, but it must return one tensor"),
     ],
     ids=["unknown", "inside a block", "relu twice", "bypass", "twice", "unused", "branch", "pair"],
 )

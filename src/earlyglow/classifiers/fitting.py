@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -103,13 +104,27 @@ def train_classifier(
             "choose a labelled set, such as cifar10 or fashion_mnist."
         )
     identity = digest(
-        {"config": config.as_dict(), "images": images.fingerprint(), "model": repr(model)}
+        {
+            "config": config.as_dict(),
+            "images": images.fingerprint(),
+            "labels": images.labels.tolist(),
+            "model": repr(model),
+            "initial weights": _weights_digest(model),
+        }
     )
     path = folder / f"classifier-{identity[:16]}.safetensors"
     session = _Session(model.to(choose_device()), images, config, path)
     session.resume()
     session.run()
     return TrainedClassifier(model.eval(), session.log, session.source)
+
+
+def _weights_digest(model: nn.Module) -> str:
+    summary = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        summary.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        summary.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return summary.hexdigest()
 
 
 class _Session:

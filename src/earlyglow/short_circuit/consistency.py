@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
 from earlyglow.settings import require_least, require_whole
+from earlyglow.short_circuit.detector import logits_of
 
 _CHUNK = 32
 
@@ -25,7 +26,7 @@ def gradient_consistency(
     Args:
         body: from images to features F.
         head: from features to logits y (N, C).
-        x: images (N, C, H, W).
+        x: images (N, C, H, W), on the device of the networks.
         noise: standard deviation of the Gaussian noise, in the images' unit.
         copies: noisy copies of each image, at least 2; all pairs of them are compared.
         classes: int64 (N,), the class c of each image; where omitted, the one that is predicted
@@ -33,7 +34,8 @@ def gradient_consistency(
         seed: of the noise.
 
     Returns:
-        (N,) in [-1, 1]; 1 where all copies agree. A gradient that vanishes agrees with none.
+        (N,) float32 in [-1, 1], on the CPU; 1 where all copies agree. A gradient that vanishes
+        agrees with none.
 
     Source: arXiv 2507.01417, the observation that gradients of OOD samples point in inconsistent
     directions; what the paper measures exactly is unknown.
@@ -41,14 +43,15 @@ def gradient_consistency(
     require_least("noise", noise, 0)
     require_whole("copies", copies, 2)
     generator = torch.Generator(x.device).manual_seed(seed)
-    results = []
+    results = [torch.zeros(0)]
     for start in range(0, len(x), _CHUNK):
         some = x[start : start + _CHUNK].repeat_interleave(copies, 0)
-        shaken = some + noise * torch.randn(some.shape, generator=generator, device=x.device)
+        shaking = torch.randn(some.shape, generator=generator, device=x.device)
+        shaken = some + noise * shaking.to(some)
         own = None if classes is None else classes[start : start + _CHUNK].repeat_interleave(copies)
         gradients = _feature_gradients(body, head, shaken, own)
         results.append(_mean_cosine(gradients.flatten(1).unflatten(0, (-1, copies))))
-    return torch.cat(results)
+    return torch.cat([part.cpu() for part in results])
 
 
 def _feature_gradients(
@@ -56,9 +59,15 @@ def _feature_gradients(
 ) -> Tensor:
     with evaluating(body), torch.no_grad():
         features = body(x)
-    with evaluating(head), parameters_frozen(head.parameters()), torch.enable_grad():
-        inputs = features.requires_grad_()
-        logits = head(inputs.clone())
+    with (
+        evaluating(head),
+        parameters_frozen(head.parameters()),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
+        # No gradient reaches a tensor of inference mode, so it is copied out of it.
+        inputs = features.clone().requires_grad_()
+        logits = logits_of(head, inputs)
         chosen = logits.argmax(1) if classes is None else classes
         (gradients,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), inputs)
     return gradients

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from pytorch_ood.api import GradientDetector
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
 from earlyglow.settings import require_choice
@@ -52,9 +54,9 @@ class GradientShortCircuit(GradientDetector):
 
     With features F = body(x), logits y = head(F) and the predicted class c, the fraction of the
     features with the largest ``|∂y_c/∂F_i|`` is changed to F'. The new logits are the first-order
-    ``y + J (F' - F)``; the product with J = ∂y/∂F for all classes comes from the same backward pass
-    that gave the gradient, so that no second forward pass is made. The score is that of the new
-    logits, higher = more OOD.
+    ``y + J (F' - F)``. The product with J = ∂y/∂F for all classes is one pass back through the
+    backward pass that gave the gradient, so that the head does not run a second time. The score is
+    that of the new logits, higher = more OOD.
 
     Where the head is affine, such as pooling and one linear layer, the gradient depends on the
     predicted class alone: the same features are cut for every image of a class, and the first
@@ -122,14 +124,13 @@ class GradientShortCircuit(GradientDetector):
             features = self._on_device(features)
             self._warn_of_affine_head(features)
             # No gradient reaches a tensor of inference mode, so it is copied out of it.
-            with torch.inference_mode(False):
+            with torch.inference_mode(False), differentiable_twice():
                 return self._short_circuited(features.clone())
 
     def _short_circuited(self, features: Tensor) -> Explanation:
         with torch.enable_grad():
             inputs = features.requires_grad_()
-            # Another copy, because a head may begin with a layer that works in place.
-            logits = self.head(inputs.clone())
+            logits = logits_of(self.head, inputs)
             # The gradient is linear in this cotangent: its derivative with respect to it is J.
             chosen = nn.functional.one_hot(logits.argmax(1), logits.shape[1]).to(logits)
             chosen.requires_grad_()
@@ -141,8 +142,23 @@ class GradientShortCircuit(GradientDetector):
             with torch.no_grad():
                 after = self.head(changed)
         else:
-            after = before + _directional(gradient, chosen, changed - features)
+            after = before + self._along(changed - features, features, gradient, chosen)
         return Explanation(coordinates, gradient.detach(), before, after)
+
+    def _along(
+        self, direction: Tensor, features: Tensor, gradient: Tensor, cotangent: Tensor
+    ) -> Tensor:
+        """J times a direction, from a gradient whose graph reaches its cotangent."""
+        try:
+            (product,) = torch.autograd.grad(gradient, cotangent, direction)
+        except RuntimeError as error:
+            if "is not implemented" not in str(error):
+                raise
+            # Some layers have no second derivative; their forward mode runs the head once more.
+            _, product = torch.func.jvp(
+                lambda values: self.head(values.clone()), (features,), (direction,)
+            )
+        return product.detach()
 
     def _coordinates(self, features: Tensor, gradient: Tensor) -> Tensor:
         importance = self.importance(features, gradient).flatten(1)
@@ -180,27 +196,51 @@ class GradientShortCircuit(GradientDetector):
             )
 
 
+def logits_of(head: nn.Module, features: Tensor) -> Tensor:
+    """Logits (N, C) of features, which stay as they are.
+
+    Raises:
+        ValueError: the head returns something else.
+    """
+    # A copy, because a head may begin with a layer that works in place.
+    logits = head(features.clone())
+    if not isinstance(logits, Tensor) or logits.dim() != 2:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(
+            f"the head returned {found}, but it must return logits of shape (N, C); wrap it in a "
+            "module that picks them."
+        )
+    return logits
+
+
+@contextmanager
+def differentiable_twice() -> Iterator[None]:
+    """Attention is computed by formulas that have a second derivative."""
+    with sdpa_kernel(SDPBackend.MATH):
+        yield
+
+
 @torch.no_grad()
 def is_affine(head: nn.Module, features: Tensor) -> bool:
-    """Whether a head maps midpoints to midpoints, tried on two random points.
+    """Whether a head maps midpoints to midpoints, tried on an image's features and a shuffled copy.
+
+    The shuffled copy has other signs at each place, but no values that features do not have: a ReLU
+    that never cuts anything is not taken for a non-linear layer.
 
     Args:
         head: from features to logits.
-        features: (N, ...) of which the first gives shape, scale and device.
+        features: (N, ...), of which the first is used.
     """
     generator = torch.Generator().manual_seed(0)
-    scale = features.float().square().mean().sqrt().clamp_min(1e-3).cpu()
-    points = scale * torch.randn((2, *features.shape[1:]), generator=generator)
-    points = points.to(features)
-    middle, ends = head(points.mean(0, keepdim=True))[0], head(points)
+    first = features[0].flatten()
+    order = torch.randperm(len(first), generator=generator).to(first.device)
+    weights = 0.5 + torch.rand(len(first), generator=generator)
+    points = torch.stack((first, weights.to(first) * first[order])).view(2, *features.shape[1:])
+    middle = logits_of(head, points.mean(0, keepdim=True))[0]
+    ends = logits_of(head, points)
     error = (ends.mean(0) - middle).abs().max()
-    return bool(error <= _AFFINE_TOLERANCE * ends.abs().max().clamp_min(1e-6))
-
-
-def _directional(gradient: Tensor, cotangent: Tensor, direction: Tensor) -> Tensor:
-    """J times a direction, from a gradient whose graph reaches its cotangent."""
-    (product,) = torch.autograd.grad(gradient, cotangent, direction)
-    return product
+    tolerance = max(_AFFINE_TOLERANCE, 4 * torch.finfo(ends.dtype).eps)
+    return bool(error <= tolerance * ends.abs().max().clamp_min(1e-6))
 
 
 def _clamped(flat: Tensor) -> Tensor:

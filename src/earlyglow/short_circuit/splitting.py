@@ -81,7 +81,10 @@ def _body(graph: fx.Graph, cut: fx.Node) -> fx.Graph:
 def _head(graph: fx.Graph, cut: fx.Node, at: str) -> fx.Graph:
     (returned,) = next(node for node in graph.nodes if node.op == "output").args
     if not isinstance(returned, fx.Node):
-        raise SplitError("the network returns several values, but its logits must be the only one.")
+        raise SplitError(
+            f"the network returns a {type(returned).__name__}, but it must return one tensor, its "
+            "logits; wrap it in a module that picks them."
+        )
     needed, unsplit = _ancestors(returned, cut), _reached_around(graph, cut)
     around = [node.name for node in graph.nodes if node in needed and node in unsplit]
     if around:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from earlyglow.experiments.short_circuit.contenders import in_chunks
+from earlyglow.experiments.short_circuit.mean_areas import mean_auroc_change
 from earlyglow.experiments.summaries import auroc_table
 from earlyglow.progress import progress_bar
 from earlyglow.short_circuit import (
@@ -31,10 +32,14 @@ def activation_magnitude(features: Tensor, gradient: Tensor) -> Tensor:
     return features.abs()
 
 
-def random_importance(features: Tensor, gradient: Tensor) -> Tensor:
-    """Features in random order, another one for each image."""
-    generator = torch.Generator().manual_seed(features.numel())
-    return torch.rand(features.shape, generator=generator).to(features)
+class RandomImportance:
+    """Features in random order, another one for each image that comes along."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self, features: Tensor, gradient: Tensor) -> Tensor:
+        return torch.rand(features.shape, generator=self._generator).to(features)
 
 
 def gradient_times_activation(features: Tensor, gradient: Tensor) -> Tensor:
@@ -46,8 +51,9 @@ IMPORTANCES: dict[str, Importance] = {
     "gradient": gradient_magnitude,
     "activation": activation_magnitude,
     "gradient x activation": gradient_times_activation,
-    "random": random_importance,
 }
+RANDOM = "random"
+CHOICES = (*IMPORTANCES, RANDOM)
 
 
 @dataclass(frozen=True)
@@ -60,15 +66,15 @@ class Variant:
     importance: str = "gradient"
     exact: bool = False
 
-    def detector(self, body: nn.Module, head: nn.Module) -> GradientShortCircuit:
-        """The detector with this setting on a network cut at ``at``."""
+    def detector(self, body: nn.Module, head: nn.Module, seed: int) -> GradientShortCircuit:
+        """The detector with this setting on a network cut at ``at``; ``seed`` is of random cuts."""
         return GradientShortCircuit(
             body,
             head,
             self.fraction,
             self.intervention,  # type: ignore[arg-type]
             exact=self.exact,
-            importance=IMPORTANCES[self.importance],
+            importance=IMPORTANCES.get(self.importance) or RandomImportance(seed),
         )
 
 
@@ -82,9 +88,7 @@ def variants(places: tuple[str, ...], at: str) -> tuple[Variant, ...]:
     ]
     ways = [Variant(at, f, way) for way in INTERVENTIONS[1:] for f in FRACTIONS]
     choices = [
-        Variant(at, f, importance=name, exact=True)
-        for name in [*IMPORTANCES][1:]
-        for f in FRACTIONS
+        Variant(at, f, importance=name, exact=True) for name in CHOICES[1:] for f in FRACTIONS
     ]
     return (*grid, *ways, *choices)
 
@@ -95,8 +99,11 @@ def ablation_tables(
     id_dataset: str,
     id_labels: Tensor,
     compared: tuple[Variant, ...],
+    seed: int,
 ) -> dict[str, pd.DataFrame]:
     """AUROC of every variant, ID accuracy after it, and how far the first order is off.
+
+    The score is the energy throughout.
 
     Args:
         model: the classifier.
@@ -104,32 +111,43 @@ def ablation_tables(
         id_dataset: the in-distribution set.
         id_labels: int64, of its images.
         compared: the variants.
+        seed: of random cuts.
 
     Returns:
-        "ablation" (one row per variant and OOD set), "after" (per variant: ID accuracy) and
-        "first_order" (per place, fraction and set: error of the first-order logits).
+        "ablation" (one row per variant and OOD set), "after" (per variant: ID accuracy),
+        "first_order" (per place, fraction and set: error of the first-order logits) and "order"
+        (per place and fraction: mean AUROC of the first order less that of the second pass). The
+        rows at "nowhere" are of the same images without an intervention.
     """
-    aurocs, accuracies, errors = [], [], []
+    oods = [name for name in sets if name != id_dataset]
+    plain = {name: in_chunks(model, x) for name, x in sets.items()}
+    keys = _keys(Variant("nowhere", 0.0, "none", "none"))
+    aurocs = [_aurocs(plain, id_dataset).assign(**keys)]
+    accuracies = [{**keys, "accuracy": _accuracy(plain[id_dataset], id_labels)}]
+    errors, orders = [], []
     with progress_bar(len(compared), "ablations", "variant") as progress:
         for at in dict.fromkeys(variant.at for variant in compared):
             body, head = split(model, at)
             features = {name: in_chunks(body, x) for name, x in sets.items()}
             logits: dict[Variant, dict[str, Tensor]] = {}
             for variant in (v for v in compared if v.at == at):
-                detector = variant.detector(body, head)
+                detector = variant.detector(body, head, seed)
                 logits[variant] = {
                     name: _logits_after(detector, part) for name, part in features.items()
                 }
                 keys = _keys(variant)
                 aurocs.append(_aurocs(logits[variant], id_dataset).assign(**keys))
-                correct = logits[variant][id_dataset].argmax(1) == id_labels
-                accuracies.append({**keys, "accuracy": correct.double().mean().item()})
+                accuracy = _accuracy(logits[variant][id_dataset], id_labels)
+                accuracies.append({**keys, "accuracy": accuracy})
                 progress.update()
-            errors += list(_errors(logits))
+            for first, second in _orders(logits):
+                errors += list(_errors(first, logits[first], logits[second]))
+                orders.append(_order(first, logits[first], logits[second], id_dataset, oods))
     return {
         "ablation": pd.concat(aurocs, ignore_index=True),
         "after": pd.DataFrame(accuracies),
         "first_order": pd.DataFrame(errors),
+        "order": pd.DataFrame(orders),
     }
 
 
@@ -162,23 +180,45 @@ def _logits_after(detector: GradientShortCircuit, features: Tensor) -> Tensor:
     return torch.cat(parts).cpu()
 
 
-def _errors(logits: Mapping[Variant, Mapping[str, Tensor]]) -> Iterator[dict[str, object]]:
-    """Largest error of a first-order logit, median over images, beside the change itself."""
-    for variant, by_set in logits.items():
-        second = Variant(variant.at, variant.fraction, exact=True)
-        if variant.exact or second not in logits or variant.intervention != "zero":
-            continue
-        for name, first in by_set.items():
-            exact = logits[second][name]
-            error = (first - exact).abs().max(1).values.median().item()
-            spread = (exact - exact.mean(1, keepdim=True)).abs().max(1).values.median().item()
-            yield {
-                "at": variant.at,
-                "fraction": variant.fraction,
-                "dataset": name,
-                "error": error,
-                "relative_error": error / spread,
-            }
+def _accuracy(logits: Tensor, labels: Tensor) -> float:
+    return (logits.argmax(1) == labels).double().mean().item()
+
+
+def _orders(logits: Mapping[Variant, object]) -> Iterator[tuple[Variant, Variant]]:
+    """Each variant of first order with its exact one, where both were run."""
+    for first in logits:
+        second = replace(first, exact=True)
+        if not first.exact and second in logits:
+            yield first, second
+
+
+def _errors(
+    variant: Variant, first: Mapping[str, Tensor], exact: Mapping[str, Tensor]
+) -> Iterator[dict[str, object]]:
+    """Largest error of a first-order logit, median over images, beside the spread of the logits."""
+    for name, logits in exact.items():
+        error = (first[name] - logits).abs().max(1).values.median().item()
+        spread = (logits - logits.mean(1, keepdim=True)).abs().max(1).values.median().item()
+        yield {
+            "at": variant.at,
+            "fraction": variant.fraction,
+            "dataset": name,
+            "error": error,
+            "relative_error": error / spread,
+        }
+
+
+def _order(
+    variant: Variant,
+    first: Mapping[str, Tensor],
+    exact: Mapping[str, Tensor],
+    id_dataset: str,
+    oods: Sequence[str],
+) -> dict[str, object]:
+    """Mean AUROC of the first order less that of the second pass."""
+    scores = [{name: energy(part).numpy() for name, part in by.items()} for by in (exact, first)]
+    change = mean_auroc_change(*scores, id_dataset, oods)
+    return {"at": variant.at, "fraction": variant.fraction, **change._asdict()}
 
 
 def _keys(variant: Variant) -> dict[str, object]:

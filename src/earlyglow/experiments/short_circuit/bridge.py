@@ -11,14 +11,18 @@ from earlyglow.metrics import auroc, auroc_interval
 
 Values = NDArray[np.float64]
 FLOW, CLASSIFIER, TOGETHER = "flow gradients", "GSC", "both"
+_COLUMNS = [
+    *("dataset", "images", "correlation", "correlation_low", "correlation_high"),
+    *(f"{w} {kind}" for kind in (FLOW, CLASSIFIER, TOGETHER) for w in ("auroc", "low", "high")),
+]
 
 
 def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
     """How far the two scores agree, and how well their sum detects.
 
-    The images are those that both scored, in the same order. Each score is standardised with one
-    half of the ID images, the sum of the two is evaluated with the other half: no OOD image is
-    used to combine them.
+    The images are those that both scored, in the same order. Each score is standardised with the
+    median and the median deviation of one half of the ID images, the sum of the two is evaluated
+    with the other half: no OOD image is used to combine them.
 
     Args:
         flow: scores of the flow's layer gradients; columns dataset, score.
@@ -27,23 +31,23 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
 
     Returns:
         One row per set that both hold: dataset, images, correlation (Spearman's, within the set)
-        and, for OOD sets, auroc, low and high for each of "flow gradients", "GSC" and "both", in
-        columns such as "auroc both".
+        with its ends correlation_low and correlation_high, and, for OOD sets, auroc, low and high
+        for each of "flow gradients", "GSC" and "both", in columns such as "auroc both".
     """
     one, other = _by_set(flow), _by_set(classifier)
     shared = [name for name in other if name in one]
     pairs = {name: _same_images(one[name], other[name]) for name in shared}
     half = len(pairs[id_dataset][0]) // 2
-    fitted = [(scores[:half].mean(), scores[:half].std()) for scores in pairs[id_dataset]]
+    fitted = [_median_and_deviation(scores[:half]) for scores in pairs[id_dataset]]
     pairs[id_dataset] = tuple(scores[half:] for scores in pairs[id_dataset])  # type: ignore[assignment]
     standard = {name: _with_sum(pair, fitted) for name, pair in pairs.items()}
     rows = []
     for name, (first, second) in pairs.items():
-        row = {"dataset": name, "images": len(first), "correlation": _spearman(first, second)}
+        row = {"dataset": name, "images": len(first), **_spearman(first, second)}
         if name != id_dataset:
             row |= _aurocs(standard[id_dataset], standard[name])
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def _by_set(scores: pd.DataFrame) -> dict[str, Values]:
@@ -75,5 +79,14 @@ def _aurocs(inside: dict[str, Values], outside: dict[str, Values]) -> dict[str, 
     return columns
 
 
-def _spearman(first: Values, second: Values) -> float:
-    return float(stats.spearmanr(first, second).statistic)
+def _median_and_deviation(scores: Values) -> tuple[float, float]:
+    """A few strange images must not decide on the scale of a score."""
+    return float(np.median(scores)), float(stats.median_abs_deviation(scores, scale="normal"))
+
+
+def _spearman(first: Values, second: Values) -> dict[str, float]:
+    """Rank correlation with its 95 % interval (Fisher's z with the variance of Fieller et al.)."""
+    value = float(stats.spearmanr(first, second).statistic)
+    reach = float(stats.norm.ppf(0.975)) * np.sqrt(1.06 / (len(first) - 3))
+    low, high = (float(np.tanh(np.arctanh(value) + sign * reach)) for sign in (-1, 1))
+    return {"correlation": value, "correlation_low": low, "correlation_high": high}

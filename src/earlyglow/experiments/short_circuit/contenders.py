@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from pytorch_ood.api import Detector
+from pytorch_ood.api import Detector, GradientDetector
 from pytorch_ood.detector import (
     ASH,
     DICE,
@@ -111,9 +112,14 @@ class ClosedFormGradNorm(Detector):
 
 def scores_of(detector: Detector, model: nn.Module, x: Tensor) -> Tensor:
     """Scores (N,) of a detector in chunks, its networks in evaluation mode."""
-    with evaluating(model):
+    with evaluating(model), gradients_only_where_needed(detector):
         parts = [detector.predict(chunk).detach() for chunk in x.split(_CHUNK)]
     return torch.cat(parts).cpu()
+
+
+def gradients_only_where_needed(detector: Detector) -> AbstractContextManager[object]:
+    """pytorch-ood leaves it to its users to switch gradients off."""
+    return nullcontext() if isinstance(detector, GradientDetector) else torch.no_grad()
 
 
 def scores_by_set(

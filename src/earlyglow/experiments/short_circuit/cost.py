@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import torch
+from pytorch_ood.api import Detector
+from torch import Tensor
 
+from earlyglow.datasets import DATASETS, find_fingerprint
 from earlyglow.experiments.cost.measuring import Contender, interleaved_times
-from earlyglow.experiments.short_circuit.contenders import on_images
+from earlyglow.experiments.short_circuit.contenders import gradients_only_where_needed, on_images
 from earlyglow.experiments.short_circuit.experiment import (
     GSC,
     GSC_EXACT,
     PLACES,
-    ShortCircuit,
+    network_of,
     penultimate,
 )
 from earlyglow.experiments.short_circuit.image_sets import sets_to_score
-from earlyglow.experiments.short_circuit.sizes import trained_classifier
+from earlyglow.experiments.short_circuit.sizes import (
+    find_sizes,
+    fitting_images,
+    untrained_classifier,
+)
 from earlyglow.gradients.model_state import evaluating
-from earlyglow.provenance import combined, source_digests
+from earlyglow.provenance import source_digests
+from earlyglow.settings import unknown
 from earlyglow.short_circuit import AffineHeadWarning, GradientShortCircuit, split
-from earlyglow.store import Computed
+from earlyglow.store import Computed, Inputs
 
 FORWARD = "forward"
 _BATCH = 60
@@ -31,42 +40,84 @@ _REPETITIONS = 15
 
 
 @dataclass(frozen=True)
-class ShortCircuitCost(ShortCircuit):
-    """Every detector of :class:`ShortCircuit` on the same batch, in turns; times differ by run."""
+class ShortCircuitCost:
+    """Every detector of :class:`ShortCircuit` on the same batch, in turns; times differ by run.
+
+    The network has fresh weights: its time does not depend on what it has learned.
+
+    Attributes:
+        id_dataset: the set whose network and images are taken.
+        fraction: share of the features that are cut.
+        profile: "smoke" or "classroom".
+    """
 
     name: ClassVar[str] = "short_circuit_cost"
     reproducible: ClassVar[bool] = False
+    versions: ClassVar[dict[str, int]] = {"short_circuit": 1, "short_circuit_cost": 1}
     source_path: ClassVar[tuple[str, ...]] = (
-        *ShortCircuit.source_path,
+        "classifiers/networks.py",
         "experiments/cost/measuring.py",
+        "experiments/short_circuit/contenders.py",
+        "experiments/short_circuit/cost.py",
+        "short_circuit",
     )
 
+    id_dataset: str = "cifar10"
+    fraction: float = 0.05
+    profile: str = "classroom"
+
+    def __post_init__(self) -> None:
+        if self.id_dataset not in DATASETS:
+            raise ValueError(unknown("data set", self.id_dataset, DATASETS))
+        find_sizes(self.profile)
+
+    def parameters(self) -> dict[str, object]:
+        """The parameters by name."""
+        return asdict(self)
+
+    def inputs(self) -> Inputs:
+        """What the result depends on."""
+        return self._inputs(find_fingerprint(self.id_dataset, "test"))
+
+    def inputs_on_trust(self) -> Inputs:
+        """The same where no image is looked at."""
+        return self._inputs(None)
+
+    def _inputs(self, fingerprint: str | None) -> Inputs:
+        configuration = {**self.parameters(), "sizes": asdict(find_sizes(self.profile))}
+        data = {f"{self.id_dataset}/test": fingerprint}
+        return Inputs(self.name, configuration, data, 0, self.versions)
+
+    def label(self) -> str:
+        """A readable start for the result's folder."""
+        return f"{self.id_dataset}-{self.profile}"
+
     def compute(self, workspace: Path) -> Computed:
-        """Measure, with the classifier trained or found trained."""
-        trained = trained_classifier(self.id_dataset, self.sizes, self.seed, workspace)
-        model = trained.model
-        sets = sets_to_score(self.id_dataset, (), _BATCH, self.seed)
-        x = sets[self.id_dataset]
-
-        @torch.no_grad()
-        def forward() -> torch.Tensor:
-            return model(x)
-
-        contenders = [Contender(FORWARD, len(x), forward)]
-        detectors = dict(on_images(model, penultimate(model, self.id_dataset)))
-        for at in PLACES[self.network]:
+        """Measure; nothing is kept in ``workspace``."""
+        sizes = find_sizes(self.profile)
+        model = untrained_classifier(self.id_dataset, sizes, 0)
+        x = sets_to_score(self.id_dataset, (), _BATCH, 0)[self.id_dataset]
+        detectors = on_images(model, penultimate(model, fitting_images(self.id_dataset, sizes)))
+        for at in PLACES[network_of(self.id_dataset)]:
             parts = split(model, at)
             detectors |= {
                 f"{GSC} at {at}": GradientShortCircuit(*parts, self.fraction),
                 f"{GSC_EXACT} at {at}": GradientShortCircuit(*parts, self.fraction, exact=True),
             }
+        contenders = [Contender(FORWARD, len(x), torch.no_grad()(lambda: model(x)))]
         contenders += [
-            Contender(name, len(x), lambda detector=detector: detector.predict(x))
-            for name, detector in detectors.items()
+            Contender(name, len(x), _call(detector, x)) for name, detector in detectors.items()
         ]
         with evaluating(model), warnings.catch_warnings():
             # The place after pooling is measured too, where the head is affine.
             warnings.simplefilter("ignore", AffineHeadWarning)
             times = interleaved_times(contenders, _REPETITIONS)
-        source = combined(source_digests(self.source_path), trained.source)
-        return Computed({"times": times}, source)
+        return Computed({"times": times}, source_digests(self.source_path))
+
+
+def _call(detector: Detector, x: Tensor) -> Callable[[], Tensor]:
+    def call() -> Tensor:
+        with gradients_only_where_needed(detector):
+            return detector.predict(x)
+
+    return call

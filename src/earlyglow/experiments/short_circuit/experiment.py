@@ -13,7 +13,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from earlyglow.classifiers import calibration_error, predicted_logits
-from earlyglow.datasets import DATASETS, centre, find_fingerprint, load_images
+from earlyglow.datasets import DATASETS, ImageSet, centre, find_fingerprint, load_images
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.paired import auroc_change
 from earlyglow.experiments.running import result_of
@@ -36,10 +36,13 @@ from earlyglow.experiments.short_circuit.image_sets import (
     labels_of_scored,
     sets_to_score,
 )
+from earlyglow.experiments.short_circuit.mean_areas import mean_auroc, mean_auroc_change
 from earlyglow.experiments.short_circuit.sizes import (
     Sizes,
     classifier_config,
     find_sizes,
+    fitting_images,
+    require_classes,
     trained_classifier,
 )
 from earlyglow.experiments.summaries import auroc_table
@@ -49,10 +52,11 @@ from earlyglow.settings import require_choice, require_whole, unknown
 from earlyglow.short_circuit import GradientShortCircuit, gradient_consistency, split
 from earlyglow.store import Computed, Inputs, Tables
 
-GSC, GSC_EXACT = "GSC", "GSC (exact)"
+GSC, GSC_EXACT, PLAIN = "GSC", "GSC (exact)", "no intervention"
+# What GSC is without an intervention.
+PLAIN_SCORE = {"energy": "Energy", "msp": "MSP", "max_logit": "MaxLogit"}
 PLACES = {"resnet": ("stage1", "stage2", "stage3.0", "pool"), "cnn": ("stage1", "stage2", "pool")}
 _DEFAULT_PLACE = {"resnet": "stage3.0", "cnn": "stage2"}
-_FITTED_ON = 10_000
 _KEPT_SCORES = ("Energy", GSC, GSC_EXACT)
 _CONSISTENCY_NOISE = (0.01, 0.03, 0.1)
 
@@ -87,11 +91,18 @@ class ShortCircuit:
         "classifiers",
         "datasets",
         "experiments/paired.py",
-        "experiments/short_circuit",
+        "experiments/short_circuit/ablations.py",
+        "experiments/short_circuit/contenders.py",
+        "experiments/short_circuit/experiment.py",
+        "experiments/short_circuit/image_sets.py",
+        "experiments/short_circuit/mean_areas.py",
+        "experiments/short_circuit/sizes.py",
         "experiments/summaries.py",
+        "gradients/model_state.py",
         "metrics.py",
         "short_circuit",
         "training/batches.py",
+        "training/config.py",
     )
 
     id_dataset: str = "cifar10"
@@ -109,6 +120,11 @@ class ShortCircuit:
         for name in self.ood_datasets:
             if name not in KNOWN:
                 raise ValueError(unknown("data set", name, KNOWN))
+        if len(set(self.ood_datasets)) < len(self.ood_datasets):
+            raise ValueError(
+                f"ood_datasets is {self.ood_datasets}, but no set may be named twice; leave the "
+                "second out."
+            )
         if self.id_dataset in self.ood_datasets:
             raise ValueError(
                 f"ood_datasets holds {self.id_dataset!r}, which is the in-distribution set; leave "
@@ -125,7 +141,9 @@ class ShortCircuit:
         object.__setattr__(self, "ood_datasets", self.ood_datasets or USUAL_OOD[self.id_dataset])
         object.__setattr__(self, "split_at", self.split_at or _DEFAULT_PLACE[kind])
         require_choice("split_at", self.split_at, PLACES[kind])
+        # Built here so that a bad setting is refused before anything runs.
         self._detector(nn.Identity(), nn.Identity())
+        _ = self.sweep
 
     @property
     def sizes(self) -> Sizes:
@@ -135,7 +153,7 @@ class ShortCircuit:
     @property
     def network(self) -> str:
         """Which network the set gets: "resnet" or "cnn"."""
-        return "resnet" if DATASETS[self.id_dataset].shape == (3, 32, 32) else "cnn"
+        return network_of(self.id_dataset)
 
     def parameters(self) -> dict[str, object]:
         """The parameters as the notebook takes them."""
@@ -169,7 +187,9 @@ class ShortCircuit:
     @property
     def sweep(self) -> EpochSweep:
         """The flow of the same ID set, whose gradients score the same images."""
-        return EpochSweep(self.id_dataset, profile=self.profile, seed=self.seed)
+        usual = self.ood_datasets == USUAL_OOD.get(self.id_dataset)
+        named = () if usual else tuple(name for name in self.ood_datasets if name in DATASETS)
+        return EpochSweep(self.id_dataset, named, profile=self.profile, seed=self.seed)
 
     def prepare(self) -> None:
         """Compute the result, and that of the flow beside it, if they are not stored yet."""
@@ -181,6 +201,7 @@ class ShortCircuit:
         sizes = self.sizes
         # All images first: a set that is missing must not be noticed after the training.
         sets = sets_to_score(self.id_dataset, self.ood_datasets, sizes.images, self.seed)
+        require_classes(self.id_dataset, sizes)
         trained = trained_classifier(self.id_dataset, sizes, self.seed, workspace)
         model, labels = trained.model, labels_of_scored(self.id_dataset, sets)
         few = {name: x[: sizes.ablation_images] for name, x in sets.items()}
@@ -190,20 +211,23 @@ class ShortCircuit:
             self.id_dataset,
             labels[: sizes.ablation_images],
             variants(PLACES[self.network], self.split_at),
+            self.seed,
         )
+        quality = self._quality(model)
         tables = {
             **self._comparison(model, sets, labels),
             **ablations,
-            "classifier": self._quality(model),
+            "classifier": quality,
             "consistency": self._consistency(model, sets),
             "training": pd.DataFrame(trained.log),
         }
         source = combined(source_digests(self.source_path), trained.source)
-        return Computed({name: compact(table) for name, table in tables.items()}, source)
+        tables = {name: compact(table) for name, table in tables.items()}
+        return Computed(tables, source, {"classifier": quality.iloc[0].to_dict()})
 
     def _comparison(self, model: nn.Module, sets: Mapping[str, Tensor], labels: Tensor) -> Tables:
         """Scores of everybody, and what changes where GSC takes the place of the plain energy."""
-        cut = penultimate(model, self.id_dataset)
+        cut = penultimate(model, fitting_images(self.id_dataset, self.sizes))
         features = {name: in_chunks(cut.body, x) for name, x in sets.items()}
         scores = {
             name: scores_by_set(detector, model, features)
@@ -211,21 +235,19 @@ class ShortCircuit:
         }
         scores["ODIN"] = scores_by_set(on_images(model, cut)["ODIN"], model, sets)
         body, head = split(model, self.split_at)
-        accuracies = [
-            ("no intervention", _accuracy(predicted_logits(model, sets[self.id_dataset]), labels))
-        ]
+        right = {PLAIN: predicted_logits(model, sets[self.id_dataset]).argmax(1) == labels}
         for name, exact in ((GSC, False), (GSC_EXACT, True)):
             detector = self._detector(body, head, exact)
             scores[name] = scores_by_set(detector, model, sets)
-            after = _logits_after(detector, sets[self.id_dataset])
-            accuracies.append((name, _accuracy(after, labels)))
+            right[name] = _logits_after(detector, sets[self.id_dataset]).argmax(1) == labels
         tables = [score_table(by_set, name) for name, by_set in scores.items()]
         aurocs = pd.concat([auroc_table(t, self.id_dataset) for t in tables], ignore_index=True)
         kept = pd.concat([t for t in tables if t["detector"].iloc[0] in _KEPT_SCORES])
         return {
-            "accuracy": pd.DataFrame(accuracies, columns=["detector", "accuracy"]),
+            "accuracy": accuracy_table(right),
             "aurocs": aurocs.drop(columns=["epoch", "group_size", "objective"]),
             "changes": self._changes(scores),
+            "means": self._means(scores),
             "scores": kept[["dataset", "detector", "score"]].astype({"score": "float32"}),
         }
 
@@ -242,6 +264,25 @@ class ShortCircuit:
                         scores[GSC][ood],
                     )
                     rows.append({"against": other, "ood": ood, **change._asdict()})
+        return pd.DataFrame(rows)
+
+    def _means(self, scores: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
+        """Mean AUROC of everybody over the OOD sets, and what GSC's is above it."""
+        rows = []
+        for name, by_set in scores.items():
+            mean = mean_auroc(by_set, self.id_dataset, self.ood_datasets)
+            change = mean_auroc_change(by_set, scores[GSC], self.id_dataset, self.ood_datasets)
+            rows.append(
+                {
+                    "detector": name,
+                    "auroc": mean.change,
+                    "low": mean.low,
+                    "high": mean.high,
+                    "gsc_less": change.change,
+                    "gsc_less_low": change.low,
+                    "gsc_less_high": change.high,
+                }
+            )
         return pd.DataFrame(rows)
 
     def _detector(
@@ -285,12 +326,40 @@ class ShortCircuit:
         return pd.DataFrame(rows)
 
 
-def penultimate(model: nn.Module, id_dataset: str) -> Penultimate:
+def network_of(id_dataset: str) -> str:
+    """Which network a set gets: "resnet" or "cnn"."""
+    return "resnet" if DATASETS[id_dataset].shape == (3, 32, 32) else "cnn"
+
+
+def penultimate(model: nn.Module, training: ImageSet) -> Penultimate:
     """The classifier cut after pooling, with training images for detectors that need fitting."""
     body, head = split(model, "pool")
-    training = load_images(id_dataset, "train", limit=_FITTED_ON)
     features = in_chunks(body, centre(training.images))
     return Penultimate(body, head, model.classifier, features, training.labels)
+
+
+def accuracy_table(right: Mapping[str, Tensor]) -> pd.DataFrame:
+    """Share of images that are right, and its change against no intervention, image by image.
+
+    Args:
+        right: by detector, bool (N,) for the same images; "no intervention" among them.
+    """
+    rows = []
+    for name, hits in right.items():
+        moved = hits.double() - right[PLAIN].double()
+        reach = stats.norm.ppf(0.975) * moved.std().item() / len(moved) ** 0.5
+        change = moved.mean().item()
+        rows.append(
+            {
+                "detector": name,
+                "images": len(hits),
+                "accuracy": hits.double().mean().item(),
+                "change": change,
+                "low": change - reach,
+                "high": change + reach,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> float:

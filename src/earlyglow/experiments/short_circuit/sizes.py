@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from torch import nn
 
 from earlyglow.classifiers import (
     ClassifierConfig,
@@ -11,11 +13,13 @@ from earlyglow.classifiers import (
     build_classifier,
     train_classifier,
 )
-from earlyglow.datasets import DATASETS, load_images
+from earlyglow.datasets import DATASETS, ImageSet, load_images, subset
+from earlyglow.experiments.short_circuit.image_sets import USUAL_OOD
 from earlyglow.settings import unknown
 from earlyglow.training.config import Augmentation
 
 _COLOUR_SHAPE = (3, 32, 32)
+_FITTED_ON = 10_000
 # A mirrored digit or traffic sign is another class or none.
 _AUGMENTATION: dict[str, tuple[Augmentation, ...]] = {
     "cifar10": ("shift", "flip"),
@@ -76,9 +80,45 @@ def trained_classifier(
     id_dataset: str, sizes: Sizes, seed: int, workspace: Path
 ) -> TrainedClassifier:
     """Train a set's classifier, or find it trained in ``workspace``."""
-    images = load_images(id_dataset, "train", limit=sizes.training_images)
-    coloured = images.image_shape == _COLOUR_SHAPE
-    width = sizes.resnet_width if coloured else sizes.cnn_width
-    model = build_classifier(images, width, seed)
+    images = _training_images(id_dataset, sizes)
+    model = build_classifier(images, _width(images, sizes), seed)
     config = classifier_config(id_dataset, sizes, seed)
-    return train_classifier(model, images, config, workspace / "classifiers")
+    trained = train_classifier(model, images, config, workspace / "classifiers")
+    # The detectors of pytorch-ood fit on the CPU, and these networks are small.
+    return replace(trained, model=trained.model.cpu())
+
+
+def untrained_classifier(id_dataset: str, sizes: Sizes, seed: int) -> nn.Module:
+    """The same network with fresh weights, in evaluation mode."""
+    images = _training_images(id_dataset, sizes)
+    return build_classifier(images, _width(images, sizes), seed).eval()
+
+
+def fitting_images(id_dataset: str, sizes: Sizes) -> ImageSet:
+    """Training images for the detectors that need fitting, at most 10,000."""
+    images = _training_images(id_dataset, sizes)
+    return images.take(subset(len(images), _FITTED_ON))
+
+
+def require_classes(id_dataset: str, sizes: Sizes) -> None:
+    """Raise ValueError unless every test image has a class that the training images have."""
+    trained = set(_training_images(id_dataset, sizes).labels.tolist())
+    missing = set(load_images(id_dataset, "test").labels.tolist()) - trained
+    if missing or -1 in trained:
+        raise ValueError(
+            f"id_dataset is {id_dataset!r}, but at this size its training images are unlabelled or "
+            f"lack classes of its test images; choose one of {', '.join(USUAL_OOD)}, or a larger "
+            "profile."
+        )
+
+
+def _training_images(id_dataset: str, sizes: Sizes) -> ImageSet:
+    """Training images, in a fixed random order where not all are taken: many sets are sorted."""
+    images = load_images(id_dataset, "train")
+    if sizes.training_images is None:
+        return images
+    return images.take(subset(len(images), sizes.training_images))
+
+
+def _width(images: ImageSet, sizes: Sizes) -> int:
+    return sizes.resnet_width if images.image_shape == _COLOUR_SHAPE else sizes.cnn_width

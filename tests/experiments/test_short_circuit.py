@@ -16,7 +16,7 @@ from torch import nn
 from earlyglow.classifiers import predicted_logits
 from earlyglow.experiments import EpochSweep, ShortCircuit, ShortCircuitCost
 from earlyglow.experiments.paired import auroc_change
-from earlyglow.experiments.short_circuit import bridge, claims
+from earlyglow.experiments.short_circuit import bridge, claims, published
 from earlyglow.experiments.short_circuit.ablations import (
     IMPORTANCES,
     RandomImportance,
@@ -428,18 +428,40 @@ def claim_tables(
 def test_claims_follow_their_rules(
     gaps: tuple[float, float], change: tuple[float, float, float], verdicts: list[str]
 ) -> None:
-    times = pd.DataFrame(
-        {
-            "contender": ["forward", "GSC at p", "GSC (exact) at p"],
-            "repetition": 0,
-            "seconds": [1.0, 1.5, 1.2],
-        }
-    )
-    judged = claims.short_circuit_claims(claim_tables(gaps, change), times, "id", "p", "Energy")
-    assert [claim.verdict for claim in judged[:4]] == verdicts
+    judged = claims.claims_about_scores(claim_tables(gaps, change), "id", "Energy")
+    assert [claim.verdict for claim in judged] == verdicts
     assert "better for 1, worse for 0 of 2 OOD sets" in judged[1].number
-    assert judged[4].verdict == "holds; the exact second pass costs less"
-    assert judged[4].number.startswith("1.50 (first order), 1.20")
+
+
+@pytest.mark.parametrize(
+    ("first", "exact", "verdict"),
+    [
+        (1.5, 1.2, "holds; the exact second pass costs less"),
+        (1.5, 1.7, "holds"),
+        (2.1, 2.5, "does not hold"),
+    ],
+)
+def test_claim_about_cost(first: float, exact: float, verdict: str) -> None:
+    contenders = ["forward", "GSC at p", "GSC (exact) at p"]
+    times = pd.DataFrame({"contender": contenders, "seconds": [1.0, first, exact]})
+    judged = claims.claim_about_cost(times.assign(repetition=0), "p")
+    assert judged.verdict == verdict
+    assert judged.number.startswith(f"{first:.2f} (first order), {exact:.2f}")
+
+
+def test_published_classifiers_have_the_same_detector() -> None:
+    """Others than the usual fraction, place or OOD sets stand for themselves."""
+    found = published.published_classifiers(ShortCircuit("fashion_mnist", seed=5))
+    assert list(found) == [
+        ShortCircuit(name, seed=seed) for name in ("cifar10", "fashion_mnist") for seed in (0, 1)
+    ]
+    assert published.published_classifiers(ShortCircuit(fraction=0.123)) == {}
+    table = published.detectors_by_classifier(found)
+    assert list(table) == [published.title(config) for config in found]
+    for config, tables in found.items():
+        row = tables["means"].set_index("detector").loc["Energy"]
+        gap = table.loc[GSC, published.title(config)] - table.loc["Energy", published.title(config)]
+        assert row["gsc_less"] == pytest.approx(gap)
 
 
 @pytest.mark.parametrize(

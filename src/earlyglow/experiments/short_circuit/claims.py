@@ -20,16 +20,12 @@ ACCURACY_MARGIN = 0.01
 SMALL_COST = 2.0
 
 
-def short_circuit_claims(
-    tables: Tables, times: pd.DataFrame, id_dataset: str, split_at: str, plain: str
-) -> list[Claim]:
-    """Every claim, judged for one classifier.
+def claims_about_scores(tables: Tables, id_dataset: str, plain: str) -> list[Claim]:
+    """Every claim that one classifier's tables judge.
 
     Args:
         tables: of :class:`ShortCircuit`.
-        times: of :class:`ShortCircuitCost`.
         id_dataset: the in-distribution set.
-        split_at: where the classifier is cut.
         plain: the detector that GSC is without an intervention.
     """
     return [
@@ -37,8 +33,29 @@ def short_circuit_claims(
         _beats_plain(tables, plain),
         _accuracy_stays(tables["accuracy"]),
         _first_order_suffices(tables["means"]),
-        _cost_is_small(times, split_at),
     ]
+
+
+def claim_about_cost(times: pd.DataFrame, split_at: str) -> Claim:
+    """Whether the cost is small.
+
+    Args:
+        times: of :class:`ShortCircuitCost`.
+        split_at: where the classifier is cut.
+    """
+    ratios = relative_times(times).set_index("contender")["ratio"]
+    first, exact = ratios[f"{GSC} at {split_at}"], ratios[f"{GSC_EXACT} at {split_at}"]
+    verdict = "holds" if first <= SMALL_COST else "does not hold"
+    if exact <= first:
+        verdict += "; the exact second pass costs less"
+    return Claim(
+        "The cost is small",
+        SOURCE,
+        "time of a batch over that of a plain forward pass; holds up to "
+        f"{SMALL_COST:g} forward passes",
+        f"{first:.2f} (first order), {exact:.2f} (exact second pass of the head)",
+        verdict,
+    )
 
 
 def claims_table(claims: list[Claim]) -> pd.DataFrame:
@@ -132,8 +149,8 @@ def _accuracy_stays(table: pd.DataFrame) -> Claim:
     return Claim(
         "ID accuracy stays",
         SOURCE,
-        f"accuracy of the logits after the intervention less before, {row['images']:,} images; "
-        f"holds down to {-ACCURACY_MARGIN:g}",
+        f"accuracy of the logits after the intervention less before ({int(row['images']):,} "
+        f"images); holds down to {-ACCURACY_MARGIN:g}",
         f"{as_text(*change)} (from {before:.3f})",
         _within(change, ACCURACY_MARGIN),
     )
@@ -148,22 +165,6 @@ def _first_order_suffices(means: pd.DataFrame) -> Claim:
         f"holds down to {-MARGIN:g}",
         as_text(*change),
         _within(change, MARGIN),
-    )
-
-
-def _cost_is_small(times: pd.DataFrame, split_at: str) -> Claim:
-    ratios = relative_times(times).set_index("contender")["ratio"]
-    first, exact = ratios[f"{GSC} at {split_at}"], ratios[f"{GSC_EXACT} at {split_at}"]
-    verdict = "holds" if first <= SMALL_COST else "does not hold"
-    if exact <= first:
-        verdict += "; the exact second pass costs less"
-    return Claim(
-        "The cost is small",
-        SOURCE,
-        "time of a batch over that of a plain forward pass; holds up to "
-        f"{SMALL_COST:g} forward passes",
-        f"{first:.2f} (first order), {exact:.2f} (exact second pass of the head)",
-        verdict,
     )
 
 

@@ -1,0 +1,77 @@
+"""The published results of all classifiers, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from earlyglow.datasets import DATASETS
+from earlyglow.experiments.collected import as_text
+from earlyglow.experiments.short_circuit.claims import claims_about_scores
+from earlyglow.experiments.short_circuit.experiment import PLAIN_SCORE, ShortCircuit
+from earlyglow.experiments.short_circuit.image_sets import USUAL_OOD
+from earlyglow.store import Tables, published_tables
+
+_TABLES = ("accuracy", "changes", "consistency", "means")
+
+
+def published_classifiers(config: ShortCircuit) -> dict[ShortCircuit, Tables]:
+    """Published results with the detector of ``config``, of any ID set and seed.
+
+    Those with the usual OOD sets and the usual place are taken, in the order of the ID sets.
+    """
+    found: dict[ShortCircuit, Tables] = {}
+    for name in _TABLES:
+        for parameters, table in published_tables(ShortCircuit.name, name):
+            usual = _usual(config, parameters)
+            if parameters == usual.parameters():
+                found.setdefault(usual, {})[name] = table
+    order = list(USUAL_OOD)
+    return dict(sorted(found.items(), key=lambda i: (order.index(i[0].id_dataset), i[0].seed)))
+
+
+def title(config: ShortCircuit) -> str:
+    """Which classifier it is, for a reader."""
+    return f"{DATASETS[config.id_dataset].title}, seed {config.seed}"
+
+
+def detectors_by_classifier(classifiers: dict[ShortCircuit, Tables]) -> pd.DataFrame:
+    """Mean AUROC over the OOD sets: a row for each detector, a column for each classifier."""
+    columns = {
+        title(config): tables["means"].set_index("detector")["auroc"]
+        for config, tables in classifiers.items()
+    }
+    return pd.DataFrame(columns).sort_values(list(columns), ascending=False)
+
+
+def claims_by_classifier(classifiers: dict[ShortCircuit, Tables]) -> pd.DataFrame:
+    """Verdict and number of each claim about scores, one column for each classifier."""
+    columns = {}
+    for config, tables in classifiers.items():
+        claims = claims_about_scores(tables, config.id_dataset, PLAIN_SCORE[config.score])
+        columns[title(config)] = {
+            claim.text: f"{claim.verdict}: {claim.number}" for claim in claims
+        }
+    return pd.DataFrame(columns)
+
+
+def changes_by_classifier(classifiers: dict[ShortCircuit, Tables], against: str) -> str:
+    """Mean AUROC of GSC less that of another detector, of each classifier, as one text."""
+    texts = []
+    for config, tables in classifiers.items():
+        row = tables["means"].set_index("detector").loc[against]
+        change = as_text(row["gsc_less"], row["gsc_less_low"], row["gsc_less_high"])
+        texts.append(f"{change} ({title(config)})")
+    return ", ".join(texts)
+
+
+def _usual(config: ShortCircuit, parameters: dict[str, object]) -> ShortCircuit:
+    """``config`` for the ID set and the seed of some parameters."""
+    return replace(
+        config,
+        id_dataset=str(parameters["id_dataset"]),
+        ood_datasets=(),
+        split_at="",
+        seed=int(str(parameters["seed"])),
+    )

@@ -64,6 +64,8 @@ def main() -> None:
     try:
         page = build(output / "source", output)
     except subprocess.CalledProcessError as error:
+        # Sphinx warns of a page once and takes it as built the next time.
+        shutil.rmtree(output / "_build", ignore_errors=True)
         sys.exit(f"the book was not built: see the warnings above (exit code {error.returncode})")
     print(f"\nThe book is built. Open {page}")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,23 @@ def test_python_in_the_chapters_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         assert blocks
         for block in blocks:
             exec(block, {})  # noqa: S102
+
+
+def test_a_failed_build_leaves_no_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sphinx warns of a page once only: what it has built with a warning must go."""
+    spec = importlib.util.spec_from_file_location("build_book", ROOT / "book/build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def fail(command: list[str], check: bool) -> None:
+        (tmp_path / "_build").mkdir()
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    monkeypatch.setenv("EARLYGLOW_PUBLISHED", "1")
+    monkeypatch.setattr(sys, "argv", ["build.py", "--as-committed", "--output", str(tmp_path)])
+    with pytest.raises(SystemExit, match="the book was not built"):
+        module.main()
+    assert not (tmp_path / "_build").exists()

@@ -63,7 +63,7 @@ class GradientShortCircuit(GradientDetector):
     order is exact. The detector warns once when it sees this.
 
     Args:
-        body: from images to features (N, ...), as from :func:`earlyglow.short_circuit.split`.
+        body: from images to features (N, ...), as from :func:`earlyglow.split`.
         head: from features to logits (N, C).
         fraction: share of the features to change, in (0, 1]; at least one is changed. The paper's
             is unknown; an independent implementation takes 0.05.

@@ -23,7 +23,7 @@ def split(model: nn.Module, at: str) -> tuple[nn.Module, nn.Module]:
         at: a name from ``model.named_modules()``, such as "layer3.1"; its output is the features.
 
     Returns:
-        body: from inputs to features; head: from features to outputs.
+        The body, from inputs to features, and the head, from features to outputs.
 
     Raises:
         SplitError: there is no such module, the network cannot be traced, ``at`` is not called

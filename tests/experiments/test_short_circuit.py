@@ -28,6 +28,7 @@ from earlyglow.experiments.short_circuit.contenders import (
     GRAD_NORM_CLOSED_FORM,
     Penultimate,
     in_chunks,
+    new_classes,
     on_features,
     on_images,
     scores_of,
@@ -148,6 +149,20 @@ def test_baselines_by_hand(
         assert stats.pearsonr(scores, values).statistic > 0.999, name
 
 
+def test_new_classes_are_those_of_the_changed_logits(
+    model: nn.Module, cut: Penultimate, sets: dict[str, torch.Tensor]
+) -> None:
+    features = in_chunks(cut.body, sets["digits"])
+    clipped = features.clamp(max=cut.features.quantile(0.9).item())
+    expected = in_chunks(cut.head, clipped).argmax(1)
+    detectors = new_classes(cut)
+    assert torch.equal(scores_of(detectors["ReAct"], model, features), expected)
+    for detector in detectors.values():
+        classes = scores_of(detector, model, features)
+        assert classes.dtype == torch.int64
+        assert classes.max() < 10
+
+
 def test_closed_form_of_grad_norm(
     model: nn.Module, cut: Penultimate, sets: dict[str, torch.Tensor]
 ) -> None:
@@ -180,7 +195,7 @@ def test_accuracy_before_and_after(
     right = (predicted_logits(model, sets["digits"]).argmax(1) == labels).double().mean().item()
     table = computed.tables["accuracy"].set_index("detector")["accuracy"]
     assert table[PLAIN] == pytest.approx(right)
-    assert set(table.index) == {PLAIN, GSC, GSC_EXACT}
+    assert set(table.index) == {PLAIN, "ReAct", "DICE", "ASH", "SCALE", GSC, GSC_EXACT}
     assert computed.facts["classifier"]["accuracy"] == pytest.approx(  # type: ignore[index]
         computed.tables["classifier"]["accuracy"].item()
     )

@@ -64,6 +64,24 @@ def on_features(cut: Penultimate) -> dict[str, Detector]:
     return _detectors(nn.Identity(), cut)
 
 
+def new_classes(cut: Penultimate) -> dict[str, Detector]:
+    """The baselines that change the logits: from features to the class that is predicted then."""
+    maps, flat, labels = cut.features, cut.features.flatten(1), cut.labels
+    weight, bias = cut.last.weight.detach(), cut.last.bias.detach()
+    same, encoder = nn.Identity(), nn.Flatten()
+    dice = DICE(encoder, weight, bias, _DICE_SPARSITY, detector=_classes)
+    return {
+        "ReAct": ReAct(same, cut.head, detector=_classes).fit_feature_maps(maps, labels),
+        "DICE": dice.fit_features(flat, labels),
+        "ASH": ASH(same, cut.head, detector=_classes),
+        "SCALE": SCALE(same, cut.head, detector=_classes),
+    }
+
+
+def _classes(logits: Tensor) -> Tensor:
+    return logits.argmax(1)
+
+
 def _detectors(body: nn.Module, cut: Penultimate) -> dict[str, Detector]:
     model, encoder = nn.Sequential(body, cut.head), nn.Sequential(body, nn.Flatten())
     maps, flat, labels = cut.features, cut.features.flatten(1), cut.labels

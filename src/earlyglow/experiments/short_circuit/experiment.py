@@ -25,9 +25,11 @@ from earlyglow.experiments.short_circuit.ablations import (
 from earlyglow.experiments.short_circuit.contenders import (
     Penultimate,
     in_chunks,
+    new_classes,
     on_features,
     on_images,
     scores_by_set,
+    scores_of,
 )
 from earlyglow.experiments.short_circuit.image_sets import (
     KNOWN,
@@ -84,7 +86,7 @@ class ShortCircuit:
     versions: ClassVar[dict[str, int]] = {
         "classifiers": 1,
         "datasets": 1,
-        "gradient_short_circuit": 1,
+        "gradient_short_circuit": 2,
         "short_circuit": 1,
     }
     source_path: ClassVar[tuple[str, ...]] = (
@@ -236,6 +238,8 @@ class ShortCircuit:
         scores["ODIN"] = scores_by_set(on_images(model, cut)["ODIN"], model, sets)
         body, head = split(model, self.split_at)
         right = {PLAIN: predicted_logits(model, sets[self.id_dataset]).argmax(1) == labels}
+        for name, detector in new_classes(cut).items():
+            right[name] = scores_of(detector, model, features[self.id_dataset]) == labels
         for name, exact in ((GSC, False), (GSC_EXACT, True)):
             detector = self._detector(body, head, exact)
             scores[name] = scores_by_set(detector, model, sets)

@@ -20,6 +20,8 @@ from earlyglow.experiments.studies import (
 COLOUR = ("cifar10", "gtsrb", "celeba", "tiny_imagenet")
 GREY = ("fashion_mnist", "mnist", "omniglot", "kmnist")
 SEEDS = (0, 1, 2)
+# ID sets of the classifiers, which need labels.
+CLASSIFIED = ("cifar10", "fashion_mnist")
 # Omniglot is trained for longer, as the paper's best epoch for it is the first.
 FULL_SIZE_EPOCHS: dict[str, tuple[float, ...]] = {"omniglot": (0, 0.1, 1, 5, 20, 50)}
 FLOWS = (("glow", (*GREY, *COLOUR)), ("dense_glow", GREY))
@@ -37,7 +39,7 @@ def _overlaps(seed: int) -> tuple[SupportOverlap, ...]:
 
 
 def _classifiers(seed: int) -> tuple[ShortCircuit, ...]:
-    return tuple(ShortCircuit(id_dataset=name, seed=seed) for name in ("cifar10", "fashion_mnist"))
+    return tuple(ShortCircuit(id_dataset=name, seed=seed) for name in CLASSIFIED)
 
 
 @functools.cache
@@ -57,7 +59,7 @@ def published_experiments() -> tuple[Experiment, ...]:
         *(ReleasedCode(id_dataset=name, model="dense_glow") for name in GREY),
         *(GroupSize(id_dataset=name) for name in (*GREY, *COLOUR)),
         *_classifiers(SEEDS[0]),
-        ShortCircuitCost(id_dataset="cifar10"),
+        *(ShortCircuitCost(id_dataset=name) for name in CLASSIFIED),
         *(LowLevelFeatures(id_dataset=name) for name in ("cifar10", "fashion_mnist")),
         *(SyntheticAugmentation(id_dataset=name) for name in ("cifar10", "gtsrb")),
         *(

@@ -128,6 +128,26 @@ def test_each_half_of_the_id_sets_chooses_for_the_other() -> None:
     assert len(gains) == 4
 
 
+def test_own_epoch_is_chosen_on_one_seed_and_judged_on_the_others() -> None:
+    """Seed 0 chooses epoch 1 and seed 1 chooses epoch 2, for both OOD sets of mnist together."""
+    values = {
+        0: {"a": {1.0: 0.9, 2.0: 0.5, 3.0: 0.6}, "b": {1.0: 0.5, 2.0: 0.6, 3.0: 0.6}},
+        1: {"a": {1.0: 0.3, 2.0: 0.8, 3.0: 0.7}, "b": {1.0: 0.4, 2.0: 0.4, 3.0: 0.9}},
+    }
+    rows = aurocs(
+        {
+            ("mnist", ood, seed, epoch): auroc
+            for seed, by_ood in values.items()
+            for ood, by_epoch in by_ood.items()
+            for epoch, auroc in by_epoch.items()
+        }
+    )
+    gains = claims.gain_of_own_epoch(rows)
+    assert gains["mnist", "a", "glow"] == pytest.approx(((0.3 - 0.7) + (0.5 - 0.6)) / 2)
+    assert gains["mnist", "b", "glow"] == pytest.approx(((0.4 - 0.9) + (0.6 - 0.6)) / 2)
+    assert claims.gain_of_own_epoch(rows[rows["seed"] == 0]).empty
+
+
 def test_noise_over_epochs_is_no_gain() -> None:
     random = np.random.default_rng(0)
     means = []

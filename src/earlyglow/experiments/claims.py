@@ -85,6 +85,29 @@ def gain_of_stopping_early(rows: pd.DataFrame) -> pd.Series:
     return pd.concat(gains)
 
 
+def gain_of_own_epoch(rows: pd.DataFrame) -> pd.Series:
+    """AUROC at an epoch of each flow's own less AUROC at the last, for each pair.
+
+    The epoch is the trained one before the last with the largest mean over the OOD sets of the
+    flow. It is chosen on one seed and judged on the others; every seed chooses once.
+
+    Returns:
+        Means over the choosing seeds; empty where there is only one seed.
+    """
+    _, last = early_and_late(rows)
+    table = _trained(rows).pivot_table(index=[*PAIR, "seed"], columns="epoch", values="auroc")
+    seeds = table.index.get_level_values("seed")
+    gains = []
+    for seed in seeds.unique():
+        chosen_on, judged_on = table[seeds == seed], table[seeds != seed].groupby(PAIR).mean()
+        means = chosen_on.drop(columns=last).groupby(["id_dataset", "model"]).mean()
+        for (name, model), epoch in means.idxmax(axis=1).items():
+            keys = judged_on.index.get_level_values
+            own = judged_on[(keys("id_dataset") == name) & (keys("model") == model)]
+            gains.append(own[epoch] - own[last])
+    return pd.concat(gains).groupby(PAIR).mean()
+
+
 def gain_of_epoch(rows: pd.DataFrame, epoch: float) -> pd.Series:
     """AUROC at one epoch less AUROC at the last, for each pair."""
     table = _by_pair_and_epoch(rows)
@@ -114,6 +137,7 @@ def all_claims() -> list[Claim]:
     """Every claim, judged."""
     return [
         _immature_is_enough(),
+        _own_epoch_is_enough(),
         _first_epoch_is_enough(),
         _groups_help(),
         _gradients_beat_likelihood(),
@@ -138,6 +162,18 @@ def _immature_is_enough() -> Claim:
         "digest",
         f"the early epoch that is best for half of the ID sets, less epoch {last:g}, on the other "
         f"half; epochs of {length:,} images (the paper: 200 or 250 of the whole set)",
+        _of(mean, "change of the AUROC"),
+        _not_worse(mean),
+    )
+
+
+def _own_epoch_is_enough() -> Claim:
+    mean = mean_over_pairs(gain_of_own_epoch(gradient_rows()))
+    return Claim(
+        "… when each ID set may have its own best epoch",
+        "digest (it quotes 1 for Omniglot, 10 for SVHN, 50 for CIFAR-10)",
+        "the early epoch that is best for the OOD sets of a flow, chosen on one seed, less the "
+        "last epoch, on the other seeds; knows the OOD sets",
         _of(mean, "change of the AUROC"),
         _not_worse(mean),
     )
@@ -353,6 +389,8 @@ def _negative(mean: Mean) -> Mean:
 
 
 def _of(mean: Mean, what: str) -> str:
+    if not mean.pairs:
+        return "no pair to compare"
     return f"{what} {mean} over {mean.pairs} pairs of {mean.id_sets} ID sets"
 
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from pytorch_ood.api import Detector, RequiresFittingException
 from scipy import stats
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
 from earlyglow.flows import Glow
+from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
 from earlyglow.metrics import auroc
 
@@ -50,6 +52,31 @@ def test_loader_with_odd_batches_is_the_same_as_a_tensor(kind: type, model: Glow
     whole = kind(model, group_size=3).fit(x).predict(images(9, seed=1))
     parts = kind(model, group_size=3).fit(loader).predict(images(9, seed=1))
     torch.testing.assert_close(parts, whole)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_loader_of_plain_tensors_is_the_same_as_a_tensor(kind: type, model: Glow) -> None:
+    x = images(23)
+    whole = kind(model).fit(x).predict(images(9, seed=1))
+    parts = kind(model).fit(DataLoader(x, batch_size=4)).predict(images(9, seed=1))
+    torch.testing.assert_close(parts, whole)
+
+
+@pytest.mark.parametrize("kind", [*ALL, LayerDensityDetector, TotalNormDetector, RaoDetector])
+def test_a_fitted_detector_can_be_moved(kind: type, model: Glow) -> None:
+    detector = kind(model).fit(images(20))
+    expected = detector.predict(images(5, seed=1))
+    assert torch.equal(detector.to("cpu").predict(images(5, seed=1)), expected)
+
+
+@pytest.mark.parametrize("kind", [LikelihoodDetector, TypicalityDetector])
+def test_a_log_prob_of_dimensions_is_refused(kind: type) -> None:
+    class PerPixel(nn.Linear):
+        def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+            return self(x.flatten(1))
+
+    with pytest.raises(ValueError, match=r"shape \(20, 5\) for 20 images"):
+        kind(PerPixel(64, 5).double()).fit(images(20)).predict(images(20))
 
 
 @pytest.mark.parametrize("kind", [LayerGradientDetector, TypicalityDetector])
@@ -146,6 +173,9 @@ def test_broken_norms_are_named(model: Glow) -> None:
 def test_wrong_use_is_refused(model: Glow) -> None:
     with pytest.raises(ValueError, match="group_size is 0"):
         LikelihoodDetector(model, group_size=0)
+    with pytest.raises(ValueError, match=r"group_size is 2\.0"):
+        LikelihoodDetector(model, group_size=2.0)
+    assert len(LikelihoodDetector(model, group_size=np.int64(2)).predict(images(4))) == 2
     with pytest.raises(ValueError, match=r"guard is 'none'.*drop, epsilon"):
         LayerGradientDetector(model, guard="none")
     with pytest.raises(ValueError, match="no complete group of 5"):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from pytorch_ood.api import RequiresFittingException
 from scipy import stats
+from torch import nn
 
 from earlyglow.flows import Glow
 from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
@@ -70,6 +71,20 @@ def test_rao_is_one_backward_pass_per_group(flow: Glow) -> None:
     expected = (gradients(test).square() / (fisher + 1e-8)).sum(1)
     scores = RaoDetector(flow, size).fit(fit).predict(test)
     torch.testing.assert_close(scores, expected, rtol=1e-9, atol=0)
+
+
+def test_rao_refuses_parameters_that_it_cannot_differentiate() -> None:
+    class Aliased(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(()))
+            self.alias = [self.weight]
+
+        def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+            return self.alias[0] * x.flatten(1).sum(1)
+
+    with pytest.raises(ValueError, match="cannot handle weight"):
+        RaoDetector(Aliased()).fit(images(4, 0))
 
 
 @pytest.mark.parametrize("kind", [LayerDensityDetector, TotalNormDetector, RaoDetector])

@@ -49,18 +49,44 @@ def test_unit_and_order_do_not_matter(method: str) -> None:
     assert overlap_coefficient(7 * a - 3, 7 * b - 3, method) == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_interval_covers_as_often_as_it_says() -> None:
-    """Of the histogram's expectation at this size, which is what resampling can see."""
+@pytest.mark.parametrize(
+    ("method", "size", "truth"),
+    [
+        ("kde", 150, 2 * stats.norm.cdf(-0.5 / np.sqrt(1 + 0.3**2))),
+        ("histogram", 1000, 2 * stats.norm.cdf(-0.5)),
+    ],
+)
+def test_the_interval_covers_as_often_as_it_says(method: str, size: int, truth: float) -> None:
+    """Kernels: of the smoothed densities. Bins of 0.3: of the densities, close to their sums."""
     random = np.random.default_rng(0)
-    settings = {"method": "kde", "bandwidth": 0.3}
-    truth = 2 * stats.norm.cdf(-0.5 / np.sqrt(1 + 0.3**2))
-    covered = 0
-    for trial in range(40):
-        a, b = random.normal(0, 1, 150), random.normal(1, 1, 150)
-        low, high = overlap_interval(a, b, **settings, confidence=0.9, resamples=60, seed=trial)
+    covered, widths, estimates = 0, [], []
+    for trial in range(60):
+        a, b = random.normal(0, 1, size), random.normal(1, 1, size)
+        low, high = overlap_interval(a, b, method, 0.3, confidence=0.8, resamples=60, seed=trial)
         assert 0 <= low < high <= 1
         covered += low <= truth <= high
-    assert covered >= 30
+        widths.append(high - low)
+        estimates.append(overlap_coefficient(a, b, method, 0.3))
+    assert 36 <= covered <= 58
+    # Neither is the interval wider than the estimates' own spread asks for.
+    assert np.mean(widths) == pytest.approx(2 * 1.28 * np.std(estimates), rel=0.4)
+
+
+def test_one_far_outlier_does_not_ask_for_all_of_the_memory() -> None:
+    a, b = normal(500, 0, 0), normal(500, 1, 1)
+    found = overlap_coefficient(np.append(a, 1e13), b, "histogram")
+    assert 0 <= found <= 1
+    with pytest.raises(ValueError, match=r"asks for 1e\+13 bins"):
+        overlap_coefficient(np.append(a, 1e12), b, "histogram", 0.1)
+
+
+@pytest.mark.parametrize("method", ["kde", "histogram"])
+def test_an_interval_of_few_samples(method: str) -> None:
+    """Some resamples of five values are constant."""
+    for seed in range(20):
+        a, b = np.random.default_rng(seed).normal(size=(2, 5))
+        low, high = overlap_interval(a, b, method, resamples=50)
+        assert 0 <= low <= high <= 1
 
 
 def test_wrong_arguments_are_named() -> None:

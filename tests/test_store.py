@@ -43,6 +43,15 @@ def test_what_is_saved_is_found() -> None:
     assert "source unchanged" in found.provenance()
 
 
+def test_numbers_are_stored_as_they_are() -> None:
+    values = [0.1, -1e30, float("nan"), float("inf"), 5e-324]
+    table = pd.DataFrame({"a": values, "b": pd.Series(values).astype("float32"), "n": range(5)})
+    table["name"] = pd.Categorical(["x", "y", "x", "x", "y"])
+    computed = Computed({"numbers": table}, source_digests(["metrics.py"]))
+    found = store.save(INPUTS, computed, "label", {}, "command", 1.0, ["metrics.py"])
+    pd.testing.assert_frame_equal(found.tables["numbers"], table, check_exact=True)
+
+
 @pytest.mark.parametrize(
     "change",
     [

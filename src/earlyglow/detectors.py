@@ -9,7 +9,8 @@ import logging
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple, Self, get_args
+from dataclasses import dataclass
+from typing import Literal, Self, get_args
 
 import torch
 from pytorch_ood.api import Detector, RequiresFittingException
@@ -17,8 +18,8 @@ from torch import Tensor, nn
 
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
 from earlyglow.gradients.model_state import evaluating
-from earlyglow.gradients.objectives import Objective
-from earlyglow.settings import require_choice, require_least
+from earlyglow.gradients.objectives import Objective, checked, log_prob
+from earlyglow.settings import require_choice, require_whole
 
 log = logging.getLogger(__name__)
 
@@ -26,19 +27,19 @@ Guard = Literal["drop", "epsilon"]
 _EPSILON = 1e-10
 _CHUNK = 256
 
-Images = Tensor | Iterable[tuple[Tensor, Tensor]]
+Images = Tensor | Iterable[Tensor | tuple[Tensor, Tensor]]
 
 
 class GroupDetector(Detector):
     """A detector whose score depends on statistics of a group of images under a model."""
 
     def __init__(self, model: nn.Module, group_size: int = 1) -> None:
-        require_least("group_size", group_size, 1)
+        require_whole("group_size", group_size, 1)
         self.model = model
         self.group_size = group_size
 
     def fit(self, data: Images) -> Self:
-        """Fit on in-distribution images: a tensor (N, C, H, W) or a loader of ``(x, y)``."""
+        """Fit on ID images: a tensor (N, C, H, W), or a loader of ``x`` or ``(x, y)``."""
         statistics = [self.statistics(x) for x in self._whole_groups(data)]
         if not statistics:
             raise ValueError(
@@ -78,10 +79,9 @@ class GroupDetector(Detector):
 
     def _whole_groups(self, data: Images) -> Iterator[Tensor]:
         """Batches that hold whole groups only; images left over at the end are dropped."""
-        batches = [data] if isinstance(data, Tensor) else (batch[0] for batch in data)
         rest: Tensor | None = None
-        for batch in batches:
-            images = self._on_device(batch)
+        for batch in [data] if isinstance(data, Tensor) else data:
+            images = self._on_device(batch if isinstance(batch, Tensor) else batch[0])
             images = images if rest is None else torch.cat((rest, images))
             whole = len(images) // self.group_size * self.group_size
             if whole:
@@ -138,12 +138,17 @@ class TypicalityDetector(GroupDetector):
         _ = self.fit_mean
 
 
-class _Gaussians(NamedTuple):
+@dataclass(frozen=True)
+class _Gaussians:
     """One Gaussian for each kept column: ``kept`` (L,) is a mask, the others have (kept,)."""
 
     kept: Tensor
     mean: Tensor
     variance: Tensor
+
+    def on(self, device: torch.device) -> _Gaussians:
+        """The same where the statistics lie, which may be another place than the fit's."""
+        return _Gaussians(*(t.to(device) for t in (self.kept, self.mean, self.variance)))
 
 
 class LayerGradientDetector(GroupDetector):
@@ -237,7 +242,7 @@ class LayerGradientDetector(GroupDetector):
 
     def layer_scores(self, statistics: Tensor) -> Tensor:
         """Each kept tensor's share of the score, (G, kept), from squared norms (G, L)."""
-        fitted = self._fitted()
+        fitted = self._fitted().on(statistics.device)
         logs = self._log(statistics)[:, fitted.kept]
         standardised = (logs - fitted.mean).square() / fitted.variance
         return 0.5 * (standardised + torch.log(2 * math.pi * fitted.variance))
@@ -272,8 +277,13 @@ class LayerGradientDetector(GroupDetector):
 
 @torch.no_grad()
 def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
-    """Mean log-likelihood (N // group_size,) of each group of images, in nats."""
+    """Mean log-likelihood (N // group_size,) of each group of images, in nats.
+
+    Raises:
+        ValueError: the model's ``log_prob`` does not give one number for each image.
+    """
+    one_for_each = checked(log_prob)
     with evaluating(model):
-        log_probs = torch.cat([model.log_prob(chunk) for chunk in x.split(_CHUNK)])
+        log_probs = torch.cat([one_for_each(model, chunk) for chunk in x.split(_CHUNK)])
     whole = len(x) // group_size * group_size
     return log_probs[:whole].view(-1, group_size).mean(1)

@@ -10,11 +10,13 @@ import torch
 from pytorch_ood.api import RequiresFittingException
 from torch import Tensor, nn
 from torch.distributions import Normal
-from torch.func import functional_call, grad, vmap
+from torch.func import vmap
 
 from earlyglow.detectors import GroupDetector, LayerGradientDetector
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.gradients.model_state import evaluating
+from earlyglow.gradients.objectives import checked, log_prob
+from earlyglow.gradients.vmap import gradients_of_a_group
 
 _KDE_NUMBERS = 2**25
 _FISHER_FLOOR = 1e-8
@@ -38,14 +40,15 @@ class LayerDensityDetector(LayerGradientDetector):
 
     def layer_scores(self, statistics: Tensor) -> Tensor:
         """Negative log-density of each kept tensor's log norm, (G, kept)."""
-        fitted = self._fitted()
+        fitted = self._fitted().on(statistics.device)
         logs = self._log(statistics)[:, fitted.kept]
-        count = len(self._centres)
+        centres = self._centres.to(statistics.device)
+        count = len(centres)
         bandwidth = fitted.variance.sqrt() * count**-0.2
         normalisation = math.log(count) + torch.log(bandwidth) + 0.5 * math.log(2 * math.pi)
         parts = []
-        for some in logs.split(max(1, _KDE_NUMBERS // self._centres.numel())):
-            distance = (some[:, None] - self._centres) / bandwidth
+        for some in logs.split(max(1, _KDE_NUMBERS // centres.numel())):
+            distance = (some[:, None] - centres) / bandwidth
             # The nearest centre keeps far-away densities finite, where a plain sum is zero.
             parts.append(normalisation - torch.logsumexp(-0.5 * distance.square(), dim=1))
         return torch.cat(parts)
@@ -130,18 +133,14 @@ class RaoDetector(GroupDetector):
 
     def _gradients(self, x: Tensor) -> Iterator[Tensor]:
         """Gradients (some groups, all parameters) of the groups of x, a few groups at a time."""
-        parameters = {name: p.detach() for name, p in self.model.named_parameters()}
-
-        def total(values: dict[str, Tensor], group: Tensor) -> Tensor:
-            return functional_call(_LogProb(self.model), _inside(values), (group,)).sum()
-
-        def flat(group: Tensor) -> Tensor:
-            gradients = grad(total)(parameters, group)
-            return torch.cat([gradients[name].flatten() for name in parameters])
-
         whole = len(x) // self.group_size * self.group_size
         groups = x[:whole].unflatten(0, (-1, self.group_size))
         with evaluating(self.model):
+            gradients_of = gradients_of_a_group(self.model, checked(log_prob), x[:1])
+
+            def flat(group: Tensor) -> Tensor:
+                return torch.cat([gradient.flatten() for gradient in gradients_of(group)])
+
             for some in groups.split(_GRADIENT_CHUNK):
                 yield vmap(flat)(some)
 
@@ -152,21 +151,6 @@ class RaoDetector(GroupDetector):
         if self._inverse_fisher is None:
             raise RequiresFittingException
         return self._inverse_fisher
-
-
-class _LogProb(nn.Module):
-    """The log-likelihood as a module's forward, which is what ``functional_call`` replaces."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.model.log_prob(x)
-
-
-def _inside(parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {f"model.{name}": value for name, value in parameters.items()}
 
 
 def _log_total(statistics: Tensor) -> Tensor:

@@ -27,6 +27,14 @@ class Interval(NamedTuple):
     high: float
 
 
+class Estimate(NamedTuple):
+    """A number and the ends of its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
 def auroc(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
     """Area under the ROC curve: the chance that an OOD score exceeds an ID score, ties half.
 
@@ -112,9 +120,20 @@ def auroc_interval(
 
 
 def delong_variance(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
-    """Variance of the AUROC (DeLong et al. 1988) from midranks (Sun and Xu 2014, algorithm 2).
+    """Variance of the AUROC (DeLong et al. 1988); at least two samples of each class are needed."""
+    return float(sum(np.var(p, ddof=1) / len(p) for p in placements(id_scores, ood_scores)))
 
-    At least two samples of each class are needed.
+
+def placements(id_scores: ArrayLike, ood_scores: ArrayLike) -> tuple[Scores, Scores]:
+    """What DeLong's variances are made of, by midranks (Sun and Xu 2014, algorithm 2).
+
+    Args:
+        id_scores: (N,) scores of in-distribution samples, N at least 2.
+        ood_scores: (M,) scores of OOD samples, M at least 2.
+
+    Returns:
+        (M,) the share of ID scores below each OOD score, and (N,) the share of OOD scores above
+        each ID score; ties count half. The mean of either is the AUROC.
     """
     negative, positive = _scores("id_scores", id_scores), _scores("ood_scores", ood_scores)
     if min(len(negative), len(positive)) < 2:
@@ -126,8 +145,7 @@ def delong_variance(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
     count = len(positive)
     above_negatives = (ranks[:count] - stats.rankdata(positive)) / len(negative)
     below_positives = 1 - (ranks[count:] - stats.rankdata(negative)) / len(positive)
-    parts = (above_negatives, below_positives)
-    return float(sum(np.var(part, ddof=1) / len(part) for part in parts))
+    return above_negatives, below_positives
 
 
 def _bootstrap(

@@ -14,6 +14,8 @@ from earlyglow.settings import require_choice, require_least, require_whole
 Method = Literal["kde", "histogram"]
 _GRID = 1000
 _REACH = 4.0
+# One far outlier asks the rule of Freedman and Diaconis for more bins than memory holds.
+_MOST_BINS = 100_000
 
 Values = NDArray[np.float64]
 
@@ -84,15 +86,21 @@ def overlap_interval(
     first, second = _samples("a", a), _samples("b", b)
     random = np.random.default_rng(seed)
     drawn = [
-        overlap_coefficient(
-            random.choice(first, len(first)), random.choice(second, len(second)), method, bandwidth
-        )
+        overlap_coefficient(_resample(first, random), _resample(second, random), method, bandwidth)
         for _ in range(resamples)
     ]
     estimate = overlap_coefficient(first, second, method, bandwidth)
     ends = 2 * estimate - np.quantile(drawn, [(1 + confidence) / 2, (1 - confidence) / 2])
     low, high = np.clip(ends, 0.0, 1.0)
     return Interval(float(low), float(high))
+
+
+def _resample(samples: Values, random: np.random.Generator) -> Values:
+    """As many with replacement; a draw of equal values has no density and is drawn again."""
+    while True:
+        drawn = random.choice(samples, len(samples))
+        if np.ptp(drawn) > 0:
+            return drawn
 
 
 def _of_kernels(first: Values, second: Values, bandwidth: float | None) -> float:
@@ -117,13 +125,24 @@ def _density(samples: Values, bandwidth: float | None) -> stats.gaussian_kde:
 def _of_histograms(first: Values, second: Values, bandwidth: float | None) -> float:
     together = np.concatenate((first, second))
     if bandwidth is None:
-        edges = np.histogram_bin_edges(together, bins="fd")
+        edges = np.histogram_bin_edges(together, bins=_bin_count(together))
     else:
-        count = max(int(np.ceil(np.ptp(together) / bandwidth)), 1)
+        count = max(np.ceil(np.ptp(together) / bandwidth), 1)
+        if count > _MOST_BINS:
+            raise ValueError(
+                f"bandwidth is {bandwidth}, which asks for {count:.3g} bins; give at least "
+                f"{np.ptp(together) / _MOST_BINS:.3g}."
+            )
         edges = together.min() + bandwidth * np.arange(count + 1)
         edges[-1] = max(edges[-1], together.max())
     shares = [np.histogram(samples, edges)[0] / len(samples) for samples in (first, second)]
     return float(np.minimum(*shares).sum())
+
+
+def _bin_count(values: Values) -> int:
+    """The number of bins by the rule of Freedman and Diaconis."""
+    width = 2 * stats.iqr(values) * len(values) ** (-1 / 3)
+    return int(np.ceil(min(np.ptp(values) / width, _MOST_BINS))) if width else 1
 
 
 def _samples(name: str, values: ArrayLike) -> Values:

@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import json
 import math
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -48,7 +49,7 @@ def require_least(name: str, value: float, least: float) -> None:
     """Raise ValueError unless ``value`` is a number of at least ``least``."""
     if (
         isinstance(value, bool)
-        or not isinstance(value, int | float)
+        or not isinstance(value, numbers.Real)
         or not math.inf > value >= least
     ):
         raise ValueError(f"{name} is {value!r}, but it must be a number of at least {least}.")
@@ -56,7 +57,7 @@ def require_least(name: str, value: float, least: float) -> None:
 
 def require_whole(name: str, value: object, least: int) -> None:
     """Raise ValueError unless ``value`` is a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(f"{name} is {value!r}, but it must be a whole number of at least {least}.")
 
 

@@ -181,7 +181,7 @@ def save(
         digests = {}
         for name, table in computed.tables.items():
             file = temporary / f"{name}.parquet"
-            table.to_parquet(file, index=False, compression="zstd")
+            _write_table(table, file)
             digests[name] = _sha256(file)
         manifest = {
             "format": FORMAT,
@@ -244,6 +244,19 @@ def _result_folders(experiment: str, roots: Iterable[Path]) -> Iterator[Path]:
             if not folder.name.startswith(".") and folder.resolve() not in seen:
                 seen.add(folder.resolve())
                 yield folder
+
+
+def _write_table(table: pd.DataFrame, file: Path) -> None:
+    """Bytes of equal significance side by side make floats a third smaller, with nothing lost."""
+    floats = list(table.select_dtypes("float"))
+    others = [name for name in table if name not in floats]
+    table.to_parquet(
+        file,
+        index=False,
+        compression="zstd",
+        use_dictionary=others,
+        column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
+    )
 
 
 def _read_table(folder: Path, name: str, expected: str) -> pd.DataFrame:

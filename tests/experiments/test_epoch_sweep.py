@@ -62,7 +62,7 @@ def test_tables(result: Result) -> None:
     }
     assert set(select(table, "likelihood", group_size=5)["n_id"]) == {12}
     scores = result.tables["scores"]
-    assert set(scores["group_size"]) == {1, 2}
+    assert set(scores["group_size"]) == {1, 2, 5}
     assert set(scores["dataset"]) == {"digits", "textures"}
     counts = select(scores, "likelihood", group_size=2).groupby(["epoch", "dataset"]).size()
     assert set(counts) == {30}
@@ -110,6 +110,14 @@ def test_the_second_time_it_is_loaded(result: Result, monkeypatch: pytest.Monkey
     assert result_of(SWEEP).key == result.key
     # What is shown is not part of what is computed.
     assert result_of(EpochSweep("digits", (), (), 2, "sum_z", "smoke", 3)).key == result.key
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_a_stored_result_has_the_scores_of_every_group_size(result: Result, size: int) -> None:
+    found = result_of(EpochSweep("digits", profile="smoke", seed=3, group_size=size))
+    assert found.key == result.key
+    scores = select(found.tables["scores"], "layer_gradients", "log_prob", size)
+    assert set(scores.groupby(["epoch", "dataset"]).size()) == {60 // size}
 
 
 def test_recomputed_tables_agree(result: Result) -> None:

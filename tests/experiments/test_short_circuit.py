@@ -292,8 +292,8 @@ def test_mean_of_one_set_is_delongs() -> None:
     scores = {"id": rng.normal(0, 1, 80), "a": rng.normal(1, 1, 60)}
     mean = mean_auroc(scores, "id", ["a"])
     deviation = delong_variance(scores["id"], scores["a"]) ** 0.5
-    assert mean.change == pytest.approx(auroc(scores["id"], scores["a"]))
-    assert mean.high - mean.change == pytest.approx(stats.norm.ppf(0.975) * deviation)
+    assert mean.value == pytest.approx(auroc(scores["id"], scores["a"]))
+    assert mean.high - mean.value == pytest.approx(stats.norm.ppf(0.975) * deviation)
     after = {name: values + rng.normal(0, 1, len(values)) for name, values in scores.items()}
     changed = mean_auroc_change(scores, after, "id", ["a"])
     expected = auroc_change(scores["id"], scores["a"], after["id"], after["a"])
@@ -308,7 +308,7 @@ def test_interval_of_a_mean_covers_what_it_should() -> None:
         scores = {"id": rng.normal(0, 1, 50)}
         scores |= {f"ood {i}": rng.normal(0.5 * i, 1, 40) for i in range(4)}
         mean = mean_auroc(scores, "id", [f"ood {i}" for i in range(4)])
-        means.append(mean.change)
+        means.append(mean.value)
         widths.append(mean.high - mean.low)
     assert np.mean(widths) == pytest.approx(2 * stats.norm.ppf(0.975) * np.std(means), rel=0.1)
 

@@ -30,7 +30,7 @@ def test_change_is_the_difference_of_two_aurocs() -> None:
     before = roc_auc_score(labels, np.concatenate((own, ood)))
     after = roc_auc_score(labels, np.concatenate((own_after, ood_after)))
     found = auroc_change(own, ood, own_after, ood_after)
-    assert found.change == pytest.approx(after - before, abs=1e-12)
+    assert found.value == pytest.approx(after - before, abs=1e-12)
     draws = []
     for _ in range(400):
         i, j = random.integers(200, size=200), random.integers(150, size=150)

@@ -53,7 +53,8 @@ class EpochSweep:
         id_dataset: the in-distribution set, which needs training images.
         ood_datasets: the sets to detect; empty for those the ID set is usually compared with.
         epochs: epochs to score; empty for the profile's.
-        group_size: images in a group, 1 to 50 (to 30 at the smoke profile).
+        group_size: images in a group of the figures, 1 to 50 (to 30 at the smoke profile); a
+            stored result has 1, 2, 5, 10 and 25.
         objective: what the shown gradient score differentiates, "log_prob" or "sum_z".
         profile: "smoke", "classroom", "full_size" or "paper".
         seed: of weights, batches and noise.
@@ -212,7 +213,7 @@ class EpochSweep:
             scored = scored.assign(epoch=epoch)
             aurocs.append(auroc_table(scored, self.id_dataset))
             if epoch in shown:
-                scores.append(sweep_tables.few_scores(scored, self.group_size))
+                scores.append(sweep_tables.shown_scores(scored))
             layers.append(dropped.assign(epoch=epoch))
             epochs.append(sweep_tables.bits_per_dim(flow, measured).assign(epoch=epoch))
             if self._is_sampled(epoch):

@@ -47,13 +47,9 @@ def score(
     return pd.concat(scores, ignore_index=True), pd.DataFrame(dropped)
 
 
-def few_scores(scores: pd.DataFrame, group_size: int) -> pd.DataFrame:
-    """The scores that figures show: of single images and one group size, typicality left out.
-
-    All others are gone once their AUROCs are known: they would be most of a result's bytes.
-    """
-    chosen = scores["group_size"].isin([1, group_size]) & (scores["detector"] != "typicality")
-    return scores[chosen]
+def shown_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores that figures show, of every group size; no figure shows typicality."""
+    return scores[scores["detector"] != "typicality"]
 
 
 def _detectors(

@@ -26,7 +26,7 @@ from earlyglow.gradients.objectives import (
 )
 from earlyglow.gradients.vmap import vmap_norms
 from earlyglow.progress import progress_bar
-from earlyglow.settings import require_choice, require_least, require_whole, unknown
+from earlyglow.settings import require_choice, require_whole, unknown
 
 _CHUNK_NUMBERS = 200_000
 _LARGEST_CHUNK = 256
@@ -167,7 +167,7 @@ def _check_choices(
 
 def _check_sizes(sizes: tuple[int, ...], x: Tensor) -> None:
     for size in sizes:
-        require_least("group_size", size, 1)
+        require_whole("group_size", size, 1)
         if size > len(x):
             raise ValueError(
                 f"group_size is {size}, but there are only {len(x)} images; give at least one "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
@@ -26,20 +28,40 @@ def vmap_norms(
     model: nn.Module, x: Tensor, group_sizes: tuple[int, ...], objective: Objective
 ) -> dict[int, Tensor]:
     """Squared gradient norms (N // b, L) of the groups of each size b."""
+    gradients_of = gradients_of_a_group(model, objective, x[:1])
+
+    def norms(group: Tensor) -> Tensor:
+        return torch.stack([gradient.square().sum() for gradient in gradients_of(group)])
+
+    return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
+
+
+def gradients_of_a_group(
+    model: nn.Module, objective: Objective, example: Tensor
+) -> Callable[[Tensor], list[Tensor]]:
+    """The function from a group (b, ...) to the gradients of its summed objective, for ``vmap``.
+
+    Args:
+        model: whose parameters are differentiated, in their order.
+        objective: a number for each image.
+        example: one image (1, ...), on which the model is tried.
+
+    Raises:
+        ValueError: a parameter is read otherwise than by its module's own attribute.
+    """
     module = _Objective(model, objective)
     parameters = {name: p.detach() for name, p in module.named_parameters()}
     buffers = {name: b.detach() for name, b in module.named_buffers()}
-
-    _refuse_aliases(module, parameters, buffers, x[:1])
+    _refuse_aliases(module, parameters, buffers, example)
 
     def total(parameters: dict[str, Tensor], group: Tensor) -> Tensor:
         return functional_call(module, (parameters, buffers), (group,))
 
-    def norms(group: Tensor) -> Tensor:
+    def gradients_of(group: Tensor) -> list[Tensor]:
         gradients = grad(total)(parameters, group)
-        return torch.stack([gradients[name].square().sum() for name in parameters])
+        return [gradients[name] for name in parameters]
 
-    return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
+    return gradients_of
 
 
 def _refuse_aliases(
@@ -56,8 +78,8 @@ def _refuse_aliases(
     if used:
         names = ", ".join(name.removeprefix("model.") for name in used)
         raise ValueError(
-            f"the vmap backend cannot handle {names}: read otherwise than by the module's own "
-            "attribute (a list or an alias); use backend='loop'."
+            f"torch.func cannot handle {names}: read otherwise than by the module's own attribute "
+            "(a list or an alias); use backend='loop', where there is a choice."
         )
 
 

@@ -75,7 +75,8 @@ def train(
         model: a freshly built flow; its weights are overwritten where ``folder`` holds a state.
         images: the training set.
         config: what to do.
-        folder: one folder for each (model, images, config).
+        folder: one folder for each (model, images, config), and for each draw of the model's
+            weights: the state that lies there replaces them.
         device: where to train; chosen automatically where omitted.
 
     Raises:

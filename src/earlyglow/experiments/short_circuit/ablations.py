@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from earlyglow.experiments.paired import change_columns
 from earlyglow.experiments.short_circuit.contenders import in_chunks
 from earlyglow.experiments.short_circuit.mean_areas import mean_auroc_change
 from earlyglow.experiments.summaries import auroc_table
@@ -218,7 +219,7 @@ def _order(
     """Mean AUROC of the first order less that of the second pass."""
     scores = [{name: energy(part).numpy() for name, part in by.items()} for by in (exact, first)]
     change = mean_auroc_change(*scores, id_dataset, oods)
-    return {"at": variant.at, "fraction": variant.fraction, **change._asdict()}
+    return {"at": variant.at, "fraction": variant.fraction, **change_columns(change)}
 
 
 def _keys(variant: Variant) -> dict[str, object]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from earlyglow.classifiers import calibration_error, predicted_logits
 from earlyglow.datasets import DATASETS, ImageSet, centre, find_fingerprint, load_images
 from earlyglow.experiments.epoch_sweep import EpochSweep
-from earlyglow.experiments.paired import auroc_change
+from earlyglow.experiments.paired import auroc_change, change_columns
 from earlyglow.experiments.running import result_of
 from earlyglow.experiments.short_circuit.ablations import (
     ablation_tables,
@@ -267,7 +267,7 @@ class ShortCircuit:
                         scores[GSC][self.id_dataset],
                         scores[GSC][ood],
                     )
-                    rows.append({"against": other, "ood": ood, **change._asdict()})
+                    rows.append({"against": other, "ood": ood, **change_columns(change)})
         return pd.DataFrame(rows)
 
     def _means(self, scores: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
@@ -279,10 +279,10 @@ class ShortCircuit:
             rows.append(
                 {
                     "detector": name,
-                    "auroc": mean.change,
+                    "auroc": mean.value,
                     "low": mean.low,
                     "high": mean.high,
-                    "gsc_less": change.change,
+                    "gsc_less": change.value,
                     "gsc_less_low": change.low,
                     "gsc_less_high": change.high,
                 }

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from earlyglow.experiments.paired import Difference
+from earlyglow.metrics import Estimate, placements
 
 Values = NDArray[np.float64]
 Scores = Mapping[str, ArrayLike]
@@ -22,7 +22,7 @@ Scores = Mapping[str, ArrayLike]
 
 def mean_auroc(
     scores: Scores, id_dataset: str, oods: Sequence[str], confidence: float = 0.95
-) -> Difference:
+) -> Estimate:
     """Mean AUROC over the OOD sets, with an interval over images.
 
     Args:
@@ -31,37 +31,27 @@ def mean_auroc(
         oods: the OOD sets.
         confidence: between 0 and 1.
     """
-    placements = [_placements(scores[id_dataset], scores[ood]) for ood in oods]
-    value, low, high = _mean(placements, confidence)
-    return Difference(value, max(0.0, low), min(1.0, high))
+    value, low, high = _mean([placements(scores[id_dataset], scores[o]) for o in oods], confidence)
+    return Estimate(value, max(0.0, low), min(1.0, high))
 
 
 def mean_auroc_change(
     before: Scores, after: Scores, id_dataset: str, oods: Sequence[str], confidence: float = 0.95
-) -> Difference:
+) -> Estimate:
     """Mean AUROC after less mean AUROC before, both of the same images in the same order."""
     moved = []
     for ood in oods:
-        old = _placements(before[id_dataset], before[ood])
-        new = _placements(after[id_dataset], after[ood])
+        old = placements(before[id_dataset], before[ood])
+        new = placements(after[id_dataset], after[ood])
         moved.append(tuple(b - a for a, b in zip(old, new, strict=True)))
     return _mean(moved, confidence)
 
 
-def _mean(placements: list[tuple[Values, ...]], confidence: float) -> Difference:
-    count = len(placements)
-    value = float(np.mean([outside.mean() for outside, _ in placements]))
-    inside = np.mean([own for _, own in placements], axis=0)
+def _mean(by_ood: list[tuple[Values, ...]], confidence: float) -> Estimate:
+    count = len(by_ood)
+    value = float(np.mean([outside.mean() for outside, _ in by_ood]))
+    inside = np.mean([own for _, own in by_ood], axis=0)
     variance = float(np.var(inside, ddof=1)) / inside.size
-    variance += sum(float(np.var(part, ddof=1)) / part.size for part, _ in placements) / count**2
+    variance += sum(float(np.var(part, ddof=1)) / part.size for part, _ in by_ood) / count**2
     reach = float(stats.norm.ppf((1 + confidence) / 2)) * math.sqrt(variance)
-    return Difference(value, value - reach, value + reach)
-
-
-def _placements(id_scores: ArrayLike, ood_scores: ArrayLike) -> tuple[Values, Values]:
-    inside, outside = (np.asarray(s, dtype=np.float64) for s in (id_scores, ood_scores))
-    ranks = stats.rankdata(np.concatenate((outside, inside)))
-    count = len(outside)
-    above = (ranks[:count] - stats.rankdata(outside)) / len(inside)
-    below = 1 - (ranks[count:] - stats.rankdata(inside)) / count
-    return above, below
+    return Estimate(value, value - reach, value + reach)

@@ -165,7 +165,7 @@ class ReleasedCode(FlowStudy):
                 "auroc": auroc(scores[own], scores[ood]),
                 "low": low,
                 "high": high,
-                "change": change.change,
+                "change": change.value,
                 "change_low": change.low,
                 "change_high": change.high,
             }

@@ -68,6 +68,22 @@ def test_mean_over_pairs_of_equal_id_sets_is_students() -> None:
     assert (mean.value, mean.pairs, mean.id_sets) == (pytest.approx(by_set.mean()), 32, 8)
 
 
+def test_difference_within_id_sets_is_the_paired_t_test() -> None:
+    random = np.random.default_rng(0)
+    first, second = (
+        pairs_of(
+            {(f"set{i}", f"{k}{j}", "glow"): random.random() for i in range(7) for j in range(3)}
+        )
+        for k in "ab"
+    )
+    found = collected.difference_over_pairs(first, second)
+    by_set = [part.to_numpy().reshape(7, 3).mean(1) for part in (first, second)]
+    low, high = stats.ttest_rel(*by_set).confidence_interval(0.95)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    assert found.value == pytest.approx(np.mean(by_set[0] - by_set[1]))
+    assert collected.difference_over_pairs(first, second[:0]).pairs == 0
+
+
 def test_both_models_of_an_id_set_are_one_cluster() -> None:
     numbers = {(f"set{i}", "ood", m): float(i) for i in range(6) for m in ("glow", "dense_glow")}
     mean = collected.mean_over_pairs(pairs_of(numbers))
@@ -78,7 +94,7 @@ def test_both_models_of_an_id_set_are_one_cluster() -> None:
 def test_too_few_id_sets_decide_nothing() -> None:
     one = collected.mean_over_pairs(pairs_of({("a", "b", "glow"): 0.3, ("a", "c", "glow"): 0.4}))
     assert str(one) == "0.350"
-    assert claims._greater(one) == "not decided (1 ID sets)"
+    assert claims._greater(one) == "not decided (1 ID set)"
     none = collected.mean_over_pairs(pairs_of({("a", "b", "glow"): np.nan}))
     assert (none.pairs, claims._not_worse(none)) == (0, "not decided (0 ID sets)")
 
@@ -117,15 +133,21 @@ def test_correlation_within_is_spearmans() -> None:
     assert collected.correlation_within(rows.assign(other=1.0), "auroc", "other").empty
 
 
-def test_each_half_of_the_id_sets_chooses_for_the_other() -> None:
-    """mnist and kmnist are best at epoch 1, fashion_mnist and omniglot at epoch 2."""
+def test_every_half_of_the_id_sets_chooses_for_the_other() -> None:
+    """mnist and kmnist are best at epoch 1, fashion_mnist and omniglot at epoch 2.
+
+    Two of each kind choose epoch 2, by .65 against .55; only the two of one kind choose theirs.
+    """
     first, second = {1.0: 0.9, 2.0: 0.5, 3.0: 0.6}, {1.0: 0.2, 2.0: 0.8, 3.0: 0.7}
     sets = {"mnist": first, "fashion_mnist": second, "kmnist": first, "omniglot": second}
     rows = aurocs({(n, "x", 0, epoch): a for n, of in sets.items() for epoch, a in of.items()})
     gains = claims.gain_of_stopping_early(rows)
     assert gains["mnist", "x", "glow"] == pytest.approx(0.5 - 0.6)
-    assert gains["omniglot", "x", "glow"] == pytest.approx(0.2 - 0.7)
+    assert gains["omniglot", "x", "glow"] == pytest.approx(((0.2 - 0.7) + 2 * (0.8 - 0.7)) / 3)
     assert len(gains) == 4
+    low, high = claims.spread_of_stopping_early(rows)
+    assert low == pytest.approx(0.2 - 0.7)
+    assert high == pytest.approx(((0.5 - 0.6) + (0.8 - 0.7)) / 2)
 
 
 def test_own_epoch_is_chosen_on_one_seed_and_judged_on_the_others() -> None:
@@ -174,12 +196,6 @@ def test_noise_over_epochs_is_no_gain() -> None:
 )
 def test_verdict_follows_from_the_interval(ends: tuple[float, float], verdict: str) -> None:
     assert claims._not_worse(collected.Mean(sum(ends) / 2, *ends, 20, 5)) == verdict
-
-
-def test_every_claim_is_judged_from_published_results() -> None:
-    judged = claims.all_claims()
-    assert len({claim.text for claim in judged}) == len(judged) >= 12
-    assert all(claim.verdict and claim.number and "nan" not in claim.number for claim in judged)
 
 
 def test_released_table_has_the_means_that_its_source_gives() -> None:

@@ -101,13 +101,34 @@ def mean_over_pairs(values: pd.Series, confidence: float = 0.95) -> Mean:
     if known.empty:
         return Mean(math.nan, -math.inf, math.inf, 0, 0)
     mean = float(known.mean())
-    residuals = (known - mean).groupby(level="id_dataset").sum().to_numpy()
-    sets = len(residuals)
+    return _with_interval(mean, (known - mean) / len(known), confidence)
+
+
+def difference_over_pairs(first: pd.Series, second: pd.Series, confidence: float = 0.95) -> Mean:
+    """Mean of the first pairs less mean of the second, as :func:`mean_over_pairs`.
+
+    An ID set with pairs of both kinds counts once, with the difference within it.
+    """
+    known = [values.dropna().astype(float) for values in (first, second)]
+    if any(values.empty for values in known):
+        return Mean(math.nan, -math.inf, math.inf, 0, 0)
+    means = [float(values.mean()) for values in known]
+    shares = [
+        sign * (values - mean) / len(values)
+        for sign, values, mean in zip((1, -1), known, means, strict=True)
+    ]
+    return _with_interval(means[0] - means[1], pd.concat(shares), confidence)
+
+
+def _with_interval(value: float, shares: pd.Series, confidence: float) -> Mean:
+    """The interval of a number to whose deviation each pair contributes a share."""
+    of_sets = shares.groupby(level="id_dataset").sum().to_numpy()
+    sets = len(of_sets)
     if sets == 1:
-        return Mean(mean, -math.inf, math.inf, len(known), 1)
-    deviation = math.sqrt(sets / (sets - 1) * float((residuals**2).sum())) / len(known)
+        return Mean(value, -math.inf, math.inf, len(shares), 1)
+    deviation = math.sqrt(sets / (sets - 1) * float((of_sets**2).sum()))
     reach = float(stats.t.ppf((1 + confidence) / 2, sets - 1)) * deviation
-    return Mean(mean, mean - reach, mean + reach, len(known), sets)
+    return Mean(value, value - reach, value + reach, len(shares), sets)
 
 
 def correlation_within(

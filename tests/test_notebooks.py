@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -18,9 +19,12 @@ import yaml
 from click.testing import CliRunner
 
 from earlyglow import notebooks, store
+from earlyglow.cache import cache_folder
 from earlyglow.cli import main
-from earlyglow.experiments import NOTEBOOKS
+from earlyglow.datasets import DatasetError
+from earlyglow.experiments import NOTEBOOKS, EpochSweep, result_of
 from earlyglow.notebooks import ParameterError, declared_parameters, find_notebook, resolve
+from earlyglow.store import StoreError
 
 SMOKE: dict[str, dict[str, object]] = {
     "quickstart": {"profile": "smoke"},
@@ -173,6 +177,23 @@ def test_missing_images_are_one_sentence(fresh: Path) -> None:
     assert "Traceback" not in outcome.output
 
 
+def test_what_cannot_be_downloaded_is_said_before_a_download(fresh: Path) -> None:
+    with pytest.raises(DatasetError, match=r"notmnist are not.*'\[mnist, kmnist, omniglot\]'"):
+        result_of(EpochSweep("fashion_mnist", seed=1234))
+    assert not list(cache_folder().glob("datasets/*"))
+
+
+def test_only_published_results_where_only_they_are_asked_for(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One in the cache is not taken either."""
+    sweep = EpochSweep("digits", profile="smoke", seed=1234)
+    result_of(sweep)
+    monkeypatch.setenv("EARLYGLOW_PUBLISHED", "1")
+    with pytest.raises(StoreError, match=r"no result of epoch_sweep .* is published"):
+        result_of(sweep)
+
+
 def test_lists_and_yaml_are_converted() -> None:
     given = {"ood_datasets": "mnist, omniglot", "epochs": "[0, 0.5]", "seed": "7"}
     assert resolve("epoch_sweep", given) == {
@@ -205,6 +226,46 @@ def test_verify_recomputes_the_cheapest_result(
     assert outcome.exit_code == 0, outcome.output
     assert "digits-glow-smoke-seed0" in outcome.output
     assert "False" not in outcome.output
+
+
+def test_verify_passes_over_what_it_cannot_recompute(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged table, an experiment that is no more, and one result that is in order."""
+    (published,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
+    for name in ("damaged", "old", "whole"):
+        shutil.copytree(published, fresh / "published" / "epoch_sweep" / name)
+    (fresh / "published" / "epoch_sweep" / "damaged" / "scores.parquet").write_bytes(b"")
+    path = fresh / "published" / "epoch_sweep" / "old" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    inputs = store.Inputs(**{**manifest["inputs"], "experiment": "no_more"})
+    manifest |= {"inputs": dataclasses.asdict(inputs), "key": inputs.key()}
+    path.write_text(json.dumps(manifest))
+    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
+    outcome = CliRunner().invoke(main, ["verify", "--all", "--limit", "3"])
+    assert outcome.exit_code == 0, outcome.output
+    assert outcome.output.count("passed over: ") == 2
+    assert "damaged" in outcome.output
+    assert "an experiment that is no more" in outcome.output
+
+
+def test_verify_does_not_sign_a_result_that_comes_out_differently(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (published,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
+    folder = fresh / "published" / "epoch_sweep" / published.name
+    shutil.copytree(published, folder)
+    result = store.load(folder)
+    path = folder / "epochs.parquet"
+    result.tables["epochs"].assign(bits_per_dim=1.0).to_parquet(path)
+    manifest = {**result.manifest, "source": {}}
+    manifest["tables"] = {**manifest["tables"], "epochs": store._sha256(path)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
+    outcome = CliRunner().invoke(main, ["verify"])
+    assert outcome.exit_code == 1
+    assert f"came out differently: {published.name}" in outcome.output
+    assert store.load(folder).moved_sources()
 
 
 def test_interrupt_is_one_sentence_and_the_run_goes_on(fresh: Path) -> None:

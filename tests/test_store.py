@@ -128,7 +128,7 @@ def test_two_processes_that_store_the_same_keys(folder: Path) -> None:
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0, 0]
-    results = [r for r in store.all_results() if r.folder.is_relative_to(folder)]
+    results = [store.load(f) for f in store.result_folders() if f.is_relative_to(folder)]
     assert len(results) == 20
     assert not list(folder.glob("*/.unfinished*"))
 
@@ -190,10 +190,8 @@ def test_an_old_digest_is_never_lost() -> None:
 
 def test_published_results_are_whole() -> None:
     """Every committed result can be read, and its command names a notebook."""
-    published = [
-        r for r in store.all_results() if r.folder.is_relative_to(store.committed_folder())
-    ]
-    assert published
-    for result in published:
+    folders = [f for f in store.result_folders() if f.is_relative_to(store.committed_folder())]
+    assert folders
+    for result in map(store.load, folders):
         assert result.manifest["command"].startswith("earlyglow run ")
         assert all(len(table) for table in result.tables.values())

@@ -33,6 +33,21 @@ def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert "2 of 2" in CliRunner().invoke(main, ["sweep", "--list"]).output
 
 
+def test_what_fails_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
+    missing = EpochSweep("tiny_imagenet", ("digits",), profile="smoke")
+    possible = EpochSweep("digits", profile="smoke", seed=7, epochs=(0,))
+    monkeypatch.setattr(experiments, "published_experiments", lambda: (missing, possible))
+    outcome = CliRunner().invoke(main, ["sweep"])
+    assert outcome.exit_code == 1
+    assert "1 not computed: epoch_sweep  tiny_imagenet-glow-smoke-seed0" in outcome.output
+    assert list((tmp_path / "results").glob("epoch_sweep/digits*seed7*"))
+
+
 def test_one_seed_of_every_set_comes_first() -> None:
     seeds = [experiment.inputs_on_trust().seed for experiment in published_experiments()]
     assert seeds == sorted(seeds)

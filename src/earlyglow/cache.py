@@ -17,6 +17,13 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else user_cache_path("earlyglow")
 
 
+def _umask() -> int:
+    """The permissions that new files shall not have; it can only be read by setting it."""
+    umask = os.umask(0o022)
+    os.umask(umask)
+    return umask
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder that becomes ``path`` if the block succeeds.
@@ -30,6 +37,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        # A temporary file is the writer's alone; a cache may be shared.
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -42,21 +42,11 @@ def run(
     from papermill.exceptions import PapermillExecutionError
 
     from earlyglow import notebooks
-    from earlyglow.datasets import DatasetError
-    from earlyglow.store import StoreError
-    from earlyglow.training import CheckpointError, NonFiniteLossError
 
     try:
         given = {**_read_parameters(file), **dict(parameters)}
         written = notebooks.run(name, given, output)
-    except (
-        notebooks.ParameterError,
-        DatasetError,
-        StoreError,
-        CheckpointError,
-        NonFiniteLossError,
-        ValueError,
-    ) as error:
+    except (notebooks.ParameterError, *_refusals()) as error:
         raise click.ClickException(str(error)) from error
     except PapermillExecutionError as error:
         raise click.ClickException(
@@ -88,29 +78,37 @@ def list_notebooks() -> None:
 def sweep(only_list: bool) -> None:
     """Compute every result of the book that is not stored yet: hours in all.
 
-    Stopped at any moment, it goes on where it was. EARLYGLOW_RESULTS chooses the folder.
+    Stopped at any moment, it goes on where it was. EARLYGLOW_RESULTS chooses the folder. What
+    cannot be computed, for lack of images say, is named at the end.
     """
-    from earlyglow.datasets import DatasetError
     from earlyglow.experiments import published_experiments, result_of
     from earlyglow.store import find
 
     every = published_experiments()
-    left = [experiment for experiment in every if find(experiment.inputs()) is None]
+    left, failed = [], []
     for experiment in every:
-        state = "left" if experiment in left else "done"
-        click.echo(f"{state}  {experiment.name}  {experiment.label()}")
-    click.echo(f"{len(every) - len(left)} of {len(every)} results are stored")
-    if only_list:
-        return
-    try:
-        for experiment in left:
-            click.echo(f"{experiment.name} {experiment.label()}")
+        what = f"{experiment.name}  {experiment.label()}"
+        try:
+            is_done = find(experiment.inputs()) is not None
+        except _refusals() as error:
+            click.echo(f"broken  {what}: {error}")
+            failed.append(what)
+            continue
+        left += [] if is_done else [experiment]
+        click.echo(f"{'done' if is_done else 'left'}  {what}")
+    click.echo(f"{len(every) - len(left) - len(failed)} of {len(every)} results are stored")
+    for experiment in [] if only_list else left:
+        click.echo(f"{experiment.name} {experiment.label()}")
+        try:
             click.echo(f"    {result_of(experiment).provenance()}")
-    except DatasetError as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where it was.", err=True)
-        sys.exit(130)
+        except _refusals() as error:
+            click.echo(f"    {error}")
+            failed.append(f"{experiment.name}  {experiment.label()}")
+        except KeyboardInterrupt:
+            click.echo("\nstopped; the same command goes on where it was.", err=True)
+            sys.exit(130)
+    if failed:
+        raise click.ClickException(f"{len(failed)} not computed: {'; '.join(failed)}.")
 
 
 @main.command()
@@ -121,30 +119,48 @@ def sweep(only_list: bool) -> None:
 def verify(everything: bool, limit: int) -> None:
     """Recompute the cheapest results whose source has changed, and compare.
 
-    A result that comes out the same is marked as computed by the present source.
+    A result that comes out the same is marked as computed by the present source. One that cannot
+    be recomputed here is passed over.
     """
-    from earlyglow.datasets import DatasetError
-    from earlyglow.experiments import EXPERIMENTS, cheapest_first, differences
-    from earlyglow.store import StoreError, all_results, record_source
+    from earlyglow.experiments import cheapest_first, differences, is_reproducible
+    from earlyglow.store import load, record_source, result_folders
 
-    reproducible = [r for r in all_results() if EXPERIMENTS[r.inputs.experiment].reproducible]
-    results = cheapest_first(reproducible)
+    results = []
+    for folder in result_folders():
+        try:
+            results.append(load(folder))
+        except _refusals() as error:
+            click.echo(f"passed over: {error}")
+    results = cheapest_first(filter(is_reproducible, results))
     chosen = [r for r in results if everything or r.moved_sources()]
     click.echo(f"{len(results)} results, {len(chosen)} to verify, {min(limit, len(chosen))} now")
-    failed = False
-    for result in chosen[:limit]:
+    verified, failed = 0, []
+    for result in chosen:
+        if verified == limit:
+            break
         click.echo(f"{result.folder.name}: {result.manifest['command']}")
         try:
             compared = differences(result)
-        except (StoreError, DatasetError) as error:
-            raise click.ClickException(str(error)) from error
+        except _refusals() as error:
+            click.echo(f"passed over: {error}")
+            continue
+        verified += 1
         click.echo(compared.to_string(index=False))
         if compared["agrees"].all():
             record_source(result)
         else:
-            failed = True
+            failed.append(result.folder.name)
     if failed:
-        raise click.ClickException("at least one table came out differently.")
+        raise click.ClickException(f"came out differently: {', '.join(failed)}.")
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What the library raises for a reason that its message tells."""
+    from earlyglow.datasets import DatasetError
+    from earlyglow.store import StoreError
+    from earlyglow.training import CheckpointError, NonFiniteLossError
+
+    return DatasetError, StoreError, CheckpointError, NonFiniteLossError, ValueError
 
 
 def _read_parameters(file: Path | None) -> dict[str, object]:

@@ -122,16 +122,27 @@ def find(inputs: Inputs) -> Result | None:
 
     Where some images are not at hand, a result agrees whose other inputs are the same.
     """
-    for folder in _result_folders(inputs.experiment, _folders()):
-        if inputs.agrees_with(Inputs(**_read_manifest(folder)["inputs"])):
-            return load(folder)
-    return None
+    return _find_in(_folders(), inputs)
 
 
-def all_results() -> Iterator[Result]:
-    """Every stored result, the published ones first."""
-    for folder in _result_folders("*", _folders()):
-        yield load(folder)
+def find_published(inputs: Inputs) -> Result:
+    """The published result of these inputs.
+
+    Raises:
+        StoreError: there is none.
+    """
+    found = _find_in((committed_folder(),), inputs)
+    if found is None:
+        raise StoreError(
+            f"no result of {inputs.experiment} with these parameters is published in "
+            f"{committed_folder()}; compute it with EARLYGLOW_RESULTS set to that folder."
+        )
+    return found
+
+
+def result_folders() -> Iterator[Path]:
+    """The folder of every stored result, the published ones first; :func:`load` reads one."""
+    return _result_folders("*", _folders())
 
 
 def published_tables(experiment: str, table: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
@@ -234,6 +245,13 @@ def _publish(temporary: Path, final: Path) -> None:
 
 def _folders() -> tuple[Path, Path]:
     return committed_folder(), working_folder()
+
+
+def _find_in(roots: Iterable[Path], inputs: Inputs) -> Result | None:
+    for folder in _result_folders(inputs.experiment, roots):
+        if inputs.agrees_with(Inputs(**_read_manifest(folder)["inputs"])):
+            return load(folder)
+    return None
 
 
 def _result_folders(experiment: str, roots: Iterable[Path]) -> Iterator[Path]:

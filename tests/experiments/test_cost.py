@@ -22,7 +22,7 @@ from earlyglow.experiments.cost.measuring import (
 from earlyglow.experiments.running import recompute
 from earlyglow.experiments.trained_flows import FlowSpec
 from earlyglow.gradients.memory import TensorMemory
-from earlyglow.store import all_results, working_folder
+from earlyglow.store import load, result_folders, working_folder
 
 TINY = FlowSpec("glow", (3, 8, 8), {"levels": 2, "steps": 2, "hidden": 8})
 
@@ -114,7 +114,7 @@ def test_smoke_measures_everything_and_measuring_again_replaces(
     first, second = recompute(Cost("smoke")), recompute(Cost("smoke"))
     assert first.key == second.key
     assert not first.tables["times"].equals(second.tables["times"])
-    (kept,) = (r for r in all_results() if r.folder.is_relative_to(working_folder()))
+    (kept,) = (load(f) for f in result_folders() if f.is_relative_to(working_folder()))
     pd.testing.assert_frame_equal(kept.tables["times"], second.tables["times"])
     times = kept.tables["times"]
     for title, case in PLANS["smoke"].cases.items():

@@ -19,7 +19,7 @@ from earlyglow.experiments.studies import (
 from earlyglow.experiments.summaries import auroc_table, select, three_epochs, with_intervals
 from earlyglow.experiments.three_sweeps import ThreeSweeps
 from earlyglow.experiments.verdict import Verdict
-from earlyglow.experiments.verification import cheapest_first, differences
+from earlyglow.experiments.verification import cheapest_first, differences, is_reproducible
 
 __all__ = [
     "EXPERIMENTS",
@@ -42,6 +42,7 @@ __all__ = [
     "auroc_table",
     "cheapest_first",
     "differences",
+    "is_reproducible",
     "published_experiments",
     "result_of",
     "select",

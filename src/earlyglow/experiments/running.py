@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Protocol
 
 from earlyglow.allocator import keep_freed_memory
 from earlyglow.cache import cache_folder
-from earlyglow.store import Computed, Inputs, Result, discard, find, save
+from earlyglow.datasets import DATASETS, DatasetError
+from earlyglow.store import Computed, Inputs, Result, discard, find, find_published, save
 
 
 class Experiment(Protocol):
@@ -34,13 +35,15 @@ class Experiment(Protocol):
 def result_of(experiment: Experiment) -> Result:
     """The stored result where there is one; else compute it (minutes or more) and store it.
 
-    With ``EARLYGLOW_PUBLISHED=1``, as the book is built, a published result is taken as it is,
-    whatever images lie on this machine.
+    With ``EARLYGLOW_PUBLISHED=1``, as the book is built, only a published result is taken, as it
+    is, whatever images lie on this machine.
+
+    Raises:
+        StoreError: only published results are taken, and there is none.
+        DatasetError: images are needed that are neither here nor to be downloaded.
     """
     if os.environ.get("EARLYGLOW_PUBLISHED") == "1":
-        published = find(experiment.inputs_on_trust())
-        if published is not None:
-            return published
+        return find_published(experiment.inputs_on_trust())
     return find(experiment.inputs()) or _compute_and_save(experiment)
 
 
@@ -60,7 +63,25 @@ def command_of(experiment: Experiment) -> str:
 
 
 def _compute_and_save(experiment: Experiment) -> Result:
+    _refuse_missing_images(experiment.inputs())
     return _save(experiment, *_compute(experiment))
+
+
+def _refuse_missing_images(inputs: Inputs) -> None:
+    """Refuse before the first download what the last one could not bring.
+
+    Raises:
+        DatasetError: a set is neither on this machine nor to be downloaded.
+    """
+    absent = {split.partition("/")[0] for split, found in inputs.data.items() if found is None}
+    missing = sorted(name for name in absent if DATASETS[name].source is None)
+    if missing:
+        others = [n for n in inputs.configuration.get("ood_datasets", ()) if n not in missing]
+        example = f"such as -p ood_datasets '[{', '.join(others)}]', " if others else ""
+        raise DatasetError(
+            f"images of {', '.join(missing)} are not on this machine and torchvision does not "
+            f"offer them; choose other sets, {example}or put Parquet files into $EARLYGLOW_DATA."
+        )
 
 
 def _compute(experiment: Experiment) -> tuple[Computed, float]:

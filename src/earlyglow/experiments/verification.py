@@ -16,7 +16,7 @@ import torch
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.registry import EXPERIMENTS
 from earlyglow.experiments.running import Experiment
-from earlyglow.store import Result, StoreError
+from earlyglow.store import Result, StoreError, Tables
 
 # Recomputed tables may differ by rounding that another processor or thread count does otherwise.
 _RELATIVE_TOLERANCE = 1e-3
@@ -51,10 +51,11 @@ def differences(result: Result) -> pd.DataFrame:
         Columns table, column, rows, largest_relative_difference, agrees.
 
     Raises:
-        StoreError: the images at hand are not those of the result.
+        StoreError: the images at hand are not those of the result, or its experiment has other
+            parameters now.
+        DatasetError: images are missing.
     """
-    kind = EXPERIMENTS[result.inputs.experiment]
-    experiment = kind(**_as_fields(kind, result.manifest["parameters"]))
+    experiment = _experiment_of(result)
     if experiment.inputs().key() != result.key:
         raise StoreError(
             f"{result.folder.name} cannot be recomputed here: its images are not at hand or its "
@@ -62,12 +63,37 @@ def differences(result: Result) -> pd.DataFrame:
         )
     with tempfile.TemporaryDirectory() as workspace, _threads(result.manifest["threads"]):
         tables = experiment.compute(Path(workspace)).tables
+    columns = {
+        (name, column): None for of in (result.tables, tables) for name in of for column in of[name]
+    }
     rows = [
-        _compare(name, column, table[column], tables[name][column])
-        for name, table in result.tables.items()
-        for column in table
+        _compare(name, column, _column(result.tables, name, column), _column(tables, name, column))
+        for name, column in columns
     ]
     return pd.DataFrame(rows)
+
+
+def is_reproducible(result: Result) -> bool:
+    """Whether computing a result again should give the same tables; a timing does not."""
+    kind = EXPERIMENTS.get(result.inputs.experiment)
+    return kind is None or kind.reproducible
+
+
+def _experiment_of(result: Result) -> Experiment:
+    name = result.inputs.experiment
+    if name not in EXPERIMENTS:
+        raise StoreError(f"{result.folder.name} is of {name!r}, an experiment that is no more.")
+    kind = EXPERIMENTS[name]
+    try:
+        return kind(**_as_fields(kind, result.manifest["parameters"]))
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"{result.folder.name} has other parameters than now: {error}") from error
+
+
+def _column(tables: Tables, name: str, column: str) -> pd.Series:
+    """A column, empty where there is none."""
+    table = tables.get(name, pd.DataFrame())
+    return table[column] if column in table else pd.Series(dtype=float)
 
 
 def _flow_of(result: Result) -> tuple[object, ...]:

@@ -135,6 +135,17 @@ def gain_of_groups() -> pd.Series:
     return change.groupby(level=PAIR).mean()
 
 
+def gain_over_likelihood() -> pd.Series:
+    """AUROC of the gradient score less that of the likelihood, at the last epoch, by pair."""
+    gradients, likelihood = gradient_rows(), likelihood_rows()
+    _, last = early_and_late(gradients)
+    ours, theirs = (
+        rows[rows["epoch"] == last].groupby(PAIR)["auroc"].mean()
+        for rows in (gradients, likelihood)
+    )
+    return ours - theirs
+
+
 def gain_by_complexity() -> tuple[pd.Series, pd.Series]:
     """Gain of the gradient score over the likelihood at the last epoch, by pair.
 
@@ -142,9 +153,19 @@ def gain_by_complexity() -> tuple[pd.Series, pd.Series]:
         The pairs whose OOD images are simpler than their ID images, by the mean length of their PNG
         files, and the others.
     """
-    gain = _gain_over_likelihood()["gain"]
-    simpler, others = _by_complexity(gain.index)
+    gain = gain_over_likelihood()
+    simpler, others = by_complexity(gain.index)
     return gain.loc[simpler], gain.loc[others]
+
+
+def by_complexity(pairs: pd.Index) -> tuple[pd.Index, pd.Index]:
+    """Pairs whose OOD images have shorter PNG files than the ID images, and those with longer."""
+    rows = published_rows("likelihood_paradox", "complexity")
+    bits = rows.groupby("dataset")["png_bits"].mean()
+    own, ood = (
+        bits.reindex(pairs.get_level_values(name)).to_numpy() for name in ("id_dataset", "ood")
+    )
+    return pairs[ood < own], pairs[ood >= own]
 
 
 def all_claims() -> list[Claim]:
@@ -218,7 +239,7 @@ def _groups_help() -> Claim:
 
 
 def _gradients_beat_likelihood() -> Claim:
-    mean = mean_over_pairs(_gain_over_likelihood()["gain"])
+    mean = mean_over_pairs(gain_over_likelihood())
     return Claim(
         "The gradient score beats the likelihood",
         "digest",
@@ -245,7 +266,7 @@ def _simple_id_gets_worse() -> Claim:
     rows = gradient_rows()
     early, _ = early_and_late(rows)
     change = -gain_of_epoch(rows, early)
-    _, not_simpler = _by_complexity(change.index)
+    _, not_simpler = by_complexity(change.index)
     mean = mean_over_pairs(change.loc[not_simpler])
     return Claim(
         "Where ID is simpler than OOD, longer training lowers the AUROC",
@@ -357,17 +378,6 @@ def _change_by_groups() -> pd.Series:
     return five - single
 
 
-def _gain_over_likelihood() -> pd.DataFrame:
-    gradients, likelihood = gradient_rows(), likelihood_rows()
-    _, last = early_and_late(gradients)
-    late = {
-        name: rows[rows["epoch"] == last].groupby(PAIR)["auroc"].mean()
-        for name, rows in (("gradients", gradients), ("likelihood", likelihood))
-    }
-    table = pd.DataFrame(late)
-    return table.assign(gain=table["gradients"] - table["likelihood"])
-
-
 def _overlap_correlation(column: str) -> pd.Series:
     rows = _trained(published_rows("support_overlap", "overlap"))
     found = correlation_within(rows[rows["detector"] == "likelihood"], column, "kde")
@@ -388,16 +398,6 @@ def _poor_pairs() -> pd.Index:
     rows = gradient_rows()
     means = rows[rows["epoch"] == 5].groupby(PAIR)["auroc"].mean()
     return means.index[means < POOR]
-
-
-def _by_complexity(pairs: pd.Index) -> tuple[pd.Index, pd.Index]:
-    """Pairs whose OOD images have shorter PNG files than the ID images, and those with longer."""
-    rows = published_rows("likelihood_paradox", "complexity")
-    bits = rows.groupby("dataset")["png_bits"].mean()
-    own, ood = (
-        bits.reindex(pairs.get_level_values(name)).to_numpy() for name in ("id_dataset", "ood")
-    )
-    return pairs[ood < own], pairs[ood >= own]
 
 
 def _not_rescued(rescued: int, pairs: pd.Index) -> str:

@@ -159,13 +159,18 @@ def means_over_pairs(rows: pd.DataFrame, by: Sequence[str], value: str = "auroc"
     Seeds are averaged first: they are repetitions of a pair, not pairs of their own.
 
     Returns:
-        Columns ``by``, mean, low, high, pairs, id_sets.
+        Columns ``by``, mean, low, high, pairs, id_sets; intervals of AUROCs end at 0 and 1.
     """
     found = []
     for keys, part in rows.groupby(list(by), observed=True, sort=False):
         mean = mean_over_pairs(part.groupby(PAIR, observed=True)[value].mean())
         found.append([*keys, *mean])
-    return pd.DataFrame(found, columns=[*by, "mean", "low", "high", "pairs", "id_sets"])
+    means = pd.DataFrame(found, columns=[*by, "mean", "low", "high", "pairs", "id_sets"])
+    if value == "auroc":
+        # One ID set alone has infinite ends, which say that there is no interval.
+        known = means["low"] > -math.inf
+        means.loc[known, ["low", "high"]] = means.loc[known, ["low", "high"]].clip(0.0, 1.0)
+    return means
 
 
 def as_text(value: float, low: float, high: float) -> str:

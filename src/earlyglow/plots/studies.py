@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 from scipy import stats
 
 from earlyglow.plots.style import (
@@ -21,6 +22,11 @@ from earlyglow.plots.style import (
     title_of,
 )
 from earlyglow.plots.sweeps import detector_title
+
+# Factor between the epochs of detectors that stand side by side.
+_DODGE = 1.07
+# Tensors in a running median.
+_NEIGHBOURS = 11
 
 
 def auroc_by_group_size(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -75,7 +81,7 @@ def separation_by_group_size(table: pd.DataFrame) -> Figure:
             "deviation on ID",
             (own["group_size"].iloc[0], own["deviation"].iloc[0]),
             textcoords="offset points",
-            xytext=(2, -14),
+            xytext=(4, 7),
             color="0.3",
         )
         sizes = sorted(table["group_size"].unique())
@@ -84,6 +90,8 @@ def separation_by_group_size(table: pd.DataFrame) -> Figure:
             axis.set_xticks(sizes, [str(size) for size in sizes])
             axis.minorticks_off()
             axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_xlabel("images in a group")
         left.set_ylabel("log norm, median over tensors")
         left.set_title("shift from the fit half")
@@ -121,6 +129,8 @@ def mixed_groups(tables: dict[str, pd.DataFrame], group_size: int) -> Figure:
 def layer_aurocs(table: pd.DataFrame, oods: Sequence[str]) -> Figure:
     """AUROC of each tensor's own score in the order of the model, one panel per OOD set.
 
+    Dots are tensors, lines medians over neighbouring ones.
+
     Args:
         table: columns ood, tensor, auroc, epoch.
         oods: the sets to show.
@@ -130,15 +140,11 @@ def layer_aurocs(table: pd.DataFrame, oods: Sequence[str]) -> Figure:
         for axis, ood in zip(axes, oods, strict=True):
             of_set = table[table["ood"] == ood]
             for i, (epoch, rows) in enumerate(of_set.groupby("epoch")):
+                place = np.linspace(0, 1, len(rows))
+                axis.plot(place, rows["auroc"], ls="none", marker=".", ms=3, color="0.75", zorder=0)
+                middle = rows["auroc"].rolling(_NEIGHBOURS, center=True, min_periods=1).median()
                 axis.plot(
-                    np.linspace(0, 1, len(rows)),
-                    rows["auroc"],
-                    ls="none",
-                    marker=MARKERS[i],
-                    ms=3,
-                    alpha=0.7,
-                    color=COLOURS[i],
-                    label=f"epoch {epoch:g}",
+                    place, middle, lw=1.8, ls=LINES[i], color=COLOURS[i], label=f"epoch {epoch:g}"
                 )
             axis.axhline(0.5, color="0.5", lw=1, ls=":")
             axis.set_title(title_of(ood))
@@ -272,28 +278,28 @@ def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
     curves = trained.groupby(["id_dataset", "model", "epoch"])["bits_per_dim"].mean().unstack()
     above = curves.sub(curves.iloc[:, -1], axis=0)
     with style():
-        figure, (left, right) = panels(2, height=3.6, share_y=False)
+        figure, (left, right) = panels(2, height=3.8, share_y=False)
         left.plot(above.columns, above.to_numpy().T, color="0.7", lw=0.9)
         left.plot(above.columns, above.mean(), color="black", lw=2.4, marker="o")
-        left.set_ylabel("bits per dimension above the last epoch's")
+        left.set_ylabel("bits per dimension above the end")
         left.set_title("the flow")
         for i, (name, table) in enumerate(means.items()):
             rows = table[table["epoch"] > 0].sort_values("epoch")
-            right.plot(
-                rows["epoch"],
+            right.errorbar(
+                # Side by side, so that the intervals of one epoch do not hide each other.
+                rows["epoch"] * _DODGE ** (i - (len(means) - 1) / 2),
                 rows["mean"],
+                (rows["mean"] - rows["low"], rows["high"] - rows["mean"]),
                 label=name,
                 color=COLOURS[i],
                 marker=MARKERS[i],
                 ls=LINES[i],
-            )
-            right.fill_between(
-                rows["epoch"], rows["low"], rows["high"], color=COLOURS[i], alpha=0.12, lw=0
+                elinewidth=1,
             )
         right.axhline(0.5, color="0.5", lw=1, ls=":")
         right.set_ylabel("mean AUROC over all pairs")
         right.set_title("the detector")
-        right.legend(loc="lower left", fontsize="small")
+        figure.legend(loc="outside lower center", ncols=3)
         for axis in (left, right):
             axis.set_xscale("log")
             ticks = [0.1, 1, 10, above.columns[-1]]

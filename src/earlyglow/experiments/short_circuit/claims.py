@@ -51,7 +51,7 @@ def claim_about_cost(times: pd.DataFrame, split_at: str) -> Claim:
     return Claim(
         "The cost is small",
         SOURCE,
-        "time of a batch over that of a plain forward pass; holds up to "
+        f"time of a batch, cut after {split_at}, over that of a plain forward pass; holds up to "
         f"{SMALL_COST:g} forward passes",
         f"{first:.2f} (first order), {exact:.2f} (exact second pass of the head)",
         verdict,

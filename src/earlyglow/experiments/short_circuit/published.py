@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -36,7 +37,7 @@ def title(config: ShortCircuit) -> str:
     return f"{DATASETS[config.id_dataset].title}, seed {config.seed}"
 
 
-def detectors_by_classifier(classifiers: dict[ShortCircuit, Tables]) -> pd.DataFrame:
+def detectors_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataFrame:
     """Mean AUROC over the OOD sets: a row for each detector, a column for each classifier."""
     columns = {
         title(config): tables["means"].set_index("detector")["auroc"]
@@ -45,7 +46,7 @@ def detectors_by_classifier(classifiers: dict[ShortCircuit, Tables]) -> pd.DataF
     return pd.DataFrame(columns).sort_values(list(columns), ascending=False)
 
 
-def claims_by_classifier(classifiers: dict[ShortCircuit, Tables]) -> pd.DataFrame:
+def claims_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataFrame:
     """Verdict and number of each claim about scores, one column for each classifier."""
     columns = {}
     for config, tables in classifiers.items():
@@ -56,7 +57,7 @@ def claims_by_classifier(classifiers: dict[ShortCircuit, Tables]) -> pd.DataFram
     return pd.DataFrame(columns)
 
 
-def changes_by_classifier(classifiers: dict[ShortCircuit, Tables], against: str) -> str:
+def changes_by_classifier(classifiers: Mapping[ShortCircuit, Tables], against: str) -> str:
     """Mean AUROC of GSC less that of another detector, of each classifier, as one text."""
     texts = []
     for config, tables in classifiers.items():

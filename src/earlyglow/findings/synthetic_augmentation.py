@@ -1,0 +1,41 @@
+"""Numbers of the chapter on training on samples."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from earlyglow.experiments import SyntheticAugmentation
+from earlyglow.findings.texts import Texts, with_interval
+from earlyglow.plots import title_of
+
+_REAL = "real images"
+
+
+def synthetic_augmentation(config: SyntheticAugmentation, single: pd.DataFrame) -> Texts:
+    """The hardest pair and the means with real and with other training images.
+
+    Args:
+        config: the study.
+        single: its AUROCs of single images.
+    """
+    last = config.training.epochs[-1]
+    at_end = single[single["epoch"] == last]
+    table = at_end.pivot(index="variant", columns="ood", values="auroc")
+    real, others = table.loc[_REAL], table.drop(index=_REAL)
+    hardest = real.idxmin()
+    best, means = others[hardest].idxmax(), others.mean(axis=1)
+    row = at_end[at_end["ood"] == hardest].set_index("variant")
+    return {
+        "hardest": title_of(str(hardest)),
+        "hardest_real": with_interval(row.loc[_REAL]),
+        "best": str(best),
+        "hardest_best": with_interval(row.loc[best]),
+        "variants": str(len(others)),
+        "mean_real": f"{real.mean():.3f}",
+        "mean_best": f"{means.max():.3f}",
+        "mean_best_name": str(means.idxmax()),
+        "mean_worst": f"{means.min():.3f}",
+        "mean_worst_name": str(means.idxmin()),
+        "last": f"{last:g}",
+        "id": title_of(config.id_dataset),
+    }

@@ -1,0 +1,27 @@
+"""Numbers as the text of a page has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from earlyglow.experiments.collected import as_text
+
+Texts = dict[str, str]
+
+
+def with_interval(row: pd.Series, value: str = "auroc") -> str:
+    """A row's number with its interval, from the columns ``value``, low and high."""
+    return as_text(row[value], row["low"], row["high"])
+
+
+def from_to(values: pd.Series) -> str:
+    """The smallest and the largest value: "-0.089 to +0.186" where some are negative."""
+    sign = "+" if (values < 0).any() else ""
+    return f"{values.min():{sign}.3f} to {values.max():{sign}.3f}"
+
+
+def prefixed(prefix: str, texts: Mapping[str, str]) -> Texts:
+    """The texts under names that begin with the prefix."""
+    return {f"{prefix}_{name}": text for name, text in texts.items()}

@@ -1,0 +1,63 @@
+"""Numbers of the chapter on three sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from earlyglow.experiments import select, three_epochs
+from earlyglow.findings.texts import Texts, prefixed, with_interval
+from earlyglow.plots import title_of
+
+
+def three_sweeps(tables: Mapping[str, pd.DataFrame]) -> Texts:
+    """Means over the OOD sets of each sweep, and how often an earlier epoch is the best.
+
+    Args:
+        tables: ID set → its table of AUROCs.
+    """
+    earlier = [_means(table)[lambda m: m.index > 0] for table in tables.values()]
+    wins = sum(means.iloc[:-1].max() >= means.iloc[-1] for means in earlier)
+    early, _, late = three_epochs(pd.concat(tables.values())["epoch"])
+    count = len(earlier[0]) - 1
+    texts = {
+        "early": f"{early:g}",
+        "late": f"{late:g}",
+        "early_wins": str(wins),
+        "id_sets": str(len(tables)),
+        "earlier_epochs": str(count),
+        "by_chance": f"{count / (count + 1):.0%}",
+    }
+    for name, table in tables.items():
+        texts |= prefixed(name, _of_sweep(table, early, late))
+    return texts
+
+
+def _of_sweep(table: pd.DataFrame, early: float, late: float) -> Texts:
+    single, grouped = _means(table), _means(table, group_size=5)
+    gradients = select(table, "layer_gradients", "log_prob")
+    at_late = gradients[gradients["epoch"] == late].set_index("ood")
+    worst = at_late.loc[at_late["auroc"].idxmin()]
+    return {
+        "early": f"{single[early]:.3f}",
+        "best": f"{single.max():.3f}",
+        "best_epoch": f"{single.idxmax():g}",
+        "late": f"{single[late]:.3f}",
+        "groups_early": f"{grouped[early]:.3f}",
+        "groups_late": f"{grouped[late]:.3f}",
+        "sum_z": f"{_means(table, objective='sum_z')[late]:.3f}",
+        "likelihood": f"{_means(table, 'likelihood', '')[late]:.3f}",
+        "worst": title_of(str(worst.name)),
+        "worst_auroc": with_interval(worst),
+    }
+
+
+def _means(
+    table: pd.DataFrame,
+    detector: str = "layer_gradients",
+    objective: str = "log_prob",
+    group_size: int = 1,
+) -> pd.Series:
+    """Mean AUROC over the OOD sets by epoch."""
+    return select(table, detector, objective, group_size).groupby("epoch")["auroc"].mean()

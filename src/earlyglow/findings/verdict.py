@@ -1,0 +1,85 @@
+"""Numbers of the chapter that judges every claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from earlyglow.experiments import claims, collected
+from earlyglow.experiments.claims import Claim
+from earlyglow.findings.texts import Texts, with_interval
+
+_VERDICTS = {
+    "stop": "A flow stopped early detects as well as a fully trained one, or better",
+    "own": "… when each ID set may have its own best epoch",
+    "groups": "Groups of five beat single images throughout",
+    "likelihood": "The gradient score beats the likelihood",
+    "complexity": "… most of all for a complex ID set against a simple OOD set",
+}
+
+
+def verdict(judged: Sequence[Claim], single: pd.DataFrame, bits: pd.DataFrame) -> Texts:
+    """The main numbers, each over all pairs, models and seeds.
+
+    Args:
+        judged: every claim.
+        single: AUROCs of the shown gradient score on single images.
+        bits: bits per dimension of each flow's own held-out images.
+    """
+    by_text = {claim.text: claim.verdict for claim in judged}
+    verdicts = {f"{name}_verdict": by_text[text] for name, text in _VERDICTS.items()}
+    return verdicts | _gains() | _over_epochs(single) | _bits(bits, single)
+
+
+def _gains() -> Texts:
+    rows = claims.gradient_rows()
+    stop = collected.mean_over_pairs(claims.gain_of_stopping_early(rows))
+    lowest, highest = claims.spread_of_stopping_early(rows)
+    simpler, elsewhere = (collected.mean_over_pairs(part) for part in claims.gain_by_complexity())
+    return {
+        "pairs": str(stop.pairs),
+        "sets": str(stop.id_sets),
+        "stop": str(stop),
+        "stop_lowest": f"{lowest:.3f}",
+        "stop_highest": f"{highest:.3f}",
+        "own": str(collected.mean_over_pairs(claims.gain_of_own_epoch(rows))),
+        "first_epoch": str(collected.mean_over_pairs(claims.gain_of_epoch(rows, 1.0))),
+        "five": str(collected.mean_over_pairs(claims.gain_of_groups())),
+        "gain": str(collected.mean_over_pairs(claims.gain_over_likelihood())),
+        "gain_simpler": f"{simpler} ({simpler.pairs} pairs)",
+        "gain_elsewhere": f"{elsewhere} ({elsewhere.pairs} pairs)",
+    }
+
+
+def _over_epochs(single: pd.DataFrame) -> Texts:
+    early, last = collected.early_and_late(single)
+    means = collected.means_over_pairs(single, ["epoch"]).set_index("epoch")
+    by_pair = single.groupby([*collected.PAIR, "epoch"])["auroc"].mean().unstack("epoch")
+    by_set = by_pair.groupby(["id_dataset", "model"]).mean()
+    return {
+        "flows": str(len(single.groupby(["id_dataset", "model", "seed"]))),
+        "seeds": str(single["seed"].nunique()),
+        "early": f"{early:g}",
+        "last": f"{last:g}",
+        "mean_early": with_interval(means.loc[early], "mean"),
+        "mean_last": with_interval(means.loc[last], "mean"),
+        "later_better": str((by_set[last] > by_set[early]).sum()),
+        "early_better": str((by_set[last] < by_set[early]).sum()),
+        "flows_compared": str(len(by_set)),
+        "pairs_up": str((by_pair[last] > by_pair[early]).sum()),
+    }
+
+
+def _bits(bits: pd.DataFrame, single: pd.DataFrame) -> Texts:
+    early, last = collected.early_and_late(single)
+    table = bits.pivot_table(
+        index=["id_dataset", "model"], columns="epoch", values="bits_per_dim", observed=True
+    )
+    setback = (table[last] - table.drop(columns=0.0).min(axis=1)).sort_values()
+    return {
+        "bits_early": f"{table[early].mean():.2f}",
+        "bits_last": f"{table[last].mean():.2f}",
+        "bits_gained": f"{(table[early] - table[last]).mean():.1f}",
+        "setback": f"{setback.iloc[-1]:.1f}",
+    }

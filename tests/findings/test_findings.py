@@ -1,0 +1,178 @@
+"""The numbers that chapters quote, from made-up tables in which they are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from earlyglow import findings
+from earlyglow.experiments import KmnistFailure, LowLevelFeatures, SyntheticAugmentation
+from earlyglow.experiments.references import released_aurocs
+from earlyglow.findings.texts import from_to
+
+
+def auroc_rows(values: dict[tuple[str, float], float], **others: object) -> pd.DataFrame:
+    """Rows of (OOD set, epoch) → AUROC of the gradients of log p on single images."""
+    same = {"detector": "layer_gradients", "objective": "log_prob", "group_size": 1, **others}
+    rows = [
+        {"ood": ood, "epoch": epoch, "auroc": a, "low": a - 0.1, "high": a + 0.1, **same}
+        for (ood, epoch), a in values.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def sweep(*means: float) -> pd.DataFrame:
+    """A sweep at epochs 0, 1, 2, ... in which OOD set b is .1 better than a on the average."""
+    values = {
+        (o, float(e)): m + s for e, m in enumerate(means) for o, s in (("a", -0.05), ("b", 0.05))
+    }
+    return pd.concat(
+        auroc_rows(values, group_size=b, detector=detector, objective=objective)
+        for b in (1, 5)
+        for detector, objective in (
+            ("layer_gradients", "log_prob"),
+            ("layer_gradients", "sum_z"),
+            ("likelihood", ""),
+        )
+    )
+
+
+def test_the_untrained_flow_and_the_last_epoch_cannot_win() -> None:
+    tables = {"mnist": sweep(0.9, 0.5, 0.6, 0.7), "kmnist": sweep(0.9, 0.5, 0.8, 0.7)}
+    found = findings.three_sweeps(tables)
+    assert (found["early_wins"], found["id_sets"]) == ("1", "2")
+    assert (found["earlier_epochs"], found["by_chance"]) == ("2", "67%")
+    assert (found["mnist_early"], found["mnist_late"]) == ("0.500", "0.700")
+    assert (found["kmnist_best"], found["kmnist_best_epoch"]) == ("0.900", "0")
+    assert (found["mnist_worst"], found["mnist_worst_auroc"]) == ("a", "0.650 [0.550, 0.750]")
+
+
+def test_kmnist_ranges_are_over_seeds_and_objectives_not_over_their_means() -> None:
+    config = KmnistFailure("kmnist", ("mnist",), profile="smoke")
+    rows = pd.concat(
+        auroc_rows({("mnist", 1.0): a}, id_dataset="kmnist", model="glow", objective=o, seed=seed)
+        for seed, o, a in (
+            (0, "log_prob", 0.3),
+            (1, "log_prob", 0.5),
+            (0, "sum_z", 0.9),
+        )
+    )
+    others = auroc_rows({("kmnist", 1.0): 0.6}, id_dataset="mnist", model="glow", seed=0)
+    names = ["as measured", "objective sum_z", "fit set overlaps", "scored without noise"]
+    names += ["trained without noise", "OOD inverted", "OOD with ID ink", "OOD with ID spectrum"]
+    explanations = pd.DataFrame(
+        [
+            {"explanation": name, "ood": ood, "auroc": 0.1 * i + shift, "epoch": 0.5}
+            for i, name in enumerate(names)
+            for ood, shift in (("mnist", 0.0), ("omniglot", 0.1))
+        ]
+    ).assign(epoch=config.shown_epochs[1])
+    epochs = pd.DataFrame(
+        {"dataset": "kmnist", "epoch": [0.0, 0.5, 1.0], "bits_per_dim": [8, 3, 4]}
+    )
+    found = findings.kmnist_failure(
+        config, pd.concat((rows, others)), explanations, {"epochs": epochs}
+    )
+    assert (found["as_id"], found["as_ood"]) == ("0.30 to 0.90", "0.60 to 0.60")
+    assert found["within"] == "50%"
+    assert (found["hardest"], found["hardest_auroc"]) == ("MNIST", "0.40")
+    assert (found["ink_easier"], found["ink_harder"]) == ("2", "0")
+    assert found["arranged"] == "0.70 to 0.80"
+    assert (found["bits_best_epoch"], found["bits_last"]) == ("0.5", "4.00")
+
+
+def test_changes_that_cancel_in_the_mean_show_in_their_range_and_size() -> None:
+    names = ["gradient of Σ z", "guards of 1e-10", "fit set holds the scored images"]
+    names += ["one Gaussian per module", "these three together", "released initialisation"]
+    names += ["no dequantisation"]
+    effects = pd.DataFrame(
+        [
+            {"id_dataset": own, "ood": "x", "model": "glow", "seed": 0, "epoch": epoch}
+            | {"variant": name, "group_size": 1, "change": change if epoch == 2 else 9.0}
+            for name in names
+            for epoch in (1.0, 2.0)
+            for own, change in (("a", 0.2), ("b", -0.2))
+        ]
+    )
+    beside = findings.beside_released(pd.DataFrame(_like_the_released_table()))
+    found = findings.released_code(effects, beside)
+    assert found["effect_sum_z"].startswith("0.000 [")
+    assert (found["range_sum_z"], found["size_sum_z"]) == ("-0.200 to +0.200", "0.200")
+    assert (found["agreement_1"], found["agreement_5"]) == ("1.00", "1.00")
+    assert found["compared"] == "20"
+
+
+def _like_the_released_table() -> dict[str, object]:
+    """Sweeps that came out as the released code's after one epoch, halved."""
+    released = released_aurocs().query("epoch == 1")
+    columns = {
+        name: released[name].tolist() for name in ("id_dataset", "ood", "group_size", "epoch")
+    }
+    return columns | {
+        "auroc": (released["auroc"] / 2).tolist(),
+        "detector": "layer_gradients",
+        "objective": "sum_z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("low", "content", "sentence"),
+    [
+        (0.8, 0.6, "changes of low-level statistics are noticed better"),
+        (0.6, 0.2, "changes of content are noticed better"),
+        (0.6, 0.405, "neither kind of change is noticed before the other"),
+    ],
+)
+def test_which_kind_is_noticed_first(low: float, content: float, sentence: str) -> None:
+    config = LowLevelFeatures("digits", profile="smoke")
+    early, _, last = config.shown_epochs
+    rows = [("unchanged", "neither", 0.5), ("blurred", "low level", low)]
+    rows += [("upside down", "content", content), ("shuffled patches", "content", content)]
+    table = pd.DataFrame(
+        [
+            {"ood": ood, "kind": kind, "auroc": a, "low": a, "high": a, "epoch": epoch}
+            for epoch in (early, last)
+            for ood, kind, a in rows
+        ]
+    )
+    found = findings.low_level_features(config, table)
+    assert found["first"] == sentence
+    assert found["low_early"] == f"{abs(low - 0.5):.3f}"
+
+
+def test_the_best_training_set_is_not_the_real_one() -> None:
+    config = SyntheticAugmentation("digits", profile="smoke")
+    last = config.training.epochs[-1]
+    values = {"real images": (0.9, 0.4), "samples": (0.3, 0.6), "pixels": (0.5, 0.5)}
+    table = pd.concat(
+        auroc_rows({("mnist", last): a, ("kmnist", last): b}, variant=name)
+        for name, (a, b) in values.items()
+    )
+    found = findings.synthetic_augmentation(config, table)
+    assert (found["hardest"], found["hardest_real"]) == ("KMNIST", "0.400 [0.300, 0.500]")
+    assert (found["best"], found["hardest_best"]) == ("samples", "0.600 [0.500, 0.700]")
+    assert (found["variants"], found["mean_best_name"]) == ("2", "pixels")
+
+
+def test_overlap_correlations_are_within_pairs_and_across_them() -> None:
+    """Overlap grows over the epochs of each pair; across pairs it falls with the AUROC."""
+    rows = pd.DataFrame(
+        [
+            {"id_dataset": own, "ood": "x", "model": "glow", "seed": 0, "detector": detector}
+            | {"epoch": e, "kde": 0.1 * i + 0.01 * e, "auroc": 0.9 - 0.1 * i + 0.01 * e}
+            for detector in ("likelihood", "layer_gradients")
+            for i, own in enumerate(("a", "b", "c"))
+            for e in (1.0, 2.0, 3.0)
+        ]
+    )
+    rows = rows.assign(distance=(rows["auroc"] - 0.5).abs())
+    within = findings.correlations_within(rows)
+    assert all((values == 1).all() for values in within.values())
+    across = findings.correlations_across(rows)
+    assert across.loc["auroc"].tolist() == pytest.approx([-1, -1])
+
+
+def test_a_range_has_signs_where_it_needs_them() -> None:
+    assert from_to(pd.Series([-0.1, 0.25])) == "-0.100 to +0.250"
+    assert from_to(pd.Series(np.array([0.1, 0.25]))) == "0.100 to 0.250"

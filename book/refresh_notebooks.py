@@ -52,7 +52,7 @@ def kinds_of_images(results: dict[str, Result]) -> plt.Figure:
 
 
 def maturity() -> plt.Figure:
-    """Flows improve, detectors hardly: all pairs, models and seeds."""
+    """How flows and detectors develop: all pairs, models and seeds."""
     bits = published_rows("epoch_sweep", "epochs")
     means = {
         name: means_over_pairs(rows, ["epoch"])

@@ -25,6 +25,7 @@ from earlyglow.datasets import DatasetError
 from earlyglow.experiments import NOTEBOOKS, EpochSweep, result_of
 from earlyglow.notebooks import ParameterError, declared_parameters, find_notebook, resolve
 from earlyglow.store import StoreError
+from earlyglow.training import NonFiniteLossError
 
 SMOKE: dict[str, dict[str, object]] = {
     "quickstart": {"profile": "smoke"},
@@ -174,6 +175,7 @@ def test_missing_images_are_one_sentence(fresh: Path) -> None:
     outcome = CliRunner().invoke(main, arguments)
     assert outcome.exit_code == 1
     assert "tiny_imagenet are not on this machine" in outcome.output
+    assert "-p ood_datasets" not in outcome.output
     assert "Traceback" not in outcome.output
 
 
@@ -247,6 +249,33 @@ def test_verify_passes_over_what_it_cannot_recompute(
     assert outcome.output.count("passed over: ") == 2
     assert "damaged" in outcome.output
     assert "an experiment that is no more" in outcome.output
+
+
+def test_verify_says_when_nothing_can_be_recomputed(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (published,) = store.committed_folder().glob("epoch_sweep/tiny_imagenet-*-seed0-*")
+    shutil.copytree(published, fresh / "published" / "epoch_sweep" / published.name)
+    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
+    outcome = CliRunner().invoke(main, ["verify", "--all"])
+    assert outcome.exit_code == 1
+    assert "none of them can be recomputed here" in outcome.output
+
+
+def test_verify_fails_where_the_present_source_does(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (published,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
+    shutil.copytree(published, fresh / "published" / "epoch_sweep" / published.name)
+    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
+
+    def diverge(self: EpochSweep, workspace: Path) -> None:
+        raise NonFiniteLossError("the loss is nan")
+
+    monkeypatch.setattr(EpochSweep, "compute", diverge)
+    outcome = CliRunner().invoke(main, ["verify", "--all"])
+    assert outcome.exit_code == 1
+    assert "could not be computed: the loss is nan" in outcome.output
 
 
 def test_verify_does_not_sign_a_result_that_comes_out_differently(

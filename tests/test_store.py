@@ -8,6 +8,7 @@ import multiprocessing
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -41,6 +42,26 @@ def test_what_is_saved_is_found() -> None:
     assert found.manifest["command"] == "command"
     assert found.moved_sources() == []
     assert "source unchanged" in found.provenance()
+
+
+def test_another_results_broken_manifest_is_in_nobodys_way(folder: Path) -> None:
+    saved = save()
+    other = saved.folder.with_name("a-broken-one")
+    other.mkdir()
+    (other / "manifest.json").write_text("{")
+    assert store.find(INPUTS) is not None
+    assert store.find(dataclasses.replace(INPUTS, seed=1)) is None
+    (saved.folder / "manifest.json").write_text("{")
+    with pytest.raises(StoreError, match="not a readable manifest"):
+        store.find(INPUTS)
+
+
+def test_numbers_of_numpy_are_the_same_inputs() -> None:
+    """A loop over ``np.arange`` gives seeds that JSON does not know."""
+    save(dataclasses.replace(INPUTS, seed=np.int64(5), configuration={"size": np.int64(3)}))
+    found = store.find(dataclasses.replace(INPUTS, seed=5))
+    assert found is not None
+    assert found.inputs.seed == 5
 
 
 def test_numbers_are_stored_as_they_are() -> None:

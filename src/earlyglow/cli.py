@@ -122,8 +122,9 @@ def verify(everything: bool, limit: int) -> None:
     A result that comes out the same is marked as computed by the present source. One that cannot
     be recomputed here is passed over.
     """
+    from earlyglow.datasets import DatasetError
     from earlyglow.experiments import cheapest_first, differences, is_reproducible
-    from earlyglow.store import load, record_source, result_folders
+    from earlyglow.store import StoreError, load, record_source, result_folders
 
     results = []
     for folder in result_folders():
@@ -141,8 +142,12 @@ def verify(everything: bool, limit: int) -> None:
         click.echo(f"{result.folder.name}: {result.manifest['command']}")
         try:
             compared = differences(result)
-        except _refusals() as error:
+        except (StoreError, DatasetError) as error:
             click.echo(f"passed over: {error}")
+            continue
+        except _refusals() as error:
+            click.echo(f"could not be computed: {error}")
+            failed.append(result.folder.name)
             continue
         verified += 1
         click.echo(compared.to_string(index=False))
@@ -152,6 +157,8 @@ def verify(everything: bool, limit: int) -> None:
             failed.append(result.folder.name)
     if failed:
         raise click.ClickException(f"came out differently: {', '.join(failed)}.")
+    if chosen and limit and not verified:
+        raise click.ClickException("none of them can be recomputed here.")
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -17,9 +18,12 @@ import torch
 
 from earlyglow.cache import cache_folder
 from earlyglow.provenance import PACKAGE, device_name, software, source_digests
-from earlyglow.settings import digest
+from earlyglow.settings import digest, plain
 
 FORMAT = "earlyglow-result-1"
+# Of the key in the folder's name.
+_KEY_LETTERS = 12
+log = logging.getLogger(__name__)
 Tables = dict[str, pd.DataFrame]
 
 
@@ -135,7 +139,8 @@ def find_published(inputs: Inputs) -> Result:
     if found is None:
         raise StoreError(
             f"no result of {inputs.experiment} with these parameters is published in "
-            f"{committed_folder()}; compute it with EARLYGLOW_RESULTS set to that folder."
+            f"{committed_folder()}; compute it with EARLYGLOW_RESULTS set to that folder and "
+            "EARLYGLOW_PUBLISHED unset."
         )
     return found
 
@@ -150,6 +155,12 @@ def published_tables(experiment: str, table: str) -> Iterator[tuple[dict[str, An
     for folder in _result_folders(experiment, (committed_folder(),)):
         manifest = _read_manifest(folder)
         yield manifest["parameters"], _read_table(folder, table, manifest["tables"][table])
+
+
+def published_inputs(experiment: str) -> list[Inputs]:
+    """What every published result of an experiment depends on."""
+    folders = _result_folders(experiment, (committed_folder(),))
+    return [Inputs(**_read_manifest(folder)["inputs"]) for folder in folders]
 
 
 def load(folder: Path) -> Result:
@@ -185,7 +196,7 @@ def save(
         seconds: time of the process that stored it; work found in a cache is not counted.
         path: parts of the package whose source the result depends on.
     """
-    final = working_folder() / inputs.experiment / f"{label}-{inputs.key()[:12]}"
+    final = working_folder() / inputs.experiment / f"{label}-{inputs.key()[:_KEY_LETTERS]}"
     final.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".unfinished-"))
     try:
@@ -209,7 +220,7 @@ def save(
             "source": computed.source,
             "facts": computed.facts,
         }
-        text = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
+        text = json.dumps(manifest, indent=2, sort_keys=True, default=plain) + "\n"
         (temporary / "manifest.json").write_text(text)
         temporary.chmod(0o755)
         _publish(temporary, final)
@@ -220,7 +231,7 @@ def save(
 
 def discard(inputs: Inputs) -> None:
     """Delete the result of exactly these inputs from the working folder, if it is there."""
-    own = (working_folder() / inputs.experiment).glob(f"*-{inputs.key()[:12]}")
+    own = (working_folder() / inputs.experiment).glob(f"*-{inputs.key()[:_KEY_LETTERS]}")
     for folder in own:
         shutil.rmtree(folder)
 
@@ -249,7 +260,14 @@ def _folders() -> tuple[Path, Path]:
 
 def _find_in(roots: Iterable[Path], inputs: Inputs) -> Result | None:
     for folder in _result_folders(inputs.experiment, roots):
-        if inputs.agrees_with(Inputs(**_read_manifest(folder)["inputs"])):
+        try:
+            manifest = _read_manifest(folder)
+        except StoreError as error:
+            if folder.name.endswith(inputs.key()[:_KEY_LETTERS]):
+                raise
+            log.warning("passed over: %s", error)
+            continue
+        if inputs.agrees_with(Inputs(**manifest["inputs"])):
             return load(folder)
     return None
 

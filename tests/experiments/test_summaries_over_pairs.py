@@ -82,6 +82,9 @@ def test_difference_within_id_sets_is_the_paired_t_test() -> None:
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
     assert found.value == pytest.approx(np.mean(by_set[0] - by_set[1]))
     assert collected.difference_over_pairs(first, second[:0]).pairs == 0
+    # One ID set on one side says nothing of how such sets differ.
+    one_sided = collected.difference_over_pairs(first, second[:3])
+    assert (one_sided.low, one_sided.id_sets) == (-np.inf, 1)
 
 
 def test_both_models_of_an_id_set_are_one_cluster() -> None:
@@ -104,6 +107,14 @@ def test_seeds_are_averaged_before_pairs() -> None:
     means = collected.means_over_pairs(rows, ["epoch"])
     assert means["mean"].tolist() == [pytest.approx(0.6)]
     assert means["pairs"].tolist() == [2]
+
+
+def test_intervals_of_aurocs_end_at_one() -> None:
+    rows = aurocs({("a", "x", 0, 1.0): 1.0, ("b", "x", 0, 1.0): 0.8, ("c", "x", 0, 1.0): 1.0})
+    (mean,) = collected.means_over_pairs(rows, ["epoch"]).itertuples()
+    assert 0 < mean.low < mean.mean < mean.high == 1
+    changes = rows.assign(change=rows["auroc"])
+    assert collected.means_over_pairs(changes, ["epoch"], "change")["high"].item() > 1
 
 
 def test_matrix_has_id_sets_down() -> None:
@@ -138,16 +149,23 @@ def test_every_half_of_the_id_sets_chooses_for_the_other() -> None:
 
     Two of each kind choose epoch 2, by .65 against .55; only the two of one kind choose theirs.
     """
-    first, second = {1.0: 0.9, 2.0: 0.5, 3.0: 0.6}, {1.0: 0.2, 2.0: 0.8, 3.0: 0.7}
+    first, second = {1.0: 0.9, 2.0: 0.5, 3.0: 0.6}, {1.0: 0.2, 2.0: 0.8, 3.0: 0.75}
     sets = {"mnist": first, "fashion_mnist": second, "kmnist": first, "omniglot": second}
     rows = aurocs({(n, "x", 0, epoch): a for n, of in sets.items() for epoch, a in of.items()})
-    gains = claims.gain_of_stopping_early(rows)
-    assert gains["mnist", "x", "glow"] == pytest.approx(0.5 - 0.6)
-    assert gains["omniglot", "x", "glow"] == pytest.approx(((0.2 - 0.7) + 2 * (0.8 - 0.7)) / 3)
-    assert len(gains) == 4
+    of_first, of_second = 0.5 - 0.6, ((0.2 - 0.75) + 2 * (0.8 - 0.75)) / 3
+    found = claims.stopping_early(rows)
+    assert found.value == pytest.approx((of_first + of_second) / 2)
+    assert (found.pairs, found.id_sets) == (4, 4)
     low, high = claims.spread_of_stopping_early(rows)
-    assert low == pytest.approx(0.2 - 0.7)
-    assert high == pytest.approx(((0.5 - 0.6) + (0.8 - 0.7)) / 2)
+    assert low == pytest.approx(0.2 - 0.75)
+    assert high == pytest.approx(((0.5 - 0.6) + (0.8 - 0.75)) / 2)
+
+
+def test_pairs_count_equally_however_many_an_id_set_has() -> None:
+    values = {("mnist", ood, 0, e): a for ood in "abc" for e, a in ((1.0, 0.9), (2.0, 0.6))}
+    values |= {(name, "a", 0, e): 0.5 for name in ("kmnist", "omniglot") for e in (1.0, 2.0)}
+    values |= {("cifar10", "a", 0, e): 0.5 for e in (1.0, 2.0)}
+    assert claims.stopping_early(aurocs(values)).value == pytest.approx(3 * 0.3 / 6)
 
 
 def test_own_epoch_is_chosen_on_one_seed_and_judged_on_the_others() -> None:
@@ -170,19 +188,34 @@ def test_own_epoch_is_chosen_on_one_seed_and_judged_on_the_others() -> None:
     assert claims.gain_of_own_epoch(rows[rows["seed"] == 0]).empty
 
 
-def test_noise_over_epochs_is_no_gain() -> None:
+def test_interval_of_stopping_early_covers_what_it_should() -> None:
+    """Nothing but noise over epochs that all pairs of an ID set share: there is no gain."""
     random = np.random.default_rng(0)
-    means = []
+    names = ("mnist", "kmnist", "omniglot", "fashion_mnist", "cifar10", "gtsrb", "celeba")
+    found = []
     for _ in range(60):
         values = {
             (name, f"ood{j}", 0, float(epoch)): 0.7 + shared + 0.02 * random.normal()
-            for name in ("mnist", "kmnist", "omniglot", "cifar10", "gtsrb", "celeba")
+            for name in names
             for epoch in range(1, 10)
             for shared in [0.1 * random.normal()]
             for j in range(4)
         }
-        means.append(claims.gain_of_stopping_early(aurocs(values)).mean())
-    assert abs(np.mean(means)) < 3 * np.std(means) / np.sqrt(len(means))
+        found.append(claims.stopping_early(aurocs(values)))
+    means = np.array([mean.value for mean in found])
+    assert abs(means.mean()) < 3 * means.std() / np.sqrt(len(means))
+    assert np.mean([mean.low <= 0 <= mean.high for mean in found]) >= 0.85
+
+
+def test_jackknife_of_a_mean_is_students() -> None:
+    random = np.random.default_rng(2)
+    by_set = random.random(6)
+    rows = aurocs({(f"set{i}", o, 0, 1.0): a for i, a in enumerate(by_set) for o in "ab"})
+    found = collected.jackknife(rows, lambda part: float(part["auroc"].mean()))
+    low, high = stats.ttest_1samp(by_set, 0).confidence_interval(0.95)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    assert (found.value, found.pairs, found.id_sets) == (pytest.approx(by_set.mean()), 12, 6)
+    assert collected.jackknife(rows[rows["id_dataset"] < "set2"], len).low == -np.inf
 
 
 @pytest.mark.parametrize(

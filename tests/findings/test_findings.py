@@ -9,7 +9,9 @@ import pytest
 from earlyglow import findings
 from earlyglow.experiments import KmnistFailure, LowLevelFeatures, SyntheticAugmentation
 from earlyglow.experiments.references import released_aurocs
+from earlyglow.findings.group_size import _of_all_pairs
 from earlyglow.findings.texts import from_to
+from earlyglow.findings.verdict import _bits, _over_epochs
 
 
 def auroc_rows(values: dict[tuple[str, float], float], **others: object) -> pd.DataFrame:
@@ -176,3 +178,54 @@ def test_overlap_correlations_are_within_pairs_and_across_them() -> None:
 def test_a_range_has_signs_where_it_needs_them() -> None:
     assert from_to(pd.Series([-0.1, 0.25])) == "-0.100 to +0.250"
     assert from_to(pd.Series(np.array([0.1, 0.25]))) == "0.100 to 0.250"
+
+
+def published(values: dict[tuple[str, int, float, int], float], detector: str) -> pd.DataFrame:
+    """Rows of (ID set, seed, epoch, group size) → AUROC, as published_rows gives them."""
+    return pd.DataFrame(
+        [
+            {"id_dataset": own, "ood": "x", "model": "glow", "seed": seed, "epoch": epoch}
+            | {"group_size": size, "detector": detector, "auroc": auroc}
+            for (own, seed, epoch, size), auroc in values.items()
+        ]
+    )
+
+
+def test_flows_are_compared_by_their_means_over_seeds() -> None:
+    """Set a has two seeds, which disagree, and set b has one."""
+    values = {("a", 0, 1.0, 1): 0.6, ("a", 0, 2.0, 1): 0.9, ("a", 1, 1.0, 1): 0.8}
+    values |= {("a", 1, 2.0, 1): 0.7, ("b", 0, 1.0, 1): 0.9, ("b", 0, 2.0, 1): 0.5}
+    found = _over_epochs(published(values, "layer_gradients"))
+    assert (found["flows"], found["flows_compared"]) == ("3", "2")
+    assert (found["later_better"], found["early_better"], found["pairs_up"]) == ("1", "1", "1")
+    assert found["mean_early"].startswith("0.800 [")
+    assert found["mean_last"].startswith("0.650 [")
+
+
+def test_the_largest_setback_is_that_of_one_flow() -> None:
+    bits = pd.DataFrame(
+        [
+            {"id_dataset": own, "model": "glow", "epoch": epoch, "bits_per_dim": value}
+            for own, values in (("a", (9.0, 7.0, 3.0, 5.0)), ("b", (9.0, 7.0, 6.0, 5.0)))
+            for epoch, value in enumerate(values)
+        ]
+    )
+    values = {("a", 0, float(e), 1): 0.5 for e in (1, 2, 3)}
+    found = _bits(bits, published(values, "layer_gradients"))
+    assert (found["bits_early"], found["bits_last"]) == ("7.00", "5.00")
+    assert (found["bits_gained"], found["setback"]) == ("2.0", "2.0")
+
+
+def test_what_groups_put_right() -> None:
+    sizes = {1: 0.4, 5: 0.45, 25: 0.7}, {1: 0.3, 5: 0.6, 25: 0.9}, {1: 0.8, 5: 0.7, 25: 1.0}
+    gradients = {
+        (own, 0, 1.0, size): auroc
+        for own, by_size in zip("abc", sizes, strict=True)
+        for size, auroc in by_size.items()
+    }
+    rows = [published(gradients, "layer_gradients"), published(gradients, "likelihood")]
+    found = _of_all_pairs(pd.concat(rows))
+    assert (found["cells"], found["upside_down"]) == ("3", "2")
+    assert (found["righted_5"], found["righted_25"]) == ("50%", "100%")
+    assert found["share_five"] == "66.7%"
+    assert found["late_5"].startswith("0.583 [")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from earlyglow.store import StoreError, published_tables
 
 FLOW = ["id_dataset", "model", "seed"]
 PAIR = ["id_dataset", "ood", "model"]
+_LEAST_FOR_JACKKNIFE = 3
 
 
 class Mean(NamedTuple):
@@ -101,13 +102,15 @@ def mean_over_pairs(values: pd.Series, confidence: float = 0.95) -> Mean:
     if known.empty:
         return Mean(math.nan, -math.inf, math.inf, 0, 0)
     mean = float(known.mean())
-    return _with_interval(mean, (known - mean) / len(known), confidence)
+    sets = known.index.get_level_values("id_dataset").nunique()
+    return _with_interval(mean, (known - mean) / len(known), sets, confidence)
 
 
 def difference_over_pairs(first: pd.Series, second: pd.Series, confidence: float = 0.95) -> Mean:
     """Mean of the first pairs less mean of the second, as :func:`mean_over_pairs`.
 
-    An ID set with pairs of both kinds counts once, with the difference within it.
+    An ID set with pairs of both kinds counts once, with the difference within it. The side with
+    fewer ID sets counts for the degrees of freedom.
     """
     known = [values.dropna().astype(float) for values in (first, second)]
     if any(values.empty for values in known):
@@ -117,15 +120,44 @@ def difference_over_pairs(first: pd.Series, second: pd.Series, confidence: float
         sign * (values - mean) / len(values)
         for sign, values, mean in zip((1, -1), known, means, strict=True)
     ]
-    return _with_interval(means[0] - means[1], pd.concat(shares), confidence)
+    sets = min(values.index.get_level_values("id_dataset").nunique() for values in known)
+    return _with_interval(means[0] - means[1], pd.concat(shares), sets, confidence)
 
 
-def _with_interval(value: float, shares: pd.Series, confidence: float) -> Mean:
+def jackknife(
+    rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], confidence: float = 0.95
+) -> Mean:
+    """A number with an interval from leaving out one ID set after the other.
+
+    Args:
+        rows: AUROCs with the columns of ``PAIR``.
+        statistic: of such rows; it may choose something on all of them.
+        confidence: between 0 and 1.
+    """
+    pairs, names = len(rows[PAIR].drop_duplicates()), rows["id_dataset"].unique()
+    value = statistic(rows)
+    # With two ID sets each one alone would have to choose for nobody.
+    if len(names) < _LEAST_FOR_JACKKNIFE:
+        return Mean(value, -math.inf, math.inf, pairs, len(names))
+    without = np.array([statistic(rows[rows["id_dataset"] != name]) for name in names])
+    sets = len(names)
+    deviation = math.sqrt((sets - 1) / sets * float(((without - without.mean()) ** 2).sum()))
+    reach = float(stats.t.ppf((1 + confidence) / 2, sets - 1)) * deviation
+    return Mean(value, value - reach, value + reach, pairs, sets)
+
+
+def within_range(mean: Mean, least: float, most: float) -> Mean:
+    """The mean with ends that are no further out than the number can be."""
+    if not math.isfinite(mean.low):
+        return mean
+    return mean._replace(low=max(mean.low, least), high=min(mean.high, most))
+
+
+def _with_interval(value: float, shares: pd.Series, sets: int, confidence: float) -> Mean:
     """The interval of a number to whose deviation each pair contributes a share."""
-    of_sets = shares.groupby(level="id_dataset").sum().to_numpy()
-    sets = len(of_sets)
     if sets == 1:
         return Mean(value, -math.inf, math.inf, len(shares), 1)
+    of_sets = shares.groupby(level="id_dataset").sum().to_numpy()
     deviation = math.sqrt(sets / (sets - 1) * float((of_sets**2).sum()))
     reach = float(stats.t.ppf((1 + confidence) / 2, sets - 1)) * deviation
     return Mean(value, value - reach, value + reach, len(shares), sets)
@@ -164,13 +196,8 @@ def means_over_pairs(rows: pd.DataFrame, by: Sequence[str], value: str = "auroc"
     found = []
     for keys, part in rows.groupby(list(by), observed=True, sort=False):
         mean = mean_over_pairs(part.groupby(PAIR, observed=True)[value].mean())
-        found.append([*keys, *mean])
-    means = pd.DataFrame(found, columns=[*by, "mean", "low", "high", "pairs", "id_sets"])
-    if value == "auroc":
-        # One ID set alone has infinite ends, which say that there is no interval.
-        known = means["low"] > -math.inf
-        means.loc[known, ["low", "high"]] = means.loc[known, ["low", "high"]].clip(0.0, 1.0)
-    return means
+        found.append([*keys, *(within_range(mean, 0, 1) if value == "auroc" else mean)])
+    return pd.DataFrame(found, columns=[*by, "mean", "low", "high", "pairs", "id_sets"])
 
 
 def as_text(value: float, low: float, high: float) -> str:

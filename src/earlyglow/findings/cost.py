@@ -8,10 +8,12 @@ from earlyglow.experiments.cost import arithmetic_table, speed_table, targets_ta
 from earlyglow.findings.texts import Texts
 from earlyglow.store import Tables
 
-_NORMS = {
-    "cost_dense": "norms, paper DenseGlow: float32 against the loop",
-    "cost_classroom": "norms, classroom Glow: float32 against the loop",
-    "cost_paper": "norms, paper Glow: float32 against the loop",
+_RATIOS = {
+    "cost_dense": ("norms, paper DenseGlow: float32 against the loop", ".0f"),
+    "cost_classroom": ("norms, classroom Glow: float32 against the loop", ".1f"),
+    "cost_paper": ("norms, paper Glow: float32 against the loop", ".1f"),
+    "cost_normflows": ("training step, paper Glow: against normflows", ".2f"),
+    "cost_normflows_classroom": ("training step, classroom Glow: against normflows", ".2f"),
 }
 _RIVALS = {"cost_normflows": "paper Glow", "cost_normflows_classroom": "classroom Glow"}
 
@@ -23,13 +25,11 @@ def cost(tables: Tables) -> Texts:
     arithmetic = arithmetic_table(tables).set_index(["case", "contender"])
     best = arithmetic["best_times_loop"]
     detection = tables["detection"].pivot(index="ood", columns="precision", values="auroc")
-    texts = {name: f"{ratio[measure]:.0f}" for name, measure in _NORMS.items()}
+    texts = {name: f"{ratio[measure]:{form}}" for name, (measure, form) in _RATIOS.items()}
     return (
         texts
-        | _against_normflows(speed_table(tables["times"]), arithmetic["floor_ms"])
+        | _floors(speed_table(tables["times"]), arithmetic["floor_ms"])
         | {
-            "cost_classroom": f"{ratio[_NORMS['cost_classroom']]:.1f}",
-            "cost_paper": f"{ratio[_NORMS['cost_paper']]:.1f}",
             "cost_paper_floor": f"{best['paper Glow', 'batched']:.1f}",
             "cost_dense_floor": f"{best['paper DenseGlow', 'batched']:.0f}",
             "cost_paper_share": f"{arithmetic['share_of_peak']['paper Glow', 'batched']:.0%}",
@@ -40,12 +40,10 @@ def cost(tables: Tables) -> Texts:
     )
 
 
-def _against_normflows(speeds: pd.DataFrame, floor: pd.Series) -> Texts:
-    """Our training step's rate over that of normflows, and what the peak would allow."""
+def _floors(speeds: pd.DataFrame, floor: pd.Series) -> Texts:
+    """What the machine's peak would allow our training step against normflows."""
     rate = speeds.groupby(["case", "contender"])["images_per_second"].max()
-    texts = {}
-    for name, case in _RIVALS.items():
-        rival = rate[case, "normflows"]
-        texts[name] = f"{rate[case, 'training step'] / rival:.2f}"
-        texts[f"{name}_floor"] = f"{1e3 / floor[case, 'training step'] / rival:.1f}"
-    return texts
+    return {
+        f"{name}_floor": f"{1e3 / floor[case, 'training step'] / rate[case, 'normflows']:.1f}"
+        for name, case in _RIVALS.items()
+    }

@@ -10,7 +10,7 @@ from earlyglow.store import Tables
 
 
 def epoch_sweep(config: EpochSweep, tables: Tables) -> Texts:
-    """Means over the OOD sets at the first, the best and the last trained epoch."""
+    """Means over the OOD sets at the first and the last trained epoch, and the best of all."""
     table, size = tables["aurocs"], config.group_size
     chosen = select(table, "layer_gradients", config.objective, size)
     first, _, last = three_epochs(chosen["epoch"])

@@ -24,7 +24,7 @@ def verdict(judged: Sequence[Claim], single: pd.DataFrame, bits: pd.DataFrame) -
 
     Args:
         judged: every claim.
-        single: AUROCs of the shown gradient score on single images.
+        single: AUROCs of the gradient score of log p on single images.
         bits: bits per dimension of each flow's own held-out images.
     """
     by_text = {claim.text: claim.verdict for claim in judged}
@@ -34,7 +34,8 @@ def verdict(judged: Sequence[Claim], single: pd.DataFrame, bits: pd.DataFrame) -
 
 def _gains() -> Texts:
     rows = claims.gradient_rows()
-    stop = collected.mean_over_pairs(claims.gain_of_stopping_early(rows))
+    stop = claims.stopping_early(rows)
+    own = collected.mean_over_pairs(claims.gain_of_own_epoch(rows))
     lowest, highest = claims.spread_of_stopping_early(rows)
     simpler, elsewhere = (collected.mean_over_pairs(part) for part in claims.gain_by_complexity())
     return {
@@ -43,7 +44,7 @@ def _gains() -> Texts:
         "stop": str(stop),
         "stop_lowest": f"{lowest:.3f}",
         "stop_highest": f"{highest:.3f}",
-        "own": str(collected.mean_over_pairs(claims.gain_of_own_epoch(rows))),
+        "own": f"{own} ({own.pairs} pairs)",
         "first_epoch": str(collected.mean_over_pairs(claims.gain_of_epoch(rows, 1.0))),
         "five": str(collected.mean_over_pairs(claims.gain_of_groups())),
         "gain": str(collected.mean_over_pairs(claims.gain_over_likelihood())),
@@ -59,7 +60,6 @@ def _over_epochs(single: pd.DataFrame) -> Texts:
     by_set = by_pair.groupby(["id_dataset", "model"]).mean()
     return {
         "flows": str(len(single.groupby(["id_dataset", "model", "seed"]))),
-        "seeds": str(single["seed"].nunique()),
         "early": f"{early:g}",
         "last": f"{last:g}",
         "mean_early": with_interval(means.loc[early], "mean"),

@@ -193,7 +193,7 @@ def test_interval_of_stopping_early_covers_what_it_should() -> None:
     random = np.random.default_rng(0)
     names = ("mnist", "kmnist", "omniglot", "fashion_mnist", "cifar10", "gtsrb", "celeba")
     found = []
-    for _ in range(60):
+    for _ in range(30):
         values = {
             (name, f"ood{j}", 0, float(epoch)): 0.7 + shared + 0.02 * random.normal()
             for name in names
@@ -204,7 +204,7 @@ def test_interval_of_stopping_early_covers_what_it_should() -> None:
         found.append(claims.stopping_early(aurocs(values)))
     means = np.array([mean.value for mean in found])
     assert abs(means.mean()) < 3 * means.std() / np.sqrt(len(means))
-    assert np.mean([mean.low <= 0 <= mean.high for mean in found]) >= 0.85
+    assert np.mean([mean.low <= 0 <= mean.high for mean in found]) >= 0.8
 
 
 def test_jackknife_of_a_mean_is_students() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from earlyglow import findings
 from earlyglow.experiments import KmnistFailure, LowLevelFeatures, SyntheticAugmentation
@@ -200,6 +201,16 @@ def test_flows_are_compared_by_their_means_over_seeds() -> None:
     assert (found["later_better"], found["early_better"], found["pairs_up"]) == ("1", "1", "1")
     assert found["mean_early"].startswith("0.800 [")
     assert found["mean_last"].startswith("0.650 [")
+
+
+def test_deviation_over_seeds_needs_several() -> None:
+    """Set a has seeds .2 apart, set b has one; all intervals are those of an error of .05."""
+    values = {("a", 0, 1.0, 1): 0.5, ("a", 1, 1.0, 1): 0.7, ("b", 0, 1.0, 1): 0.9}
+    rows = published(values, "layer_gradients")
+    reach = 0.05 * stats.norm.ppf(0.975)
+    rows = rows.assign(low=rows["auroc"] - reach, high=rows["auroc"] + reach)
+    (found,) = findings.seeds_and_images(rows).to_numpy()
+    assert found.tolist() == pytest.approx([0.2 / np.sqrt(2), 0.05])
 
 
 def test_the_largest_setback_is_that_of_one_flow() -> None:

@@ -15,7 +15,7 @@ from earlyglow.findings.support_overlap import (
 )
 from earlyglow.findings.synthetic_augmentation import synthetic_augmentation
 from earlyglow.findings.three_sweeps import three_sweeps
-from earlyglow.findings.verdict import verdict
+from earlyglow.findings.verdict import seeds_and_images, verdict
 
 __all__ = [
     "aurocs_by_detector",
@@ -32,6 +32,7 @@ __all__ = [
     "likelihood_paradox",
     "low_level_features",
     "released_code",
+    "seeds_and_images",
     "support_overlap",
     "synthetic_augmentation",
     "three_sweeps",

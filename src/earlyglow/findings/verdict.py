@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pandas as pd
+from scipy import stats
 
 from earlyglow.experiments import claims, collected
 from earlyglow.experiments.claims import Claim
@@ -19,6 +20,30 @@ _VERDICTS = {
 }
 
 
+def seeds_and_images(single: pd.DataFrame) -> pd.DataFrame:
+    """How far the AUROC of a pair moves from seed to seed, and from test images to test images.
+
+    Args:
+        single: AUROCs with their 95 % intervals over images.
+
+    Returns:
+        Root mean squares over the pairs that have several seeds, by epoch: columns "deviation
+        over seeds" and "standard error over images". What images do is not part of the former,
+        because all seeds score the same.
+    """
+    by_seed = single.groupby([*collected.PAIR, "epoch"])["auroc"].agg(["var", "count"])
+    several = by_seed.loc[by_seed["count"] > 1, "var"]
+    # The intervals are symmetric on the logit scale only; half their width is close enough.
+    error = (single["high"] - single["low"]) / (2 * stats.norm.ppf(0.975))
+    table = pd.DataFrame(
+        {
+            "deviation over seeds": several.groupby("epoch").mean(),
+            "standard error over images": error.pow(2).groupby(single["epoch"]).mean(),
+        }
+    )
+    return table.pow(0.5)
+
+
 def verdict(judged: Sequence[Claim], single: pd.DataFrame, bits: pd.DataFrame) -> Texts:
     """The main numbers, each over all pairs, models and seeds.
 
@@ -29,7 +54,7 @@ def verdict(judged: Sequence[Claim], single: pd.DataFrame, bits: pd.DataFrame) -
     """
     by_text = {claim.text: claim.verdict for claim in judged}
     verdicts = {f"{name}_verdict": by_text[text] for name, text in _VERDICTS.items()}
-    return verdicts | _gains() | _over_epochs(single) | _bits(bits, single)
+    return verdicts | _gains() | _over_epochs(single) | _bits(bits, single) | _seeds(single)
 
 
 def _gains() -> Texts:
@@ -68,6 +93,15 @@ def _over_epochs(single: pd.DataFrame) -> Texts:
         "early_better": str((by_set[last] < by_set[early]).sum()),
         "flows_compared": str(len(by_set)),
         "pairs_up": str((by_pair[last] > by_pair[early]).sum()),
+    }
+
+
+def _seeds(single: pd.DataFrame) -> Texts:
+    trained = seeds_and_images(single[single["epoch"] > 0])
+    mean = trained.pow(2).mean().pow(0.5)
+    return {
+        "seed_deviation": f"{mean['deviation over seeds']:.3f}",
+        "image_error": f"{mean['standard error over images']:.3f}",
     }
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from earlyglow import experiments, store
+from earlyglow import experiments
 from earlyglow.cli import main
 from earlyglow.experiments import EpochSweep, result_of
-from earlyglow.experiments.published import published_experiments, what_is_published
+from earlyglow.experiments.published import published_experiments
 
 
 def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,15 +53,3 @@ def test_one_seed_of_every_set_comes_first() -> None:
     assert seeds == sorted(seeds)
     labels = [(experiment.name, experiment.label()) for experiment in published_experiments()]
     assert len(set(labels)) == len(labels)
-
-
-def test_the_plan_counts_what_the_folder_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (smoke,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
-    shutil.copytree(smoke, tmp_path / "epoch_sweep" / smoke.name)
-    monkeypatch.setattr(store, "committed_folder", lambda: tmp_path)
-    plan = what_is_published().set_index(["experiment", "profile"])
-    assert plan["planned"].sum() == len(published_experiments())
-    assert plan["published"].sum() == 1
-    assert plan.loc[("epoch_sweep", "smoke"), "left"] == "gtsrb-glow-seed0"

@@ -157,10 +157,11 @@ def published_tables(experiment: str, table: str) -> Iterator[tuple[dict[str, An
         yield manifest["parameters"], _read_table(folder, table, manifest["tables"][table])
 
 
-def published_inputs(experiment: str) -> list[Inputs]:
-    """What every published result of an experiment depends on."""
+def published_state(experiment: str) -> tuple[tuple[Path, int], ...]:
+    """The manifests of an experiment's published results and their times: what a cache needs."""
     folders = _result_folders(experiment, (committed_folder(),))
-    return [Inputs(**_read_manifest(folder)["inputs"]) for folder in folders]
+    manifests = (folder / "manifest.json" for folder in folders)
+    return tuple((path, path.stat().st_mtime_ns) for path in manifests)
 
 
 def load(folder: Path) -> Result:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from earlyglow.datasets import DATASETS
-from earlyglow.store import StoreError, published_tables
+from earlyglow.store import StoreError, published_state, published_tables
 
 FLOW = ["id_dataset", "model", "seed"]
 PAIR = ["id_dataset", "ood", "model"]
@@ -54,6 +56,14 @@ def published_rows(experiment: str, table: str, profile: str = "classroom") -> p
     Raises:
         StoreError: two published results have the same ID set, model and seed.
     """
+    return _rows_at(experiment, table, profile, published_state(experiment)).copy(deep=False)
+
+
+@functools.lru_cache(maxsize=32)
+def _rows_at(
+    experiment: str, table: str, profile: str, _state: tuple[tuple[Path, int], ...]
+) -> pd.DataFrame:
+    """A page asks for the same rows a dozen times; every file is read once in each state."""
     parts, seen = [], set()
     for parameters, found in published_tables(experiment, table):
         if parameters["profile"] == profile:

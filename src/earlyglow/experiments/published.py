@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 
-import pandas as pd
-
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.running import Experiment
 from earlyglow.experiments.short_circuit import ShortCircuit, ShortCircuitCost
@@ -18,7 +16,6 @@ from earlyglow.experiments.studies import (
     SupportOverlap,
     SyntheticAugmentation,
 )
-from earlyglow.store import published_inputs
 
 COLOUR = ("cifar10", "gtsrb", "celeba", "tiny_imagenet")
 GREY = ("fashion_mnist", "mnist", "omniglot", "kmnist")
@@ -77,32 +74,3 @@ def published_experiments() -> tuple[Experiment, ...]:
         *_classifiers(SEEDS[1]),
         *(experiment for seed in SEEDS[1:] for experiment in (*_sweeps(seed), *_overlaps(seed))),
     )
-
-
-def what_is_published() -> pd.DataFrame:
-    """How much of the plan is there: one row for each experiment and profile.
-
-    Returns:
-        Columns experiment, profile, planned, published, and left, the labels of what is missing.
-    """
-    names = {experiment.name for experiment in published_experiments()}
-    there = {name: published_inputs(name) for name in names}
-    rows = []
-    for experiment in published_experiments():
-        inputs, profile = experiment.inputs_on_trust(), experiment.parameters()["profile"]
-        found = any(inputs.agrees_with(other) for other in there[experiment.name])
-        label = experiment.label().replace(f"-{profile}", "")
-        rows.append(
-            {
-                "experiment": experiment.name,
-                "profile": profile,
-                "published": found,
-                "left": None if found else label,
-            }
-        )
-    groups = pd.DataFrame(rows).groupby(["experiment", "profile"], sort=False)
-    return groups.agg(
-        planned=("published", "size"),
-        published=("published", "sum"),
-        left=("left", lambda labels: ", ".join(labels.dropna())),
-    ).reset_index()

@@ -14,6 +14,7 @@ from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, Typic
 from earlyglow.flows import Glow
 from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
+from earlyglow.input_complexity import InputComplexityDetector
 from earlyglow.metrics import auroc
 
 
@@ -77,6 +78,13 @@ def test_a_log_prob_of_dimensions_is_refused(kind: type) -> None:
 
     with pytest.raises(ValueError, match=r"shape \(20, 5\) for 20 images"):
         kind(PerPixel(64, 5).double()).fit(images(20)).predict(images(20))
+
+
+def test_what_needs_no_fitting_looks_at_no_image(model: Glow) -> None:
+    for kind in (LikelihoodDetector, InputComplexityDetector):
+        detector = kind(model).fit(pytest.fail("an image was read") for _ in range(1))
+        assert not kind.requires_fit
+        assert detector.predict(images(2)).shape == (2,)
 
 
 @pytest.mark.parametrize("kind", [LayerGradientDetector, TypicalityDetector])
@@ -178,8 +186,9 @@ def test_wrong_use_is_refused(model: Glow) -> None:
     assert len(LikelihoodDetector(model, group_size=np.int64(2)).predict(images(4))) == 2
     with pytest.raises(ValueError, match=r"guard is 'none'.*drop, epsilon"):
         LayerGradientDetector(model, guard="none")
-    with pytest.raises(ValueError, match="no complete group of 5"):
-        TypicalityDetector(model, group_size=5).fit(images(4))
+    for kind in (TypicalityDetector, RaoDetector):
+        with pytest.raises(ValueError, match="no complete group of 5"):
+            kind(model, group_size=5).fit(images(4))
     with pytest.raises(ValueError, match="there are 2 images, but a group needs 5"):
         LikelihoodDetector(model, group_size=5).predict(images(2))
     with pytest.raises(ValueError, match="holds 1 group"):

@@ -9,8 +9,10 @@ from pytorch_ood.api import RequiresFittingException
 from scipy import stats
 from torch import nn
 
+from earlyglow import gradient_baselines
 from earlyglow.flows import Glow
 from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
+from earlyglow.gradients.memory import TensorMemory
 
 
 @pytest.fixture
@@ -71,6 +73,22 @@ def test_rao_is_one_backward_pass_per_group(flow: Glow) -> None:
     expected = (gradients(test).square() / (fisher + 1e-8)).sum(1)
     scores = RaoDetector(flow, size).fit(fit).predict(test)
     torch.testing.assert_close(scores, expected, rtol=1e-9, atol=0)
+
+
+def test_rao_holds_few_gradients_of_a_large_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Linear(nn.Linear):
+        def log_prob(self, x: torch.Tensor) -> torch.Tensor:
+            return self(x.flatten(1)).square().sum(1)
+
+    model, fit, test = Linear(16, 1000).double(), images(30, 1), images(12, 2)
+    peaks, scores = [], []
+    for numbers in (2**28, 2 * 17_000):
+        monkeypatch.setattr(gradient_baselines, "_GRADIENT_NUMBERS", numbers)
+        with TensorMemory() as memory:
+            scores.append(RaoDetector(model).fit(fit).predict(test))
+        peaks.append(memory.peak)
+    torch.testing.assert_close(scores[0], scores[1], rtol=1e-9, atol=0)
+    assert peaks[1] < peaks[0] / 3
 
 
 def test_rao_refuses_parameters_that_it_cannot_differentiate() -> None:

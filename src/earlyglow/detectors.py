@@ -31,22 +31,16 @@ Images = Tensor | Iterable[Tensor | tuple[Tensor, Tensor]]
 
 
 class GroupDetector(Detector):
-    """A detector whose score depends on statistics of a group of images under a model."""
+    """A detector that gives each group of images one score under a model."""
 
     def __init__(self, model: nn.Module, group_size: int = 1) -> None:
         require_whole("group_size", group_size, 1)
         self.model = model
         self.group_size = group_size
 
+    @abstractmethod
     def fit(self, data: Images) -> Self:
         """Fit on ID images: a tensor (N, C, H, W), or a loader of ``x`` or ``(x, y)``."""
-        statistics = [self.statistics(x) for x in self._whole_groups(data)]
-        if not statistics:
-            raise ValueError(
-                f"the fit set holds no complete group of {self.group_size} images; give more "
-                "images or a smaller group_size."
-            )
-        return self.fit_from_statistics(torch.cat(statistics))
 
     def predict(self, x: Tensor) -> Tensor:
         """Score each group of images (N, C, H, W): (N // group_size,), higher = more OOD.
@@ -60,7 +54,47 @@ class GroupDetector(Detector):
                 f"there are {len(x)} images, but a group needs {self.group_size}; give more "
                 "images or a smaller group_size."
             )
-        return self.predict_from_statistics(self.statistics(self._on_device(x)))
+        return self._scores(self._on_device(x))
+
+    @abstractmethod
+    def _scores(self, x: Tensor) -> Tensor:
+        """One score for each complete group of images on the model's device."""
+
+    def _require_fitted(self) -> None:
+        """Raise RequiresFittingException where fitting is needed and missing."""
+
+    def _whole_groups(self, data: Images) -> Iterator[Tensor]:
+        """Batches that hold whole groups only; images left over at the end are dropped.
+
+        Raises:
+            ValueError: there is no complete group at all.
+        """
+        rest: Tensor | None = None
+        found = False
+        for batch in [data] if isinstance(data, Tensor) else data:
+            images = self._on_device(batch if isinstance(batch, Tensor) else batch[0])
+            images = images if rest is None else torch.cat((rest, images))
+            whole = len(images) // self.group_size * self.group_size
+            if whole:
+                found = True
+                yield images[:whole]
+            rest = images[whole:]
+        if not found:
+            raise ValueError(
+                f"the fit set holds no complete group of {self.group_size} images; give more "
+                "images or a smaller group_size."
+            )
+
+    def _on_device(self, x: Tensor) -> Tensor:
+        return x.to(next(self.model.parameters()).device)
+
+
+class StatisticsDetector(GroupDetector):
+    """A detector that needs to know no more of a group than statistics, which can be stored."""
+
+    def fit(self, data: Images) -> Self:
+        statistics = [self.statistics(x) for x in self._whole_groups(data)]
+        return self.fit_from_statistics(torch.cat(statistics))
 
     @abstractmethod
     def statistics(self, x: Tensor) -> Tensor:
@@ -74,29 +108,19 @@ class GroupDetector(Detector):
     def predict_from_statistics(self, statistics: Tensor) -> Tensor:
         """Score statistics that were computed before: (G,), higher = more OOD."""
 
-    def _require_fitted(self) -> None:
-        """Raise RequiresFittingException where fitting is needed and missing."""
-
-    def _whole_groups(self, data: Images) -> Iterator[Tensor]:
-        """Batches that hold whole groups only; images left over at the end are dropped."""
-        rest: Tensor | None = None
-        for batch in [data] if isinstance(data, Tensor) else data:
-            images = self._on_device(batch if isinstance(batch, Tensor) else batch[0])
-            images = images if rest is None else torch.cat((rest, images))
-            whole = len(images) // self.group_size * self.group_size
-            if whole:
-                yield images[:whole]
-            rest = images[whole:]
-
-    def _on_device(self, x: Tensor) -> Tensor:
-        return x.to(next(self.model.parameters()).device)
+    def _scores(self, x: Tensor) -> Tensor:
+        return self.predict_from_statistics(self.statistics(x))
 
 
-class LikelihoodDetector(GroupDetector):
+class LikelihoodDetector(StatisticsDetector):
     """Negative log-likelihood: ``-mean_i log p(x_i)`` over the group, in nats."""
 
     def statistics(self, x: Tensor) -> Tensor:
         return mean_log_prob(self.model, x, self.group_size)
+
+    def fit(self, data: Images) -> Self:
+        """Nothing is fitted, and the images are not looked at."""
+        return self
 
     def fit_from_statistics(self, statistics: Tensor) -> Self:
         return self
@@ -105,7 +129,7 @@ class LikelihoodDetector(GroupDetector):
         return -statistics
 
 
-class TypicalityDetector(GroupDetector):
+class TypicalityDetector(StatisticsDetector):
     """``|-mean_i log p(x_i) - H|`` with H the mean of -log p on the fit set, in nats.
 
     Source: Nalisnick et al., arXiv 1906.02994, section 3.
@@ -151,7 +175,7 @@ class _Gaussians:
         return _Gaussians(*(t.to(device) for t in (self.kept, self.mean, self.variance)))
 
 
-class LayerGradientDetector(GroupDetector):
+class LayerGradientDetector(StatisticsDetector):
     """Sum over layers of the Gaussian negative log-likelihood of the log gradient norm.
 
     ``S_l = log ‖∇_{θ_l} ℓ‖²``; a Gaussian with the mean and the unbiased variance of each S_l on

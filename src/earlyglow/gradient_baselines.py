@@ -12,7 +12,12 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.func import vmap
 
-from earlyglow.detectors import GroupDetector, LayerGradientDetector
+from earlyglow.detectors import (
+    GroupDetector,
+    Images,
+    LayerGradientDetector,
+    StatisticsDetector,
+)
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.gradients.model_state import evaluating
 from earlyglow.gradients.objectives import checked, log_prob
@@ -20,7 +25,9 @@ from earlyglow.gradients.vmap import gradients_of_a_group
 
 _KDE_NUMBERS = 2**25
 _FISHER_FLOOR = 1e-8
-_GRADIENT_CHUNK = 16
+# Single gradients that are held at once: a gigabyte of them in float32.
+_GRADIENT_NUMBERS = 2**28
+_LARGEST_CHUNK = 16
 
 
 class LayerDensityDetector(LayerGradientDetector):
@@ -54,7 +61,7 @@ class LayerDensityDetector(LayerGradientDetector):
         return torch.cat(parts)
 
 
-class TotalNormDetector(GroupDetector):
+class TotalNormDetector(StatisticsDetector):
     """One Gaussian for the logarithm of the whole gradient's squared norm: no layers.
 
     The statistics are the squared norms (G, L) of :func:`earlyglow.layer_gradient_norms`.
@@ -106,30 +113,18 @@ class RaoDetector(GroupDetector):
         super().__init__(model, group_size)
         self._inverse_fisher: Tensor | None = None
 
-    def fit(self, data: object) -> Self:
-        """Take the Fisher diagonal from ID images: a tensor (N, C, H, W) or a loader."""
+    def fit(self, data: Images) -> Self:
         total, count = torch.zeros(()), 0
-        for x in self._whole_groups(data):  # type: ignore[arg-type]
+        for x in self._whole_groups(data):
             for gradients in self._gradients(x):
                 total = total.to(gradients) + gradients.square().sum(0)
                 count += len(gradients)
-        if not count:
-            raise ValueError(
-                f"the fit set holds no complete group of {self.group_size} images; give more "
-                "images or a smaller group_size."
-            )
         self._inverse_fisher = 1 / (total / count + _FISHER_FLOOR)
         return self
 
-    def statistics(self, x: Tensor) -> Tensor:
+    def _scores(self, x: Tensor) -> Tensor:
         inverse = self._fitted()
         return torch.cat([gradients.square() @ inverse for gradients in self._gradients(x)])
-
-    def fit_from_statistics(self, statistics: Tensor) -> Self:
-        raise NotImplementedError("the Fisher diagonal needs images; call fit instead.")
-
-    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
-        return statistics
 
     def _gradients(self, x: Tensor) -> Iterator[Tensor]:
         """Gradients (some groups, all parameters) of the groups of x, a few groups at a time."""
@@ -141,7 +136,9 @@ class RaoDetector(GroupDetector):
             def flat(group: Tensor) -> Tensor:
                 return torch.cat([gradient.flatten() for gradient in gradients_of(group)])
 
-            for some in groups.split(_GRADIENT_CHUNK):
+            count = sum(parameter.numel() for parameter in self.model.parameters())
+            chunk = min(max(_GRADIENT_NUMBERS // count, 1), _LARGEST_CHUNK)
+            for some in groups.split(chunk):
                 yield vmap(flat)(some)
 
     def _require_fitted(self) -> None:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from earlyglow.detectors import GroupDetector, mean_log_prob
+from earlyglow.detectors import Images, StatisticsDetector, mean_log_prob
 from earlyglow.flows import bits_per_dim
 from earlyglow.settings import require_choice
 
@@ -20,7 +20,7 @@ _SETTINGS: dict[str, dict[str, object]] = {
 }
 
 
-class InputComplexityDetector(GroupDetector):
+class InputComplexityDetector(StatisticsDetector):
     """Bits that the flow needs for an image, less the bits that a lossless compressor needs.
 
     ``-log2 P(x) - L(x)``, averaged over the group, in bits per image; P is the probability of the
@@ -48,6 +48,10 @@ class InputComplexityDetector(GroupDetector):
         whole = len(x) // self.group_size * self.group_size
         lengths = compressed_bits(x[:whole], self.compressor).to(bits)
         return bits - lengths.view(-1, self.group_size).mean(1)
+
+    def fit(self, data: Images) -> Self:
+        """Nothing is fitted, and the images are not looked at."""
+        return self
 
     def fit_from_statistics(self, statistics: Tensor) -> Self:
         return self

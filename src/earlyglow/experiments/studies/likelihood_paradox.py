@@ -12,9 +12,9 @@ from torch import Tensor
 
 from earlyglow.datasets import ImageSet, dequantize
 from earlyglow.detectors import (
-    GroupDetector,
     LayerGradientDetector,
     LikelihoodDetector,
+    StatisticsDetector,
     TypicalityDetector,
 )
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
@@ -99,7 +99,7 @@ class LikelihoodParadox(FlowStudy):
 
 def _gradient_scores(checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
     for size in GROUP_SIZES:
-        detectors: list[tuple[str, str, GroupDetector]] = [
+        detectors: list[tuple[str, str, StatisticsDetector]] = [
             ("layer_gradients", "log_prob", LayerGradientDetector(checkpoint.flow, size)),
             ("layer_gradients", "sum_z", LayerGradientDetector(checkpoint.flow, size)),
             ("layer_density", "log_prob", LayerDensityDetector(checkpoint.flow, size)),

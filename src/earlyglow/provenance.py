@@ -29,16 +29,19 @@ def source_digests(parts: Iterable[str]) -> dict[str, str]:
         parts: folders or modules relative to the package, such as "flows" or "metrics.py".
     """
     prefixes = tuple(part if part.endswith(".py") else f"{part}/" for part in parts)
-    return {name: value for name, value in _snapshot().items() if name.startswith(prefixes)}
+    return {name: _digest_of(name) for name in _snapshot() if name.startswith(prefixes)}
 
 
 @functools.cache
 def _snapshot() -> dict[str, str]:
-    """Digests of the whole package, read once: a long run must not see a later edit."""
-    return {
-        file.relative_to(PACKAGE).as_posix(): source_digest(file.read_text())
-        for file in sorted(PACKAGE.rglob("*.py"))
-    }
+    """Text of each file of the package, read once: a long run must not see a later edit."""
+    files = sorted(PACKAGE.rglob("*.py"))
+    return {file.relative_to(PACKAGE).as_posix(): file.read_text() for file in files}
+
+
+@functools.cache
+def _digest_of(name: str) -> str:
+    return source_digest(_snapshot()[name])
 
 
 def source_digest(source: str) -> str:

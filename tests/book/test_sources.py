@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -28,7 +29,8 @@ def test_the_table_of_data_sets_is_that_of_the_code() -> None:
 def test_everything_public_is_documented() -> None:
     text = (ROOT / "book/api.md").read_text()
     documented = set(re.findall(r"auto\w+:: earlyglow\.(\w+)$", text, re.MULTILINE)) | {"DATASETS"}
-    assert documented == set(eg.__all__)
+    public = {name for name in eg.__all__ if not isinstance(getattr(eg, name), ModuleType)}
+    assert documented == public
 
 
 def test_every_notebook_and_chapter_is_in_the_table_of_contents() -> None:

@@ -62,6 +62,7 @@ def score_histograms(
                 np.clip(inside, low, high),
                 bins,
                 density=True,
+                histtype="stepfilled",
                 color="0.75",
                 label=f"{title_of(id_dataset)} (ID)",
             )
@@ -123,7 +124,13 @@ def two_histograms(
             values = np.concatenate((inside.cpu().numpy(), outside.cpu().numpy()))
             low, high = np.quantile(values, [0.0, 0.97])
             bins = np.linspace(low, high, 41)
-            axis.hist(np.clip(inside, low, high), bins, color="0.75", label=f"{id_title} (ID)")
+            axis.hist(
+                np.clip(inside, low, high),
+                bins,
+                histtype="stepfilled",
+                color="0.75",
+                label=f"{id_title} (ID)",
+            )
             axis.hist(
                 np.clip(outside, low, high),
                 bins,

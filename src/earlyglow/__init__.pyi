@@ -1,0 +1,72 @@
+from . import datasets as datasets
+from . import detectors as detectors
+from . import experiments as experiments
+from . import findings as findings
+from . import flows as flows
+from . import gradient_baselines as gradient_baselines
+from . import gradients as gradients
+from . import input_complexity as input_complexity
+from . import metrics as metrics
+from . import overlap as overlap
+from . import plots as plots
+from . import reporting as reporting
+from . import short_circuit as short_circuit
+from . import training as training
+from .datasets import DATASETS, DatasetError, ImageSet, dequantize, load_images
+from .detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
+from .flows import DenseGlow, Flow, Glow, bits_per_dim
+from .gradient_baselines import (
+    LayerDensityDetector,
+    RaoDetector,
+    TotalNormDetector,
+)
+from .gradients import LayerNorms, layer_gradient_norms
+from .input_complexity import InputComplexityDetector
+from .metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr
+from .overlap import overlap_coefficient, overlap_interval
+from .short_circuit import GradientShortCircuit, gradient_consistency, split
+from .training import (
+    CheckpointError,
+    NonFiniteLossError,
+    TrainingConfig,
+    TrainingRun,
+    load_weights,
+    train,
+)
+
+__all__ = [
+    "DATASETS",
+    "CheckpointError",
+    "DatasetError",
+    "DenseGlow",
+    "Flow",
+    "Glow",
+    "GradientShortCircuit",
+    "ImageSet",
+    "InputComplexityDetector",
+    "Interval",
+    "LayerDensityDetector",
+    "LayerGradientDetector",
+    "LayerNorms",
+    "LikelihoodDetector",
+    "NonFiniteLossError",
+    "RaoDetector",
+    "TotalNormDetector",
+    "TrainingConfig",
+    "TrainingRun",
+    "TypicalityDetector",
+    "aupr",
+    "auroc",
+    "auroc_interval",
+    "bits_per_dim",
+    "dequantize",
+    "fpr_at_tpr",
+    "gradient_consistency",
+    "layer_gradient_norms",
+    "load_images",
+    "load_weights",
+    "overlap_coefficient",
+    "overlap_interval",
+    "split",
+    "train",
+]

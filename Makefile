@@ -20,9 +20,10 @@ test: .venv/.installed .venv/.browser lint  ## run every check and test
 	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval \
 	    --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 
-lint: .venv/.installed  ## check style
+lint: .venv/.installed  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 notebooks: .venv/.installed  ## execute the committed notebooks and draw the figures again
 	$(BIN)/python book/refresh_notebooks.py

@@ -46,7 +46,7 @@ def run(
     try:
         given = {**_read_parameters(file), **dict(parameters)}
         written = notebooks.run(name, given, output)
-    except (notebooks.ParameterError, *_refusals()) as error:
+    except _refusals() as error:
         raise click.ClickException(str(error)) from error
     except PapermillExecutionError as error:
         raise click.ClickException(

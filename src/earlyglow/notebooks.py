@@ -19,7 +19,7 @@ from earlyglow.provenance import PACKAGE
 from earlyglow.settings import digest, unknown
 
 
-class ParameterError(Exception):
+class ParameterError(ValueError):
     """A notebook or parameter that does not exist, or a value that it does not take."""
 
 

@@ -89,5 +89,5 @@ class ImageSet:
 def fingerprint(images: Tensor) -> str:
     """SHA-256 (hexadecimal) of uint8 images (N, C, H, W) and their shape."""
     digest = hashlib.sha256(repr(tuple(images.shape)).encode())
-    digest.update(images.contiguous().cpu().numpy())
+    digest.update(images.contiguous().cpu().numpy())  # type: ignore[arg-type]
     return digest.hexdigest()

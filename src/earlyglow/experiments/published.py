@@ -38,6 +38,10 @@ def _overlaps(seed: int) -> tuple[SupportOverlap, ...]:
     )
 
 
+def _over_epochs(seed: int) -> tuple[Experiment, ...]:
+    return (*_sweeps(seed), *_overlaps(seed))
+
+
 def _classifiers(seed: int) -> tuple[ShortCircuit, ...]:
     return tuple(ShortCircuit(id_dataset=name, seed=seed) for name in CLASSIFIED)
 
@@ -51,8 +55,7 @@ def published_experiments() -> tuple[Experiment, ...]:
     return (
         EpochSweep(id_dataset="digits", profile="smoke"),
         EpochSweep(id_dataset="gtsrb", profile="smoke"),
-        *_sweeps(SEEDS[0]),
-        *_overlaps(SEEDS[0]),
+        *_over_epochs(SEEDS[0]),
         *(LikelihoodParadox(id_dataset=name, model=model) for model, name in _EVERY_FLOW),
         *(KmnistFailure(id_dataset=name, model=model) for model, _ in FLOWS for name in GREY),
         *(ReleasedCode(id_dataset=name) for name in COLOUR),
@@ -72,5 +75,5 @@ def published_experiments() -> tuple[Experiment, ...]:
             for name in ("kmnist", "omniglot", "fashion_mnist", "mnist")
         ),
         *_classifiers(SEEDS[1]),
-        *(experiment for seed in SEEDS[1:] for experiment in (*_sweeps(seed), *_overlaps(seed))),
+        *(experiment for seed in SEEDS[1:] for experiment in _over_epochs(seed)),
     )

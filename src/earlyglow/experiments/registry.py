@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Protocol
+
 from earlyglow.experiments.cost import Cost
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
@@ -11,13 +13,34 @@ from earlyglow.experiments.studies import STUDIES
 from earlyglow.experiments.three_sweeps import ThreeSweeps
 from earlyglow.experiments.verdict import Verdict
 
+
+class NotebookParameters(Protocol):
+    """What checks the parameters of a notebook, and computes beforehand what it shows."""
+
+    name: ClassVar[str]
+
+    def prepare(self) -> None: ...
+
+
+_STORED: tuple[type[Experiment], ...] = (
+    EpochSweep,
+    Cost,
+    *STUDIES,
+    ShortCircuit,
+    ShortCircuitCost,
+)
+_SHOWN: tuple[type[NotebookParameters], ...] = (
+    Quickstart,
+    EpochSweep,
+    ThreeSweeps,
+    *STUDIES,
+    Verdict,
+    Cost,
+    ShortCircuit,
+)
+
 # Experiments whose results are stored.
-EXPERIMENTS: dict[str, type[Experiment]] = {
-    kind.name: kind for kind in (EpochSweep, Cost, *STUDIES, ShortCircuit, ShortCircuitCost)
-}
+EXPERIMENTS: dict[str, type[Experiment]] = {kind.name: kind for kind in _STORED}
 
 # Every notebook and the class that checks its parameters.
-NOTEBOOKS: dict[str, type] = {
-    kind.name: kind
-    for kind in (Quickstart, EpochSweep, ThreeSweeps, *STUDIES, Verdict, Cost, ShortCircuit)
-}
+NOTEBOOKS: dict[str, type[NotebookParameters]] = {kind.name: kind for kind in _SHOWN}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -37,7 +38,7 @@ class FlowSpec:
 
     model: str
     image_shape: tuple[int, int, int]
-    sizes: dict[str, int | str]
+    sizes: Mapping[str, Any]
 
     def as_dict(self) -> dict[str, object]:
         """The specification as JSON-like values."""

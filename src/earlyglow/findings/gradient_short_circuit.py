@@ -34,7 +34,7 @@ def gradient_short_circuit(
         both: the scores of the flow and of GSC side by side.
     """
     plain = PLAIN_SCORE[config.score]
-    texts = {}
+    texts: dict[str, str] = {}
     for name, claim in zip(_CLAIMS, verdicts, strict=True):
         texts |= {f"{name}_number": claim.number, f"{name}_verdict": claim.verdict}
     return (

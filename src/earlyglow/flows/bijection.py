@@ -53,7 +53,7 @@ class Chain(Bijection):
 
     def inverse(self, z: Tensor) -> Tensor:
         for step in reversed(self.steps):
-            z = step.inverse(z)
+            z = step.inverse(z)  # type: ignore[operator]
         return z
 
 

@@ -78,7 +78,7 @@ class Glow(Flow):
     def recompute_activations(self) -> None:
         """From now on, train with little memory: see :class:`~earlyglow.flows.Chain`."""
         for level in self.levels:
-            level.recomputes = True
+            level.recomputes = True  # type: ignore[assignment]
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, C, H, W) to latents (N, C·H·W), the first level's first, and log_det."""
@@ -89,8 +89,8 @@ class Glow(Flow):
         self._check_latents(z)
         *split_off, h = self._unflatten(z)
         for level, latent in zip(reversed(self.levels[1:]), reversed(split_off), strict=True):
-            h = torch.cat((level.inverse(h), latent), dim=1)
-        return self.levels[0].inverse(h)
+            h = torch.cat((level.inverse(h), latent), dim=1)  # type: ignore[operator]
+        return self.levels[0].inverse(h)  # type: ignore[operator]
 
     def log_prob(self, x: Tensor) -> Tensor:
         latents, contexts, log_prob = self._encode(x)
@@ -111,9 +111,9 @@ class Glow(Flow):
         for level, prior in zip(
             reversed(self.levels[1:]), reversed(self.split_priors), strict=True
         ):
-            h = level.inverse(h)
-            h = torch.cat((h, prior.sample(h, temperature)), dim=1)
-        return self.levels[0].inverse(h)
+            h = level.inverse(h)  # type: ignore[operator]
+            h = torch.cat((h, prior.sample(h, temperature)), dim=1)  # type: ignore[operator]
+        return self.levels[0].inverse(h)  # type: ignore[operator]
 
     def _encode(self, x: Tensor) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """Latents of every level, the context of each one's prior, and the log-determinant."""

@@ -67,7 +67,7 @@ class ActNorm(Bijection):
         self.log_scale.copy_(-scale.log().view_as(self.log_scale))
         self.initialised.fill_(True)
 
-    def _load_from_state_dict(self, *args, **kwargs) -> None:  # type: ignore[no-untyped-def]
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._seen_initialised = False
 

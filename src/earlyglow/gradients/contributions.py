@@ -104,11 +104,11 @@ def add(first: Contribution, second: Contribution) -> Contribution:
     """The sum of two contributions to the same parameter."""
     alike = isinstance(first, Outer) and isinstance(second, Outer)
     # A kernel's gradient may have been unfolded on one side here and on the other there.
-    if alike and first.input.shape[2] == second.input.shape[2]:
+    if alike and first.input.shape[2] == second.input.shape[2]:  # type: ignore[union-attr]
         return Outer(
-            torch.cat((first.output, second.output), dim=1),
-            torch.cat((first.input, second.input), dim=1),
-            first.arrange,
+            torch.cat((first.output, second.output), dim=1),  # type: ignore[union-attr]
+            torch.cat((first.input, second.input), dim=1),  # type: ignore[union-attr]
+            first.arrange,  # type: ignore[union-attr]
         )
     left, right = first.dense().values, second.dense().values
     return Dense(left.flatten(1) + right.flatten(1))

@@ -111,7 +111,7 @@ def conv2d(layer: nn.Conv2d, use: Use) -> dict[str, Contribution]:
     )
     if not plain:
         return by_vmap(layer, use)
-    weight = convolution_weight(use.input, use.gradient, layer.kernel_size, layer.padding)
+    weight = convolution_weight(use.input, use.gradient, layer.kernel_size, layer.padding)  # type: ignore[arg-type]
     return {"weight": weight} | _bias(layer, _sum(use.gradient, (2, 3)))
 
 
@@ -123,7 +123,7 @@ def conv_act_norm_relu(layer: ConvActNormReLU, use: Use) -> dict[str, Contributi
     scale = layer.norm.log_scale.exp().to(y.dtype)
     scaled = torch.ops.aten.threshold_backward(use.gradient, y, 0).mul_(scale)
     return {
-        "conv.weight": convolution_weight(use.input, scaled, conv.kernel_size, conv.padding),
+        "conv.weight": convolution_weight(use.input, scaled, conv.kernel_size, conv.padding),  # type: ignore[arg-type]
         "norm.bias": Dense(_sum(scaled, (2, 3))),
         "norm.log_scale": Dense(_sum(use.gradient * y, (2, 3))),
     }
@@ -237,7 +237,7 @@ def by_vmap(layer: nn.Module, use: Use) -> dict[str, Contribution]:
 
     def against_output(own: dict[str, Tensor], sample: Tensor, *cotangents: Tensor) -> Tensor:
         outputs = outputs_of(own, sample)
-        return sum((outputs[i][0] * c).sum() for i, c in zip(present, cotangents, strict=True))
+        return sum((outputs[i][0] * c).sum() for i, c in zip(present, cotangents, strict=True))  # type: ignore[return-value]
 
     inside = [p for child in layer.children() for p in child.parameters()]
     with parameters_frozen(inside), torch.enable_grad():

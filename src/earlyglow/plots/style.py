@@ -43,7 +43,7 @@ def style(**changes: object) -> Iterator[None]:
         changes: settings of matplotlib with underscores for dots, such as ``axes_grid=False``.
     """
     settings = {name.replace("_", "."): value for name, value in changes.items()}
-    with plt.rc_context({**_STYLE, **settings}):
+    with plt.rc_context({**_STYLE, **settings}):  # type: ignore[dict-item]
         yield
         interactive = plt.isinteractive()
     # A notebook's backend is loaded with its first figure and switches interactive mode on, which

@@ -55,7 +55,7 @@ def score_histograms(
         for axis, epoch in zip(axes, epochs, strict=True):
             at = scores[scores["epoch"] == epoch]
             low, high = np.quantile(at["score"], [0.005, 0.96])
-            bins = np.linspace(low, high, 41)
+            bins = np.linspace(low, high, 41).tolist()
             by_set = dict(list(at.groupby("dataset", observed=True)["score"]))
             inside = by_set.pop(id_dataset)
             axis.hist(
@@ -123,7 +123,7 @@ def two_histograms(
         for axis, (name, (inside, outside)) in zip(axes, scores.items(), strict=True):
             values = np.concatenate((inside.cpu().numpy(), outside.cpu().numpy()))
             low, high = np.quantile(values, [0.0, 0.97])
-            bins = np.linspace(low, high, 41)
+            bins = np.linspace(low, high, 41).tolist()
             axis.hist(
                 np.clip(inside, low, high),
                 bins,

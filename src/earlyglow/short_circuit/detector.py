@@ -155,7 +155,7 @@ class GradientShortCircuit(GradientDetector):
             if "is not implemented" not in str(error):
                 raise
             # Some layers have no second derivative; their forward mode runs the head once more.
-            _, product = torch.func.jvp(
+            _, product = torch.func.jvp(  # type: ignore[misc]
                 lambda values: self.head(values.clone()), (features,), (direction,)
             )
         return product.detach()

@@ -280,9 +280,9 @@ class _Session:
 def _optimiser(model: Flow, config: TrainingConfig) -> torch.optim.Optimizer:
     settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
     if config.optimiser == "adamax":
-        return torch.optim.Adamax(model.parameters(), **settings)
+        return torch.optim.Adamax(model.parameters(), **settings)  # type: ignore[arg-type]
     # The fused step reads and writes each weight once: a quarter of the time. Adamax has none.
-    return torch.optim.AdamW(model.parameters(), **settings, fused=True)
+    return torch.optim.AdamW(model.parameters(), **settings, fused=True)  # type: ignore[arg-type]
 
 
 def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:

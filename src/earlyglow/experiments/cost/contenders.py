@@ -57,9 +57,9 @@ def other_steps(spec: FlowSpec, seed: int, x: Tensor, few: Tensor) -> list[Conte
     """Other ways to make the same step of a Glow; slow bf16 on ``few``, recomputing on both."""
     if spec.model != "glow":
         return []
-    plain = straightforward(perturbed_flow(spec, seed))
+    plain = straightforward(perturbed_flow(spec, seed))  # type: ignore[arg-type]
     recomputing = perturbed_flow(spec, seed)
-    recomputing.recompute_activations()
+    recomputing.recompute_activations()  # type: ignore[operator]
     recomputing.train()
     low = perturbed_flow(spec, seed)
     rival = normflows_glow(spec)
@@ -75,7 +75,7 @@ def other_steps(spec: FlowSpec, seed: int, x: Tensor, few: Tensor) -> list[Conte
             for part in (x, few)
         ),
         Contender(BF16_STEP, len(few), _step(low, in_bf16, few)),
-        Contender(NORMFLOWS, len(x), _step(rival, lambda images: rival.log_prob(images, None), x)),
+        Contender(NORMFLOWS, len(x), _step(rival, lambda images: rival.log_prob(images, None), x)),  # type: ignore[operator]
     ]
 
 

@@ -80,9 +80,9 @@ def product_times(size: int, repetitions: int) -> pd.DataFrame:
     rows = []
     for precision, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16)):
         factor = torch.randn(size, size, generator=torch.Generator().manual_seed(0)).to(dtype)
-        _seconds(lambda factor=factor: factor @ factor)
+        _seconds(lambda factor=factor: factor @ factor)  # type: ignore[misc]
         for repetition in range(repetitions):
-            seconds = _seconds(lambda factor=factor: factor @ factor)
+            seconds = _seconds(lambda factor=factor: factor @ factor)  # type: ignore[misc]
             rows.append((precision, 2 * size**3, repetition, seconds))
     return pd.DataFrame(rows, columns=["precision", "operations", "repetition", "seconds"])
 

@@ -339,7 +339,7 @@ def penultimate(model: nn.Module, training: ImageSet) -> Penultimate:
     """The classifier cut after pooling, with training images for detectors that need fitting."""
     body, head = split(model, "pool")
     features = in_chunks(body, centre(training.images))
-    return Penultimate(body, head, model.classifier, features, training.labels)
+    return Penultimate(body, head, model.classifier, features, training.labels)  # type: ignore[arg-type]
 
 
 def accuracy_table(right: Mapping[str, Tensor]) -> pd.DataFrame:

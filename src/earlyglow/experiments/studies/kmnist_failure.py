@@ -197,7 +197,7 @@ def _ink(sets: dict[str, ImageSet]) -> pd.DataFrame:
                 "dataset": name,
                 "mean_level": levels.mean().item(),
                 "bright_share": (images.images >= _INK).float().mean().item(),
-                "mean_step": (sum(steps) / 2).item(),
+                "mean_step": ((steps[0] + steps[1]) / 2).item(),
             }
         )
     return pd.DataFrame(rows)

@@ -8,7 +8,14 @@ import pytest
 from scipy import stats
 
 from earlyglow import findings
-from earlyglow.experiments import KmnistFailure, LowLevelFeatures, SyntheticAugmentation
+from earlyglow.experiments import (
+    EpochSweep,
+    KmnistFailure,
+    LowLevelFeatures,
+    SyntheticAugmentation,
+    claims,
+)
+from earlyglow.experiments.collected import Mean
 from earlyglow.experiments.references import released_aurocs
 from earlyglow.findings.group_size import _of_all_pairs
 from earlyglow.findings.texts import from_to
@@ -156,6 +163,80 @@ def test_the_best_training_set_is_not_the_real_one() -> None:
     assert (found["hardest"], found["hardest_real"]) == ("KMNIST", "0.400 [0.300, 0.500]")
     assert (found["best"], found["hardest_best"]) == ("samples", "0.600 [0.500, 0.700]")
     assert (found["variants"], found["mean_best_name"]) == ("2", "pixels")
+
+
+def test_the_epoch_sweep_is_quoted_at_its_size_and_objective() -> None:
+    config = EpochSweep("digits", ("textures",), profile="smoke", group_size=5, objective="sum_z")
+    shown = sweep(0.9, 0.5, 0.6, 0.7).assign(n_id=12, n_ood=12)
+    wanted = (shown["group_size"] == 5) & shown["objective"].isin(["sum_z", ""])
+    shown["auroc"] = shown["auroc"].where(wanted, 0.1)
+    bits = pd.DataFrame(
+        [
+            {"dataset": name, "epoch": float(e), "bits_per_dim": value + (name != "digits")}
+            for name in ("digits", "a")
+            for e, value in enumerate((8.0, 6.0, 5.0, 4.0))
+        ]
+    )
+    found = findings.epoch_sweep(config, {"aurocs": shown, "epochs": bits})
+    assert (found["mean_first"], found["mean_last"]) == ("0.500", "0.700")
+    assert (found["best_epoch"], found["mean_best"]) == ("0", "0.900")
+    assert (found["likelihood_last"], found["sets"]) == ("0.700", "2")
+    assert (found["bits_first"], found["bits_last"]) == ("6.00", "4.00")
+    assert found["items"] == "12 ID against up to 12 OOD"
+
+
+def test_gains_over_the_likelihood_are_by_model_and_complexity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Against simple OOD sets the gradients gain .2, elsewhere they lose .1; the KDE is best."""
+    bits = pd.DataFrame({"dataset": ["a", "b", "plain", "rich"], "png_bits": [3, 4, 1, 9]})
+    monkeypatch.setattr(claims, "published_rows", lambda *_: bits)
+    rows = pd.DataFrame(
+        [
+            {"id_dataset": own, "ood": ood, "model": model, "seed": 0, "epoch": epoch}
+            | {"detector": detector, "objective": objective}
+            | {"auroc": auroc + (0.2 if ood == "plain" else -0.1) * (detector != "likelihood")}
+            for own, model in (("a", "glow"), ("b", "glow"), ("b", "dense_glow"))
+            for ood in ("plain", "rich")
+            for epoch in (1.0, 2.0)
+            for detector, objective, auroc in (
+                ("likelihood", "", 0.5),
+                ("layer_gradients", "log_prob", 0.5),
+                ("layer_gradients", "sum_z", 0.1),
+                ("layer_density", "log_prob", 0.6),
+                ("total_norm", "log_prob", 0.4),
+                ("rao", "log_prob", 0.3),
+            )
+        ]
+    )
+    found = findings.likelihood_paradox(rows)
+    assert (found["pairs"], found["last"]) == ("6", "2")
+    assert found["best"] == "density of log norms"
+    assert found["mean_likelihood"].startswith("0.500")
+    assert found["mean_best_value"].startswith("0.650")
+    assert found["gain_simpler"].startswith("0.200")
+    assert found["gain_others"].startswith("-0.100")
+    assert found["gain_glow"].endswith("(4 pairs)")
+    assert found["gain_dense"].endswith("(2 pairs)")
+    assert found["layers_gain"].startswith("0.100")
+    assert found["density_gain"].startswith("0.100")
+
+
+def test_what_the_overlap_does_is_quoted_for_the_likelihood() -> None:
+    rows = pd.DataFrame(
+        {"detector": ["likelihood", "likelihood", "layer_gradients"]}
+        | {name: [0.1, 0.3, 9.0] for name in ("kde", "kde_released", "histogram")}
+    )
+    names = [f"likelihood: overlap and {what}" for what in ("epoch", "AUROC", "|AUROC - ½|")]
+    names += ["gradients: overlap and AUROC", "gradients: overlap and epoch"]
+    within = {name: Mean(0.1 * i, 0.0, 0.9, 7, 5) for i, name in enumerate(names)}
+    across = pd.DataFrame({"likelihood": {"auroc": -0.25, "distance": 0.5}})
+    found = findings.support_overlap(rows, within, across)
+    assert (found["growth"], found["pairs"]) == (str(within[names[0]]), "7")
+    assert found["distance"].startswith("0.200")
+    assert found["gradients_growth"].startswith("0.400")
+    assert (found["across"], found["across_distance"]) == ("-0.25", "0.50")
+    assert (found["released"], found["ruled"], found["histogram"]) == ("0.20", "0.20", "0.20")
 
 
 def test_overlap_correlations_are_within_pairs_and_across_them() -> None:

@@ -25,6 +25,7 @@ from earlyglow.experiments import (
     result_of,
     select,
 )
+from earlyglow.experiments.controlled_images import as_image_set, with_low_level_of
 from earlyglow.experiments.statistics import noise_seed
 from earlyglow.experiments.studies import STUDIES
 from earlyglow.experiments.studies.base import FlowStudy
@@ -212,6 +213,13 @@ def test_kmnist_failure_agrees_with_the_sweep() -> None:
     x = dequantize(inverted.images, seed=noise_seed(inverted, study.seed))
     expected = eg.auroc(detector.predict(pixels["digits"]), detector.predict(x))
     assert explained["OOD inverted", 1.0] == pytest.approx(expected, abs=1e-6)
+    fresh = study.fresh_id_images(len(sets["fit"]))
+    swapped = as_image_set(with_low_level_of(fresh, sets["fit"].images))
+    x = dequantize(swapped.images, seed=noise_seed(swapped, study.seed))
+    expected = eg.auroc(detector.predict(pixels["digits"]), detector.predict(x))
+    controls = tables["controls"].set_index(["control", "epoch"])["auroc"]
+    assert controls["ID with ID spectrum", 1.0] == pytest.approx(expected, abs=1e-6)
+    assert set(tables["controls"]["control"]) == {"ID with ID spectrum", "ID with ID ink"}
     shares = detector.layer_scores(detector.statistics(pixels["digits"]))
     assert tables["layers"].query("epoch == 1")["tensor"].nunique() == shares.shape[1]
     ink = tables["ink"].set_index("dataset").loc["digits", "mean_level"]
@@ -223,10 +231,14 @@ def test_low_level_features_has_a_control_of_fresh_images() -> None:
     tables = result_of(study).tables
     control = tables["aurocs"].query("ood == 'unchanged' and detector == 'layer_gradients'")
     assert ((control["low"] <= 0.5) & (control["high"] >= 0.5)).all()
-    assert set(tables["aurocs"]["kind"]) == {"neither", "low level", "content"}
+    assert set(tables["aurocs"]["kind"]) == {"neither", "swap alone", "low level", "content"}
     assert "red and blue swapped" not in set(tables["aurocs"]["ood"])
-    fresh, scored = study._fresh(), study.sweep.load_sets()["digits"].images
+    fresh, sets = study.fresh_id_images(500), study.sweep.load_sets()
+    scored = sets["digits"].images
     assert not any((image == scored).flatten(1).all(1).any() for image in fresh[:20])
+    (swapped,) = (x for kind, _, x in study._variants(sets) if kind == "swap alone")
+    levels = (x.flatten(1).sort(1).values for x in (swapped, sets["fit"].images))
+    assert torch.equal(*levels)
 
 
 def test_images_that_may_not_be_shown_are_in_no_table(monkeypatch: pytest.MonkeyPatch) -> None:

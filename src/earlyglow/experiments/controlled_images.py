@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from earlyglow.datasets import ImageSet
+
 _NOISE_LEVELS = 12.0
 _BLUR = 1.0
 _TILT = 0.5
@@ -112,6 +114,12 @@ def with_levels_of(images: Tensor, reference: Tensor) -> Tensor:
     ranks = images.flatten(2).argsort(2).argsort(2)
     levels = reference.flatten(2).sort(2).values
     return levels.gather(2, ranks).view_as(reference)
+
+
+def as_image_set(images: Tensor) -> ImageSet:
+    """Changed images as a set, so that their noise is drawn as that of any other."""
+    labels = torch.full((len(images),), -1, dtype=torch.int64)
+    return ImageSet(images, labels, "controlled", "test")
 
 
 def _with_moments(images: Tensor, reference: Tensor) -> Tensor:

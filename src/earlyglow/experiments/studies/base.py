@@ -12,7 +12,7 @@ from typing import ClassVar
 import pandas as pd
 from torch import Tensor
 
-from earlyglow.datasets import ImageSet
+from earlyglow.datasets import ImageSet, halves, load_images
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.running import result_of
@@ -141,6 +141,18 @@ class FlowStudy(ABC):
     def prepare(self) -> None:
         """Compute the result if it is not stored yet."""
         result_of(self)
+
+    def fresh_id_images(self, count: int) -> Tensor:
+        """ID test images (at most ``count``) that no detector saw before.
+
+        Where the test set holds no more, they are those that the ID scores come from; intervals of
+        the difference are then too wide.
+        """
+        test = load_images(self.id_dataset, "test")
+        _, evaluate = halves(len(test))
+        scored = self.sweep.sizes.eval_images
+        chosen = evaluate[scored : scored + count]
+        return test.images[chosen if len(chosen) else evaluate[:count]]
 
     def compute(self, workspace: Path) -> Computed:
         """Train and measure, or find it done, and ask."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 import pandas as pd
@@ -43,10 +44,13 @@ class KmnistFailure(FlowStudy):
     - "OOD with ID ink": each OOD image with the sorted grey levels of an ID image of the fit half,
       so that both have the same amount of ink at every level; strokes grow or shrink;
     - "OOD with ID spectrum": each OOD image with the amplitudes and grey levels of an ID image.
+
+    The controls are :meth:`~FlowStudy.fresh_id_images` with the ink or the spectrum of other ID
+    images: what is detected there is left behind by the change itself.
     """
 
     name: ClassVar[str] = "kmnist_failure"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     source_path: ClassVar[tuple[str, ...]] = (
         *BASE_SOURCE,
         "experiments/controlled_images.py",
@@ -56,7 +60,8 @@ class KmnistFailure(FlowStudy):
     id_dataset: str = "kmnist"
 
     def tables(self, bench: Workbench) -> Tables:
-        layers, explanations = [], []
+        layers, explanations, controls = [], [], []
+        fresh = self.fresh_id_images(len(bench.sets[FIT]))
         for checkpoint in bench.checkpoints():
             if checkpoint.epoch not in self.shown_epochs:
                 continue
@@ -66,10 +71,13 @@ class KmnistFailure(FlowStudy):
                 *self._from_changed_images(checkpoint, bench.sets),
             ]
             explanations += [part.assign(epoch=checkpoint.epoch) for part in parts]
+            for part in self._controls(checkpoint, fresh, bench.sets[FIT].images):
+                controls.append(part.assign(epoch=checkpoint.epoch))
         explanations.append(self._trained_without_noise(bench))
         return {
             "layers": compact(pd.concat(layers, ignore_index=True)),
             "explanations": compact(pd.concat(explanations, ignore_index=True)),
+            "controls": compact(pd.concat(controls, ignore_index=True)),
             "ink": _ink(bench.sets),
         }
 
@@ -117,11 +125,9 @@ class KmnistFailure(FlowStudy):
         }
         # Of the fit half, so that the scored ID images have no part in the changed ones.
         ink_of = sets[FIT].images
-        for label, change in (
-            ("OOD inverted", controlled.inverted),
-            ("OOD with ID ink", lambda x: _with_ink_of(x, ink_of)),
-            ("OOD with ID spectrum", lambda x: controlled.with_low_level_of(x, ink_of)),
-        ):
+        changes: dict[str, Callable[[Tensor], Tensor]] = {"OOD inverted": controlled.inverted}
+        changes |= {f"OOD with ID {name}": partial(give, reference=ink_of) for name, give in _GIVEN}
+        for label, change in changes.items():
             of_sets = {self.id_dataset: stored[self.id_dataset]}
             for ood in self.ood_datasets:
                 images = sets[ood].images[: len(ink_of)]
@@ -135,6 +141,21 @@ class KmnistFailure(FlowStudy):
         }
         fit = silent.pop(FIT)
         yield self._aurocs(flow, fit, silent).assign(explanation="scored without noise")
+
+    def _controls(
+        self, checkpoint: MeasuredCheckpoint, fresh: Tensor, reference: Tensor
+    ) -> Iterator[pd.DataFrame]:
+        stored = checkpoint.statistics
+        own = stored[self.id_dataset].norms["log_prob", 1].values
+        for name, give in _GIVEN:
+            changed = give(fresh[: len(reference)], reference=reference)
+            norms = _norms(checkpoint.flow, self._dequantized(controlled.as_image_set(changed)))
+            table = self._aurocs(
+                checkpoint.flow,
+                stored[FIT].norms["log_prob", 1].values,
+                {self.id_dataset: own, "changed": norms},
+            )
+            yield table.drop(columns="ood").assign(control=f"ID with ID {name}")
 
     def _trained_without_noise(self, bench: Workbench) -> pd.DataFrame:
         epochs = tuple(dict.fromkeys(self.shown_epochs[:2]))
@@ -178,6 +199,13 @@ def _with_ink_of(images: Tensor, reference: Tensor) -> Tensor:
     size = 2 * (min(images.shape[2:]) // 2) - 1
     near = TF.gaussian_blur(levels, kernel_size=[size, size], sigma=[_REACH, _REACH])
     return controlled.with_levels_of(levels + 1e-3 * near, reference[: len(images)])
+
+
+# What an image can be given of another: changes of (images, reference).
+_GIVEN: tuple[tuple[str, Callable[..., Tensor]], ...] = (
+    ("ink", _with_ink_of),
+    ("spectrum", controlled.with_low_level_of),
+)
 
 
 def _norms(flow: Flow, x: Tensor) -> Tensor:

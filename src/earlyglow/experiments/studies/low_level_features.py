@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from earlyglow.datasets import DATASETS, ImageSet, dequantize, halves, load_images
+from earlyglow.datasets import DATASETS, ImageSet, dequantize
 from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector
 from earlyglow.experiments import controlled_images as controlled
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
@@ -46,12 +46,12 @@ CONTENT: dict[str, Callable[[Tensor], Tensor]] = {
 class LowLevelFeatures(FlowStudy):
     """AUROC over epochs for images changed in their low-level statistics or in their content.
 
-    The images that are changed are ID test images that no detector saw before; where the test set
-    holds no more, those that the ID scores come from (their intervals are then too wide).
+    The images that are changed are :meth:`~FlowStudy.fresh_id_images`. What a swap of phases and
+    amplitudes leaves behind by itself shows where both images are of the ID set: "swap alone".
     """
 
     name: ClassVar[str] = "low_level_features"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     source_path: ClassVar[tuple[str, ...]] = (
         *BASE_SOURCE,
         "experiments/controlled_images.py",
@@ -66,7 +66,7 @@ class LowLevelFeatures(FlowStudy):
     def tables(self, bench: Workbench) -> Tables:
         variants = self._variants(bench.sets)
         pixels = {
-            name: dequantize(images, seed=noise_seed(_as_set(images), self.seed))
+            name: dequantize(images, seed=noise_seed(controlled.as_image_set(images), self.seed))
             for _, name, images in variants
         }
         parts = []
@@ -84,9 +84,13 @@ class LowLevelFeatures(FlowStudy):
 
     def _variants(self, sets: dict[str, ImageSet]) -> list[tuple[str, str, Tensor]]:
         """Kind, name and images of each variant."""
-        fresh = self._fresh()
+        fresh, others = self.fresh_id_images(_IMAGES), sets[FIT].images
         low_level = LOW_LEVEL | (COLOUR_LEVEL if fresh.shape[1] == 3 else {})
-        variants = [("neither", "unchanged", fresh)]
+        swapped = controlled.with_low_level_of(fresh[: len(others)], others)
+        variants = [
+            ("neither", "unchanged", fresh),
+            ("swap alone", f"levels of other {DATASETS[self.id_dataset].title}", swapped),
+        ]
         variants += [("low level", name, change(fresh)) for name, change in low_level.items()]
         variants += [("content", name, change(fresh)) for name, change in CONTENT.items()]
         for ood in self.ood_datasets:
@@ -100,13 +104,6 @@ class LowLevelFeatures(FlowStudy):
                 ("content", f"content of {title}", controlled.with_low_level_of(other, own))
             )
         return variants
-
-    def _fresh(self) -> Tensor:
-        test = load_images(self.id_dataset, "test")
-        _, evaluate = halves(len(test))
-        scored = self.sweep.sizes.eval_images
-        chosen = evaluate[scored : scored + _IMAGES]
-        return test.images[chosen if len(chosen) else evaluate[:_IMAGES]]
 
     def _scores(
         self, checkpoint: MeasuredCheckpoint, pixels: dict[str, Tensor]
@@ -145,12 +142,6 @@ class LowLevelFeatures(FlowStudy):
                 for image in images[:_EXAMPLES]
             ]
         return pd.DataFrame(rows, columns=["kind", "shape", "pixels"]).assign(epoch=-1.0)
-
-
-def _as_set(images: Tensor) -> ImageSet:
-    """The images under a name, so that their noise is drawn as that of any set."""
-    labels = torch.full((len(images),), -1, dtype=torch.int64)
-    return ImageSet(images, labels, "controlled", "test")
 
 
 def _part(dataset: str, detector: str, scores: Tensor) -> pd.DataFrame:

@@ -169,7 +169,7 @@ def test_moved_source_is_marked_and_can_be_recorded() -> None:
     moved = store.load(result.folder)
     assert moved.moved_sources() == ["metrics.py"]
     assert "source changed since in 1 files" in moved.provenance()
-    store.record_source(moved)
+    store.record_source(moved, source_digests(moved.manifest["path"]))
     assert store.load(result.folder).moved_sources() == []
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from earlyglow import experiments
+from earlyglow import experiments, store
 from earlyglow.cli import main
 from earlyglow.experiments import EpochSweep, result_of
 from earlyglow.experiments.published import published_experiments
+from earlyglow.training.checkpoints import load_tensors, save_tensors
 
 
 def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +47,31 @@ def test_what_fails_does_not_stop_the_others(
     assert outcome.exit_code == 1
     assert "1 not computed: epoch_sweep  tiny_imagenet-glow-smoke-seed0" in outcome.output
     assert list((tmp_path / "results").glob("epoch_sweep/digits*seed7*"))
+
+
+def test_what_is_verified_from_the_cache_keeps_the_source_of_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A norm of another source stays marked, a score of another source is computed again."""
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
+    sweep = EpochSweep("digits", profile="smoke", seed=7)
+    result = result_of(sweep)
+    for file in (tmp_path / "cache/statistics").iterdir():
+        tensors, facts = load_tensors(file)
+        source = {**facts["source"], "gradients/batched.py": "of then"}
+        save_tensors(file, tensors, {"source": source})
+    other = {**result.manifest["source"], "metrics.py": "of then"}
+    store.record_source(result, other | {"gradients/batched.py": "of then"})
+    assert store.load(result.folder).moved_sources() == ["gradients/batched.py", "metrics.py"]
+    monkeypatch.setattr(store, "committed_folder", lambda: tmp_path / "none")
+    outcome = CliRunner().invoke(main, ["verify", "--cached"])
+    assert outcome.exit_code == 0, outcome.output
+    assert store.load(result.folder).moved_sources() == ["gradients/batched.py"]
+    outcome = CliRunner().invoke(main, ["verify"])
+    assert outcome.exit_code == 0, outcome.output
+    assert store.load(result.folder).moved_sources() == []
 
 
 def test_one_seed_of_every_set_comes_first() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import click
@@ -116,14 +117,20 @@ def sweep(only_list: bool) -> None:
     "--all", "everything", is_flag=True, help="Recompute all results, not only the moved ones."
 )
 @click.option("--limit", default=1, show_default=True, help="How many, the cheapest first.")
-def verify(everything: bool, limit: int) -> None:
+@click.option(
+    "--cached",
+    is_flag=True,
+    help="Take trained flows and norms from the cache: less sure, minutes.",
+)
+def verify(everything: bool, limit: int, cached: bool) -> None:
     """Recompute the cheapest results whose source has changed, and compare.
 
-    A result that comes out the same is marked as computed by the present source. One that cannot
-    be recomputed here is passed over.
+    A result that comes out the same is marked as computed by the present source; what was taken
+    from the cache keeps the source of then. One that cannot be recomputed here is passed over.
     """
+    from earlyglow.cache import cache_folder
     from earlyglow.datasets import DatasetError
-    from earlyglow.experiments import cheapest_first, differences, is_reproducible
+    from earlyglow.experiments import cheapest_first, differences, is_reproducible, recomputed
     from earlyglow.store import StoreError, load, record_source, result_folders
 
     results = []
@@ -141,7 +148,8 @@ def verify(everything: bool, limit: int) -> None:
             break
         click.echo(f"{result.folder.name}: {result.manifest['command']}")
         try:
-            compared = differences(result)
+            with tempfile.TemporaryDirectory() as nothing:
+                computed = recomputed(result, cache_folder() if cached else Path(nothing))
         except (StoreError, DatasetError) as error:
             click.echo(f"passed over: {error}")
             continue
@@ -150,9 +158,10 @@ def verify(everything: bool, limit: int) -> None:
             failed.append(result.folder.name)
             continue
         verified += 1
+        compared = differences(result, computed.tables)
         click.echo(compared.to_string(index=False))
         if compared["agrees"].all():
-            record_source(result)
+            record_source(result, computed.source)
         else:
             failed.append(result.folder.name)
     if failed:

@@ -237,9 +237,9 @@ def discard(inputs: Inputs) -> None:
         shutil.rmtree(folder)
 
 
-def record_source(result: Result) -> None:
-    """Note in the manifest that the present source gives the same tables."""
-    manifest = {**result.manifest, "source": source_digests(result.manifest["path"])}
+def record_source(result: Result, source: Mapping[str, str]) -> None:
+    """Note in the manifest which source (digests by file) was seen to give the same tables."""
+    manifest = {**result.manifest, "source": dict(source)}
     path = result.folder / "manifest.json"
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")

@@ -18,6 +18,7 @@ from earlyglow.experiments import (
     ThreeSweeps,
     cheapest_first,
     differences,
+    recomputed,
     result_of,
     select,
     three_epochs,
@@ -120,28 +121,30 @@ def test_a_stored_result_has_the_scores_of_every_group_size(result: Result, size
     assert set(scores.groupby(["epoch", "dataset"]).size()) == {60 // size}
 
 
-def test_recomputed_tables_agree(result: Result) -> None:
-    compared = differences(result)
+def test_recomputed_tables_agree(result: Result, tmp_path: Path) -> None:
+    computed = recomputed(result, tmp_path)
+    compared = differences(result, computed.tables)
     assert set(compared["table"]) == set(result.tables)
     assert compared["agrees"].all(), compared.to_string()
+    assert computed.source == result.manifest["source"]
 
 
 def test_a_changed_table_does_not_agree(result: Result) -> None:
     tables = {**result.tables, "epochs": result.tables["epochs"].assign(bits_per_dim=9.0)}
-    compared = differences(Result(tables, result.manifest, result.folder)).set_index("column")
+    compared = differences(result, tables).set_index("column")
     assert not compared.loc["bits_per_dim", "agrees"].all()
 
 
 def test_a_new_column_does_not_agree(result: Result) -> None:
     tables = {**result.tables, "epochs": result.tables["epochs"].drop(columns="images")}
-    compared = differences(Result(tables, result.manifest, result.folder)).set_index("column")
+    compared = differences(result, tables).set_index("column")
     assert not compared.loc["images", "agrees"]
 
 
-def test_other_images_cannot_be_verified(result: Result) -> None:
+def test_other_images_cannot_be_verified(result: Result, tmp_path: Path) -> None:
     manifest = {**result.manifest, "key": "0" * 64}
     with pytest.raises(StoreError, match="cannot be recomputed here"):
-        differences(Result(result.tables, manifest, result.folder))
+        recomputed(Result(result.tables, manifest, result.folder), tmp_path)
 
 
 def test_a_study_is_as_expensive_as_the_sweep_that_it_begins_with(result: Result) -> None:

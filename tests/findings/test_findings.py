@@ -81,9 +81,18 @@ def test_kmnist_ranges_are_over_seeds_and_objectives_not_over_their_means() -> N
     epochs = pd.DataFrame(
         {"dataset": "kmnist", "epoch": [0.0, 0.5, 1.0], "bits_per_dim": [8, 3, 4]}
     )
-    found = findings.kmnist_failure(
-        config, pd.concat((rows, others)), explanations, {"epochs": epochs}
+    controls = pd.DataFrame(
+        [
+            {"control": f"ID with ID {name}", "auroc": a, "low": a - 0.1, "high": a + 0.1}
+            | {"epoch": epoch}
+            for name, value in (("ink", 0.5), ("spectrum", 0.8))
+            for epoch, a in ((config.shown_epochs[0], 0.1), (config.shown_epochs[1], value))
+        ]
     )
+    tables = {"explanations": explanations, "controls": controls}
+    found = findings.kmnist_failure(config, pd.concat((rows, others)), tables, {"epochs": epochs})
+    assert found["control_ink"] == "0.500 [0.400, 0.600]"
+    assert found["control_spectrum"] == "0.800 [0.700, 0.900]"
     assert (found["as_id"], found["as_ood"]) == ("0.30 to 0.90", "0.60 to 0.60")
     assert found["within"] == "50%"
     assert (found["hardest"], found["hardest_auroc"]) == ("MNIST", "0.40")
@@ -139,6 +148,7 @@ def test_which_kind_is_noticed_first(low: float, content: float, sentence: str) 
     early, _, last = config.shown_epochs
     rows = [("unchanged", "neither", 0.5), ("blurred", "low level", low)]
     rows += [("upside down", "content", content), ("shuffled patches", "content", content)]
+    rows += [("levels of other Digits", "swap alone", 0.75)]
     table = pd.DataFrame(
         [
             {"ood": ood, "kind": kind, "auroc": a, "low": a, "high": a, "epoch": epoch}
@@ -148,6 +158,7 @@ def test_which_kind_is_noticed_first(low: float, content: float, sentence: str) 
     )
     found = findings.low_level_features(config, table)
     assert found["first"] == sentence
+    assert found["swap"] == "0.750 [0.750, 0.750]"
     assert found["low_early"] == f"{abs(low - 0.5):.3f}"
 
 

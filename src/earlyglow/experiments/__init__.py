@@ -19,7 +19,12 @@ from earlyglow.experiments.studies import (
 from earlyglow.experiments.summaries import auroc_table, select, three_epochs, with_intervals
 from earlyglow.experiments.three_sweeps import ThreeSweeps
 from earlyglow.experiments.verdict import Verdict
-from earlyglow.experiments.verification import cheapest_first, differences, is_reproducible
+from earlyglow.experiments.verification import (
+    cheapest_first,
+    differences,
+    is_reproducible,
+    recomputed,
+)
 
 __all__ = [
     "EXPERIMENTS",
@@ -44,6 +49,7 @@ __all__ = [
     "differences",
     "is_reproducible",
     "published_experiments",
+    "recomputed",
     "result_of",
     "select",
     "three_epochs",

@@ -1,8 +1,7 @@
-"""Recompute a stored result from nothing, and compare."""
+"""Recompute a stored result, and compare."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -16,7 +15,7 @@ import torch
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.registry import EXPERIMENTS
 from earlyglow.experiments.running import Experiment
-from earlyglow.store import Result, StoreError, Tables
+from earlyglow.store import Computed, Result, StoreError, Tables
 
 # Recomputed tables may differ by rounding that another processor or thread count does otherwise.
 _RELATIVE_TOLERANCE = 1e-3
@@ -44,11 +43,13 @@ def cheapest_first(results: Iterable[Result]) -> list[Result]:
     return sorted(results, key=seconds)
 
 
-def differences(result: Result) -> pd.DataFrame:
-    """Recompute a result from nothing and compare: one row per table and column.
+def recomputed(result: Result, workspace: Path) -> Computed:
+    """Compute a stored result again, with as many threads as then.
 
-    Returns:
-        Columns table, column, rows, largest_relative_difference, agrees.
+    Args:
+        result: what is stored.
+        workspace: an empty folder to begin from nothing, or the cache, whose trained flows and
+            norms are then taken as they are.
 
     Raises:
         StoreError: the images at hand are not those of the result, or its experiment has other
@@ -61,8 +62,16 @@ def differences(result: Result) -> pd.DataFrame:
             f"{result.folder.name} cannot be recomputed here: its images are not at hand or its "
             "steps have another version now."
         )
-    with tempfile.TemporaryDirectory() as workspace, _threads(result.manifest["threads"]):
-        tables = experiment.compute(Path(workspace)).tables
+    with _threads(result.manifest["threads"]):
+        return experiment.compute(workspace)
+
+
+def differences(result: Result, tables: Tables) -> pd.DataFrame:
+    """Compare a result with tables that were computed again: one row per table and column.
+
+    Returns:
+        Columns table, column, rows, largest_relative_difference, agrees.
+    """
     columns = {
         (name, column): None for of in (result.tables, tables) for name in of for column in of[name]
     }

@@ -7,7 +7,7 @@ import pandas as pd
 from earlyglow.experiments import KmnistFailure
 from earlyglow.experiments.claims import KMNIST_RANGE
 from earlyglow.findings.epoch_sweep import bits_of
-from earlyglow.findings.texts import Texts
+from earlyglow.findings.texts import Texts, with_interval
 from earlyglow.plots import title_of
 from earlyglow.store import Tables
 
@@ -24,7 +24,7 @@ _EXPLANATIONS = {
 
 
 def kmnist_failure(
-    config: KmnistFailure, rows: pd.DataFrame, explanations: pd.DataFrame, sweep: Tables
+    config: KmnistFailure, rows: pd.DataFrame, tables: Tables, sweep: Tables
 ) -> Texts:
     """The range of all AUROCs with KMNIST, and what each explanation changes.
 
@@ -32,15 +32,18 @@ def kmnist_failure(
         config: the study.
         rows: AUROCs of the gradient score on single images in which KMNIST is one of the sets, of
             both objectives, at the trained epochs.
-        explanations: the study's table of them.
+        tables: the study's tables.
         sweep: tables of the study's sweep.
     """
+    middle = config.shown_epochs[1]
+    explanations, controls = tables["explanations"], tables["controls"]
     return (
         _ranges(rows)
         | _hardest(rows)
-        | _effects(explanations[explanations["epoch"] == config.shown_epochs[1]])
+        | _effects(explanations[explanations["epoch"] == middle])
+        | _controls(controls[controls["epoch"] == middle])
         | _bits(config, sweep)
-        | {"middle": f"{config.shown_epochs[1]:g}"}
+        | {"middle": f"{middle:g}"}
     )
 
 
@@ -76,6 +79,14 @@ def _effects(explanations: pd.DataFrame) -> Texts:
         "ink_easier": str((by_ink > 0).sum()),
         "ink_harder": str((by_ink < 0).sum()),
         "arranged": f"{arranged.min():.2f} to {arranged.max():.2f}",
+    }
+
+
+def _controls(controls: pd.DataFrame) -> Texts:
+    by_name = controls.set_index("control")
+    return {
+        f"control_{name}": with_interval(by_name.loc[f"ID with ID {name}"])
+        for name in ("ink", "spectrum")
     }
 
 

@@ -35,6 +35,7 @@ def low_level_features(config: LowLevelFeatures, gradients: pd.DataFrame) -> Tex
     at = distance_by_kind(gradients).set_index(["kind", "epoch"])["distance"]
     late = gradients[gradients["epoch"] == last].set_index("ood")
     texts = {name: with_interval(late.loc[row]) for name, row in _SHOWN.items()}
+    texts["swap"] = with_interval(late[late["kind"] == "swap alone"].iloc[0])
     for kind, name in (("low level", "low"), ("content", "content")):
         texts[f"{name}_early"] = f"{at[kind, early]:.3f}"
         texts[f"{name}_late"] = f"{at[kind, last]:.3f}"

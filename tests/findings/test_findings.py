@@ -74,6 +74,7 @@ def test_kmnist_ranges_are_over_seeds_and_objectives_not_over_their_means() -> N
     explanations = pd.DataFrame(
         [
             {"explanation": name, "ood": ood, "auroc": 0.1 * i + shift, "epoch": 0.5}
+            | {"low": 0.1 * i + shift - 0.05}
             for i, name in enumerate(names)
             for ood, shift in (("mnist", 0.0), ("omniglot", 0.1))
         ]
@@ -85,14 +86,16 @@ def test_kmnist_ranges_are_over_seeds_and_objectives_not_over_their_means() -> N
         [
             {"control": f"ID with ID {name}", "auroc": a, "low": a - 0.1, "high": a + 0.1}
             | {"epoch": epoch}
-            for name, value in (("ink", 0.5), ("spectrum", 0.8))
+            for name, value in (("ink", 0.3), ("spectrum", 0.6))
             for epoch, a in ((config.shown_epochs[0], 0.1), (config.shown_epochs[1], value))
         ]
     )
     tables = {"explanations": explanations, "controls": controls}
     found = findings.kmnist_failure(config, pd.concat((rows, others)), tables, {"epochs": epochs})
-    assert found["control_ink"] == "0.500 [0.400, 0.600]"
-    assert found["control_spectrum"] == "0.800 [0.700, 0.900]"
+    # Ink: .6 and .7 with their lower ends against .4; spectrum: .7 and .8 against .7.
+    assert (found["control_ink"], found["beyond_ink"]) == ("0.300 [0.200, 0.400]", "2 of 2")
+    assert found["control_spectrum"] == "0.600 [0.500, 0.700]"
+    assert found["beyond_spectrum"] == "1 of 2"
     assert (found["as_id"], found["as_ood"]) == ("0.30 to 0.90", "0.60 to 0.60")
     assert found["within"] == "50%"
     assert (found["hardest"], found["hardest_auroc"]) == ("MNIST", "0.40")

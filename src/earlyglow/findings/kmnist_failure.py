@@ -41,7 +41,9 @@ def kmnist_failure(
         _ranges(rows)
         | _hardest(rows)
         | _effects(explanations[explanations["epoch"] == middle])
-        | _controls(controls[controls["epoch"] == middle])
+        | _beyond_controls(
+            explanations[explanations["epoch"] == middle], controls[controls["epoch"] == middle]
+        )
         | _bits(config, sweep)
         | {"middle": f"{middle:g}"}
     )
@@ -82,12 +84,16 @@ def _effects(explanations: pd.DataFrame) -> Texts:
     }
 
 
-def _controls(controls: pd.DataFrame) -> Texts:
-    by_name = controls.set_index("control")
-    return {
-        f"control_{name}": with_interval(by_name.loc[f"ID with ID {name}"])
-        for name in ("ink", "spectrum")
-    }
+def _beyond_controls(explanations: pd.DataFrame, controls: pd.DataFrame) -> Texts:
+    """How many OOD sets are detected for sure better than ID images that were changed alike."""
+    texts = {}
+    for name in ("ink", "spectrum"):
+        control = controls.set_index("control").loc[f"ID with ID {name}"]
+        changed = explanations[explanations["explanation"] == f"OOD with ID {name}"]
+        beyond = (changed["low"] > control["high"]).sum()
+        texts[f"control_{name}"] = with_interval(control)
+        texts[f"beyond_{name}"] = f"{beyond} of {len(changed)}"
+    return texts
 
 
 def _bits(config: KmnistFailure, sweep: Tables) -> Texts:

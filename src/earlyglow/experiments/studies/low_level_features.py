@@ -98,10 +98,10 @@ class LowLevelFeatures(FlowStudy):
             own = fresh[: len(other)]
             title = DATASETS[ood].title
             variants.append(
-                ("low level", f"levels of {title}", controlled.with_low_level_of(own, other))
+                ("levels swapped", f"levels of {title}", controlled.with_low_level_of(own, other))
             )
             variants.append(
-                ("content", f"content of {title}", controlled.with_low_level_of(other, own))
+                ("content swapped", f"content of {title}", controlled.with_low_level_of(other, own))
             )
         return variants
 

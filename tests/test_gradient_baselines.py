@@ -59,6 +59,11 @@ def test_total_norm_is_one_gaussian(flow: Glow) -> None:
     np.testing.assert_allclose(detector.fit(fit).predict(test).numpy(), expected, rtol=1e-9)
 
 
+def test_one_group_has_no_variance(flow: Glow) -> None:
+    with pytest.raises(ValueError, match="holds 1 group, but a variance needs at least 2"):
+        TotalNormDetector(flow, group_size=4).fit(images(4, 1))
+
+
 def test_rao_is_one_backward_pass_per_group(flow: Glow) -> None:
     fit, test, size = images(40, 1), images(6, 2), 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import auc, precision_recall_curve
 
 from earlyglow.metrics import aupr, auroc, auroc_interval, delong_variance, fpr_at_tpr
@@ -103,3 +104,10 @@ def test_bad_options_are_refused() -> None:
         auroc_interval(inside, outside, method="jackknife")
     with pytest.raises(ValueError, match="at least 2 of each"):
         auroc_interval([1.0], [0.5, 2.0])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_tensors_with_a_history_are_scores(dtype: torch.dtype) -> None:
+    inside = torch.tensor([0.0, 1.0, 2.0], dtype=dtype, requires_grad=True)
+    assert auroc(inside, inside + 1) == pytest.approx(auroc([0, 1, 2], [1, 2, 3]))
+    assert auroc_interval(inside, inside + 1) == auroc_interval([0, 1, 2], [1, 2, 3])

@@ -146,6 +146,7 @@ def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
             "images is 5, but it must be 0 or at least 20",
         ),
         (["run", "quickstart", "-p", "epochs", "0"], "epochs is 0"),
+        (["run", "gradient_short_circuit", "-p", "fraction", "2e0"], "fraction is 2.0"),
     ],
 )
 def test_refused_before_a_kernel_starts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from earlyglow import overlap_coefficient, overlap_interval
@@ -72,12 +73,33 @@ def test_the_interval_covers_as_often_as_it_says(method: str, size: int, truth: 
     assert np.mean(widths) == pytest.approx(2 * 1.28 * np.std(estimates), rel=0.4)
 
 
-def test_one_far_outlier_does_not_ask_for_all_of_the_memory() -> None:
+@pytest.mark.parametrize("bandwidth", [None, 0.4])
+def test_one_far_outlier_changes_a_histogram_by_its_share(bandwidth: float | None) -> None:
     a, b = normal(500, 0, 0), normal(500, 1, 1)
-    found = overlap_coefficient(np.append(a, 1e13), b, "histogram")
-    assert 0 <= found <= 1
-    with pytest.raises(ValueError, match=r"asks for 1e\+13 bins"):
-        overlap_coefficient(np.append(a, 1e12), b, "histogram", 0.1)
+    expected = overlap_coefficient(a, b, "histogram", 0.4)
+    found = overlap_coefficient(np.append(a, 1e10), b, "histogram", bandwidth)
+    assert found == pytest.approx(expected, abs=0.02)
+
+
+def test_one_far_outlier_and_kernels() -> None:
+    """Where the other sample ends, the smaller density ends; narrow kernels are refused."""
+    a, b = normal(500, 0, 0), normal(500, 1, 1)
+    found = overlap_coefficient(np.append(a, 1e6), b, bandwidth=0.5)
+    assert found == pytest.approx(overlap_coefficient(a, b, bandwidth=0.5), abs=0.01)
+    with pytest.raises(ValueError, match=r"ask for 16000\d+ points; give a bandwidth of at least"):
+        overlap_coefficient(np.append(a, 1e6), np.append(a, 1e6), bandwidth=0.5)
+
+
+def test_a_histogram_of_values_that_are_mostly_equal() -> None:
+    mostly = np.append(np.zeros(90), np.full(10, 5.0))
+    assert overlap_coefficient(mostly, np.linspace(99, 101, 10), "histogram") == 0
+    assert overlap_coefficient(mostly, mostly, "histogram") == 1
+
+
+def test_tensors_with_a_history_are_samples() -> None:
+    a, b = normal(50, 0, 0), normal(50, 1, 1)
+    tensors = (torch.tensor(x, requires_grad=True) for x in (a, b))
+    assert overlap_coefficient(*tensors) == pytest.approx(overlap_coefficient(a, b))
 
 
 @pytest.mark.parametrize("method", ["kde", "histogram"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+import shlex
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from earlyglow import store
+from earlyglow import notebooks, store
 from earlyglow.provenance import PACKAGE, combined, source_digest, source_digests
 from earlyglow.store import Computed, Inputs, Result, StoreError
 
@@ -162,6 +163,11 @@ def test_an_unfinished_write_is_not_seen(folder: Path) -> None:
     assert store.find(INPUTS) is not None
 
 
+def test_the_working_folder_may_be_in_the_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARLYGLOW_RESULTS", "~/results")
+    assert store.working_folder() == Path.home() / "results"
+
+
 def test_moved_source_is_marked_and_can_be_recorded() -> None:
     result = save()
     manifest = {**result.manifest, "source": {"metrics.py": "0" * 16}}
@@ -169,7 +175,8 @@ def test_moved_source_is_marked_and_can_be_recorded() -> None:
     moved = store.load(result.folder)
     assert moved.moved_sources() == ["metrics.py"]
     assert "source changed since in 1 files" in moved.provenance()
-    store.record_source(moved, source_digests(moved.manifest["path"]))
+    path = [*moved.manifest["path"], "overlap.py"]
+    store.record_source(moved, source_digests(path), path)
     assert store.load(result.folder).moved_sources() == []
 
 
@@ -210,9 +217,14 @@ def test_an_old_digest_is_never_lost() -> None:
 
 
 def test_published_results_are_whole() -> None:
-    """Every committed result can be read, and its command names a notebook."""
+    """Every committed result can be read, and its command is one that runs."""
     folders = [f for f in store.result_folders() if f.is_relative_to(store.committed_folder())]
     assert folders
     for result in map(store.load, folders):
-        assert result.manifest["command"].startswith("earlyglow run ")
+        program, verb, notebook, *options = shlex.split(result.manifest["command"])
+        assert (program, verb) == ("earlyglow", "run")
+        assert options[::3] == ["-p"] * (len(options) // 3)
+        given = dict(zip(options[1::3], options[2::3], strict=True))
+        declared = notebooks.declared_parameters(notebooks.find_notebook(notebook))
+        assert set(given) <= set(declared)
         assert all(len(table) for table in result.tables.values())

@@ -63,7 +63,8 @@ def test_what_is_verified_from_the_cache_keeps_the_source_of_then(
         source = {**facts["source"], "gradients/batched.py": "of then"}
         save_tensors(file, tensors, {"source": source})
     other = {**result.manifest["source"], "metrics.py": "of then"}
-    store.record_source(result, other | {"gradients/batched.py": "of then"})
+    moved = other | {"gradients/batched.py": "of then"}
+    store.record_source(result, moved, sweep.source_path)
     assert store.load(result.folder).moved_sources() == ["gradients/batched.py", "metrics.py"]
     monkeypatch.setattr(store, "committed_folder", lambda: tmp_path / "none")
     outcome = CliRunner().invoke(main, ["verify", "--cached"])
@@ -72,6 +73,30 @@ def test_what_is_verified_from_the_cache_keeps_the_source_of_then(
     outcome = CliRunner().invoke(main, ["verify"])
     assert outcome.exit_code == 0, outcome.output
     assert store.load(result.folder).moved_sources() == []
+
+
+def test_verify_says_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One result has another table than computed, another cannot be computed."""
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
+    monkeypatch.setattr(store, "committed_folder", lambda: tmp_path / "none")
+    for seed in (7, 8):
+        result_of(EpochSweep("digits", profile="smoke", seed=seed, epochs=(0, 0.5)))
+
+    def other(result: store.Result, workspace: Path) -> store.Computed:
+        if result.inputs.seed == 8:
+            raise ValueError("no")
+        tables = {**result.tables, "epochs": result.tables["epochs"].assign(bits_per_dim=9.0)}
+        return store.Computed(tables, {})
+
+    monkeypatch.setattr(experiments, "recomputed", other)
+    outcome = CliRunner().invoke(main, ["verify", "--all", "--limit", "2"])
+    assert outcome.exit_code == 1
+    last = outcome.output.splitlines()[-1]
+    assert "came out differently: digits-glow-smoke-seed7" in last
+    assert "could not be computed: digits-glow-smoke-seed8" in last
+    assert CliRunner().invoke(main, ["verify", "--limit", "-1"]).exit_code == 2
 
 
 def test_one_seed_of_every_set_comes_first() -> None:

@@ -34,7 +34,10 @@ def main() -> None:
     help="A YAML file of parameters; -p takes precedence.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="The executed notebook to write."
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The executed notebook to write.",
 )
 def run(
     name: str, parameters: tuple[tuple[str, str], ...], file: Path | None, output: Path | None
@@ -116,7 +119,13 @@ def sweep(only_list: bool) -> None:
 @click.option(
     "--all", "everything", is_flag=True, help="Recompute all results, not only the moved ones."
 )
-@click.option("--limit", default=1, show_default=True, help="How many, the cheapest first.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="How many, the cheapest first.",
+)
 @click.option(
     "--cached",
     is_flag=True,
@@ -130,7 +139,13 @@ def verify(everything: bool, limit: int, cached: bool) -> None:
     """
     from earlyglow.cache import cache_folder
     from earlyglow.datasets import DatasetError
-    from earlyglow.experiments import cheapest_first, differences, is_reproducible, recomputed
+    from earlyglow.experiments import (
+        cheapest_first,
+        differences,
+        is_reproducible,
+        present_path,
+        recomputed,
+    )
     from earlyglow.store import StoreError, load, record_source, result_folders
 
     results = []
@@ -142,7 +157,7 @@ def verify(everything: bool, limit: int, cached: bool) -> None:
     results = cheapest_first(filter(is_reproducible, results))
     chosen = [r for r in results if everything or r.moved_sources()]
     click.echo(f"{len(results)} results, {len(chosen)} to verify, {min(limit, len(chosen))} now")
-    verified, failed = 0, []
+    verified, different, failed = 0, [], []
     for result in chosen:
         if verified == limit:
             break
@@ -161,12 +176,15 @@ def verify(everything: bool, limit: int, cached: bool) -> None:
         compared = differences(result, computed.tables)
         click.echo(compared.to_string(index=False))
         if compared["agrees"].all():
-            record_source(result, computed.source)
+            record_source(result, computed.source, present_path(result))
         else:
-            failed.append(result.folder.name)
-    if failed:
-        raise click.ClickException(f"came out differently: {', '.join(failed)}.")
-    if chosen and limit and not verified:
+            different.append(result.folder.name)
+    if different or failed:
+        parts = (("came out differently", different), ("could not be computed", failed))
+        raise click.ClickException(
+            "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names) + "."
+        )
+    if chosen and not verified:
         raise click.ClickException("none of them can be recomputed here.")
 
 

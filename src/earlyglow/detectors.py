@@ -149,7 +149,7 @@ class TypicalityDetector(StatisticsDetector):
         return self
 
     def predict_from_statistics(self, statistics: Tensor) -> Tensor:
-        return (statistics - self.fit_mean).abs()
+        return (statistics - self.fit_mean.to(statistics.device)).abs()
 
     @property
     def fit_mean(self) -> Tensor:

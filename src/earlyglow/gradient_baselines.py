@@ -71,26 +71,31 @@ class TotalNormDetector(StatisticsDetector):
 
     def __init__(self, model: nn.Module, group_size: int = 1) -> None:
         super().__init__(model, group_size)
-        self._gaussian: Normal | None = None
+        self._moments: tuple[Tensor, Tensor] | None = None
 
     def statistics(self, x: Tensor) -> Tensor:
         return layer_gradient_norms(self.model, x, self.group_size).values
 
     def fit_from_statistics(self, statistics: Tensor) -> Self:
+        if len(statistics) < 2:
+            raise ValueError(
+                f"the fit set holds {len(statistics)} group, but a variance needs at least 2."
+            )
         logs = _log_total(statistics)
-        self._gaussian = Normal(logs.mean(), logs.std())
+        self._moments = logs.mean(), logs.std()
         return self
 
     def predict_from_statistics(self, statistics: Tensor) -> Tensor:
-        return -self._fitted().log_prob(_log_total(statistics))
+        mean, deviation = (moment.to(statistics.device) for moment in self._fitted())
+        return -Normal(mean, deviation).log_prob(_log_total(statistics))
 
     def _require_fitted(self) -> None:
         self._fitted()
 
-    def _fitted(self) -> Normal:
-        if self._gaussian is None:
+    def _fitted(self) -> tuple[Tensor, Tensor]:
+        if self._moments is None:
             raise RequiresFittingException
-        return self._gaussian
+        return self._moments
 
 
 class RaoDetector(GroupDetector):

@@ -175,10 +175,13 @@ def _convert(parameter: Parameter, value: object) -> object:
 
 def _parse(text: str, kind: str) -> object:
     try:
+        if kind == "float":
+            # YAML takes "1e-2" for a word.
+            return float(text)
         if kind == "list" and not text.lstrip().startswith("["):
             text = f"[{text}]"
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return text
 
 

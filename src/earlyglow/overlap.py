@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from earlyglow.metrics import Interval
+from earlyglow.metrics import Interval, to_float64
 from earlyglow.settings import require_choice, require_least, require_whole
 
 Method = Literal["kde", "histogram"]
 _GRID = 1000
 _REACH = 4.0
-# One far outlier asks the rule of Freedman and Diaconis for more bins than memory holds.
+_PER_WIDTH = 8
+_MOST_POINTS = 50_000
 _MOST_BINS = 100_000
 
 Values = NDArray[np.float64]
@@ -31,7 +33,8 @@ def overlap_coefficient(
         method: "kde" (Gaussian kernels) or "histogram" (equal bins over both samples).
         bandwidth: the kernels' deviation or the bins' width, in the samples' unit. Where omitted
             it is chosen from the samples: Scott's rule for each kernel density, the
-            Freedman-Diaconis rule of both together for the bins.
+            Freedman-Diaconis rule of both together for the bins (Scott's where half of the values
+            are equal).
 
     Returns:
         A number in [0, 1]. Kernels widen both densities, so that their overlap is biased upwards
@@ -39,7 +42,8 @@ def overlap_coefficient(
 
     Raises:
         ValueError: an argument is not one-dimensional, too short, not finite or constant, the
-            method is unknown, or the bandwidth is not positive.
+            method is unknown, or the bandwidth is not positive, or too small for kernels over so
+            wide a range.
 
     Source: the released code of arXiv 2502.00820 takes kernels of bandwidth 0.5 on bits per
     dimension, 1000 grid points, and integrates where both samples reach.
@@ -106,14 +110,30 @@ def _resample(samples: Values, random: np.random.Generator) -> Values:
 def _of_kernels(first: Values, second: Values, bandwidth: float | None) -> float:
     densities = [_density(samples, bandwidth) for samples in (first, second)]
     widths = [float(np.sqrt(density.covariance.item())) for density in densities]
-    reach = _REACH * max(widths)
-    low = min(first.min(), second.min()) - reach
-    high = max(first.max(), second.max()) + reach
-    # Fine enough for the narrower kernel, whatever the range.
-    points = max(_GRID, int(np.ceil(8 * (high - low) / min(widths))))
-    grid = np.linspace(low, high, min(points, 50 * _GRID))
+    grid = _grid(first, second, widths)
     smaller = np.minimum(densities[0](grid), densities[1](grid))
     return float(min(np.trapezoid(smaller, grid), 1.0))
+
+
+def _grid(first: Values, second: Values, widths: Sequence[float]) -> Values:
+    """Points fine enough for the narrower kernel.
+
+    Raises:
+        ValueError: they are more than memory holds.
+    """
+    reach = _REACH * max(widths)
+    lows = [samples.min() - reach for samples in (first, second)]
+    highs = [samples.max() + reach for samples in (first, second)]
+    for low, high in ((min(lows), max(highs)), (max(lows), max(min(highs), max(lows)))):
+        # The second range is where both reach: the smaller density is zero elsewhere.
+        points = max(_GRID, int(np.ceil(_PER_WIDTH * (high - low) / min(widths))))
+        if points <= _MOST_POINTS:
+            return np.linspace(low, high, points)
+    raise ValueError(
+        f"kernels of deviation {min(widths):.3g} over a range of {high - low:.3g} ask for {points} "
+        f"points; give a bandwidth of at least {_PER_WIDTH * (high - low) / _MOST_POINTS:.3g}, or "
+        "remove the outliers."
+    )
 
 
 def _density(samples: Values, bandwidth: float | None) -> stats.gaussian_kde:
@@ -124,29 +144,37 @@ def _density(samples: Values, bandwidth: float | None) -> stats.gaussian_kde:
 
 def _of_histograms(first: Values, second: Values, bandwidth: float | None) -> float:
     together = np.concatenate((first, second))
+    width = bandwidth or _bin_width(together)
+    count = max(np.ceil(np.ptp(together) / width), 1)
+    if count > _MOST_BINS:
+        return _of_occupied_bins(*(np.floor((x - together.min()) / width) for x in (first, second)))
     if bandwidth is None:
-        edges = np.histogram_bin_edges(together, bins=_bin_count(together))
+        edges = np.histogram_bin_edges(together, bins=int(count))
     else:
-        count = max(np.ceil(np.ptp(together) / bandwidth), 1)
-        if count > _MOST_BINS:
-            raise ValueError(
-                f"bandwidth is {bandwidth}, which asks for {count:.3g} bins; give at least "
-                f"{np.ptp(together) / _MOST_BINS:.3g}."
-            )
         edges = together.min() + bandwidth * np.arange(count + 1)
         edges[-1] = max(edges[-1], together.max())
     shares = [np.histogram(samples, edges)[0] / len(samples) for samples in (first, second)]
     return float(np.minimum(*shares).sum())
 
 
-def _bin_count(values: Values) -> int:
-    """The number of bins by the rule of Freedman and Diaconis."""
-    width = 2 * stats.iqr(values) * len(values) ** (-1 / 3)
-    return int(np.ceil(min(np.ptp(values) / width, _MOST_BINS))) if width else 1
+def _of_occupied_bins(first: Values, second: Values) -> float:
+    """The same from the number of each sample's bin, when most bins are empty."""
+    places = np.unique(np.concatenate((first, second)))
+    shares = [
+        np.bincount(np.searchsorted(places, bins), minlength=len(places)) / len(bins)
+        for bins in (first, second)
+    ]
+    return float(np.minimum(*shares).sum())
+
+
+def _bin_width(values: Values) -> float:
+    """By the rule of Freedman and Diaconis; by Scott's where half of the values are equal."""
+    spread = 2 * stats.iqr(values) or 3.49 * values.std()
+    return float(spread * len(values) ** (-1 / 3))
 
 
 def _samples(name: str, values: ArrayLike) -> Values:
-    samples = np.asarray(values, dtype=np.float64)
+    samples = to_float64(values)
     if samples.ndim != 1 or len(samples) < 2:
         raise ValueError(
             f"{name} has shape {samples.shape}, but it must be one-dimensional with at least 2 "

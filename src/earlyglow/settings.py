@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import hashlib
 import json
 import math
 import numbers
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
-
-T = TypeVar("T")
-
-
-def from_mapping(cls: type[T], values: Mapping[str, Any]) -> T:
-    """Build a configuration dataclass from a mapping such as a parsed JSON object.
-
-    Raises:
-        ValueError: a name is not a field of the class.
-    """
-    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    for name in values:
-        if name not in known:
-            raise ValueError(unknown("setting", name, known))
-    as_fields = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
-    return cls(**as_fields)
+from collections.abc import Iterable
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:

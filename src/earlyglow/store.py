@@ -118,7 +118,7 @@ def committed_folder() -> Path:
 def working_folder() -> Path:
     """Where new results are kept: ``$EARLYGLOW_RESULTS``, or the user's cache."""
     chosen = os.environ.get("EARLYGLOW_RESULTS")
-    return Path(chosen) if chosen else cache_folder() / "results"
+    return Path(chosen).expanduser() if chosen else cache_folder() / "results"
 
 
 def find(inputs: Inputs) -> Result | None:
@@ -237,13 +237,19 @@ def discard(inputs: Inputs) -> None:
         shutil.rmtree(folder)
 
 
-def record_source(result: Result, source: Mapping[str, str]) -> None:
-    """Note in the manifest which source (digests by file) was seen to give the same tables."""
-    manifest = {**result.manifest, "source": dict(source)}
-    path = result.folder / "manifest.json"
-    temporary = path.with_suffix(".new")
+def record_source(result: Result, source: Mapping[str, str], path: Sequence[str]) -> None:
+    """Note in the manifest which source was seen to give the same tables.
+
+    Args:
+        result: what is stored.
+        source: digests by file.
+        path: parts of the package that the result depends on now.
+    """
+    manifest = {**result.manifest, "source": dict(source), "path": list(path)}
+    file = result.folder / "manifest.json"
+    temporary = file.with_suffix(".new")
     temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-    temporary.replace(path)
+    temporary.replace(file)
 
 
 def _publish(temporary: Path, final: Path) -> None:

@@ -251,3 +251,8 @@ def test_dequantize_refuses_other_input() -> None:
 def test_centre_is_dequantize_without_noise() -> None:
     images = load_images("digits", limit=3).images
     assert torch.equal(centre(images), images.float() / 256 - 0.5)
+
+
+def test_a_seed_of_numpy_is_a_seed() -> None:
+    images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
+    assert torch.equal(dequantize(images, np.int64(-3)), dequantize(images, -3))

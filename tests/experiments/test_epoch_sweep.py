@@ -18,6 +18,7 @@ from earlyglow.experiments import (
     ThreeSweeps,
     cheapest_first,
     differences,
+    epoch_sweep,
     recomputed,
     result_of,
     select,
@@ -139,6 +140,34 @@ def test_a_new_column_does_not_agree(result: Result) -> None:
     tables = {**result.tables, "epochs": result.tables["epochs"].drop(columns="images")}
     compared = differences(result, tables).set_index("column")
     assert not compared.loc["images", "agrees"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "fresh", "agrees"),
+    [
+        ([0.0, 0.0], [0.0, 0.0], True),
+        ([0.0, 0.0], [0.0, 1e-9], False),
+        ([np.nan, 1.0], [np.nan, 1.0], True),
+        ([np.nan, 1.0], [2.0, 1.0], False),
+        ([1.0, 1.0], [1.0, 1.0005], True),
+        ([1.0, 1.0], [1.0, 1.01], False),
+        ([], [], True),
+    ],
+)
+def test_columns_are_compared_to_their_size(
+    result: Result, stored: list[float], fresh: list[float], agrees: bool
+) -> None:
+    tables = ({"t": pd.DataFrame({"x": pd.Series(v, dtype=float)})} for v in (stored, fresh))
+    compared = differences(Result(next(tables), {}, result.folder), next(tables))
+    assert compared["agrees"].tolist() == [agrees]
+
+
+def test_sets_that_make_no_two_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = EpochSweep("digits", profile="smoke")
+    few = {name: images.take(torch.arange(9)) for name, images in sweep.load_sets().items()}
+    monkeypatch.setattr(epoch_sweep, "sets_to_measure", lambda *_: few)
+    with pytest.raises(ValueError, match="9 images of the fit half, but two groups of 5 need 10"):
+        sweep.load_sets()
 
 
 def test_other_images_cannot_be_verified(result: Result, tmp_path: Path) -> None:

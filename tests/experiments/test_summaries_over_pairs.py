@@ -251,6 +251,14 @@ def test_likelihood_ratio_is_best_and_exact_where_it_is_monotone() -> None:
     means = np.linspace(-5, 5, 41)
     assert best > max(neyman_pearson.auroc_of_density(m, 0.5, 0.5) for m in means)
     # With equal deviations the ratio is monotone in x: the AUROC is that of x itself.
+    # Far away, wide or narrow: no density detects better than the ratio.
+    for mean, deviation in ((0.0, 10.0), (0.0, 5.0), (0.0, 1e-3), (30.0, 1.0), (3.0, 0.1)):
+        ratio = neyman_pearson.auroc_of_likelihood_ratio(mean, deviation)
+        densities = (neyman_pearson.auroc_of_density(m, mean, deviation) for m in means)
+        assert 1 + 1e-9 > ratio > max(densities) - 1e-6
+    # N(0, s²) against N(0, 1): the larger |x| wins, by the chance that a ratio has.
+    wide = neyman_pearson.auroc_of_likelihood_ratio(0.0, 10.0)
+    assert wide == pytest.approx(2 / np.pi * np.arctan(10), abs=1e-4)
     shifted = neyman_pearson.auroc_of_likelihood_ratio(1.0, 1.0)
     assert shifted == pytest.approx(stats.norm.cdf(1 / np.sqrt(2)), abs=1e-4)
 

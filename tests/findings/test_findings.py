@@ -299,10 +299,10 @@ def test_flows_are_compared_by_their_means_over_seeds() -> None:
 
 
 def test_deviation_over_seeds_needs_several() -> None:
-    """Set a has seeds .2 apart, set b has one; all intervals are those of an error of .05."""
+    """Set a has seeds .2 apart and errors of .05; set b has one seed and a larger error."""
     values = {("a", 0, 1.0, 1): 0.5, ("a", 1, 1.0, 1): 0.7, ("b", 0, 1.0, 1): 0.9}
     rows = published(values, "layer_gradients")
-    reach = 0.05 * stats.norm.ppf(0.975)
+    reach = rows["id_dataset"].map({"a": 0.05, "b": 0.2}) * stats.norm.ppf(0.975)
     rows = rows.assign(low=rows["auroc"] - reach, high=rows["auroc"] + reach)
     (found,) = findings.seeds_and_images(rows).to_numpy()
     assert found.tolist() == pytest.approx([0.2 / np.sqrt(2), 0.05])

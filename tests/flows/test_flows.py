@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -343,3 +344,9 @@ def test_errors_name_the_value(build: object, match: str) -> None:
 def test_uint8_images_are_refused() -> None:
     with pytest.raises(TypeError, match="dequantize"):
         Glow((1, 4, 4), 1, 1, 2).log_prob(torch.zeros(2, 1, 4, 4, dtype=torch.uint8))
+
+
+def test_a_shape_of_numpy_is_a_shape() -> None:
+    flow = Glow(tuple(np.array([1, 8, 8])), levels=1, steps=1, hidden=4)
+    assert flow.image_shape == (1, 8, 8)
+    assert all(type(size) is int for size in flow.image_shape)

@@ -11,6 +11,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -298,3 +299,16 @@ def test_bad_settings_are_refused_by_name(changes: dict[str, object], match: str
 def test_too_few_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="only 16 training images"):
         train(tiny(), digits(16), config(), tmp_path, CPU)
+
+
+def test_seeds_of_numpy_and_paths_as_text(tmp_path: Path) -> None:
+    settings = config(epochs=(0, 0.5), seed=np.int64(2))
+    run = train(tiny(), digits(), settings, str(tmp_path), CPU)
+    again = train(tiny(), digits(), config(epochs=(0, 0.5), seed=2), tmp_path / "again", CPU)
+    assert_same(weights_of(run.checkpoints[0.5]), weights_of(again.checkpoints[0.5]))
+    load_weights(tiny(), str(run.checkpoints[0.5]))
+
+
+def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -69,4 +69,5 @@ def _shift_right(x: Tensor, bits: int) -> Tensor:
 
 
 def _signed(seed: int) -> int:
-    return (seed + 2**63) % 2**64 - 2**63
+    # An integer of NumPy would overflow.
+    return (int(seed) + 2**63) % 2**64 - 2**63

@@ -23,6 +23,7 @@ from earlyglow.experiments.verification import (
     cheapest_first,
     differences,
     is_reproducible,
+    present_path,
     recomputed,
 )
 
@@ -48,6 +49,7 @@ __all__ = [
     "cheapest_first",
     "differences",
     "is_reproducible",
+    "present_path",
     "published_experiments",
     "recomputed",
     "result_of",

@@ -14,6 +14,7 @@ import pandas as pd
 from earlyglow.datasets import DATASETS, ImageSet, find_fingerprint, load_images
 from earlyglow.experiments import statistics, sweep_tables, trained_flows
 from earlyglow.experiments.measured import (
+    FIT,
     MeasuredCheckpoint,
     measured_checkpoints,
     sets_to_measure,
@@ -231,8 +232,21 @@ class EpochSweep:
         return Computed(tables, combined(source_digests(self.source_path), *sources))
 
     def load_sets(self) -> dict[str, ImageSet]:
-        """The images to measure: the fit half ("fit"), the eval half, and the OOD sets."""
-        return sets_to_measure(self.id_dataset, self.ood_datasets, self.sizes)
+        """The images to measure: the fit half ("fit"), the eval half, and the OOD sets.
+
+        Raises:
+            ValueError: a set makes no two groups of the largest size.
+        """
+        sets = sets_to_measure(self.id_dataset, self.ood_datasets, self.sizes)
+        name, fewest = min(((n, len(s)) for n, s in sets.items()), key=lambda item: item[1])
+        largest = max(self.group_sizes)
+        if fewest < 2 * largest:
+            raise ValueError(
+                f"there are {fewest} images of {'the fit half' if name == FIT else name}, but two "
+                f"groups of {largest} need {2 * largest}; set images to at most "
+                f"{max(fewest, _LEAST_IMAGES)}, which leaves smaller groups, or lower group_size."
+            )
+        return sets
 
     def train(self, workspace: Path) -> TrainingRun:
         """Train the flow, or find it trained."""

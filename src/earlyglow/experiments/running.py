@@ -15,7 +15,10 @@ from earlyglow.store import Computed, Inputs, Result, discard, find, find_publis
 
 
 class Experiment(Protocol):
-    """What an experiment's configuration offers."""
+    """What an experiment's configuration offers.
+
+    One that is shown in the notebook of another also has that one's name as ``notebook``.
+    """
 
     name: ClassVar[str]
     source_path: ClassVar[tuple[str, ...]]
@@ -56,7 +59,7 @@ def recompute(experiment: Experiment) -> Result:
 
 def command_of(experiment: Experiment) -> str:
     """The shell command that runs an experiment with the same parameters."""
-    words = ["earlyglow", "run", experiment.name]
+    words = ["earlyglow", "run", getattr(experiment, "notebook", experiment.name)]
     for name, value in experiment.parameters().items():
         words += ["-p", name, str(value).replace("'", "").replace('"', "")]
     return shlex.join(words)

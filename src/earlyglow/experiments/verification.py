@@ -82,6 +82,11 @@ def differences(result: Result, tables: Tables) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def present_path(result: Result) -> tuple[str, ...]:
+    """Parts of the package that a result of this kind depends on now."""
+    return EXPERIMENTS[result.inputs.experiment].source_path
+
+
 def is_reproducible(result: Result) -> bool:
     """Whether computing a result again should give the same tables; a timing does not."""
     kind = EXPERIMENTS.get(result.inputs.experiment)
@@ -129,9 +134,11 @@ def _compare(table: str, column: str, stored: pd.Series, fresh: pd.Series) -> di
     if not pd.api.types.is_float_dtype(stored):
         same = stored.tolist() == fresh.tolist()
         return {**row, "largest_relative_difference": 0.0 if same else np.inf, "agrees": same}
+    differ = (stored != fresh) & ~(stored.isna() & fresh.isna())
     scale = np.maximum(np.abs(stored), np.abs(stored).mean())
     # A NaN on one side only must not pass as equal.
-    largest = float((np.abs(stored - fresh) / scale).fillna(np.inf).max())
+    relative = (np.abs(stored - fresh) / scale).fillna(np.inf)
+    largest = float(relative[differ].max()) if differ.any() else 0.0
     agrees = largest <= _RELATIVE_TOLERANCE
     return {**row, "largest_relative_difference": largest, "agrees": agrees}
 

@@ -31,14 +31,15 @@ def seeds_and_images(single: pd.DataFrame) -> pd.DataFrame:
         over seeds" and "standard error over images". What images do is not part of the former,
         because all seeds score the same.
     """
-    by_seed = single.groupby([*collected.PAIR, "epoch"])["auroc"].agg(["var", "count"])
-    several = by_seed.loc[by_seed["count"] > 1, "var"]
+    pair = [*collected.PAIR, "epoch"]
+    several = single[single.groupby(pair)["auroc"].transform("count") > 1]
+    variance = several.groupby(pair)["auroc"].var()
     # The intervals are symmetric on the logit scale only; half their width is close enough.
-    error = (single["high"] - single["low"]) / (2 * stats.norm.ppf(0.975))
+    error = (several["high"] - several["low"]) / (2 * stats.norm.ppf(0.975))
     table = pd.DataFrame(
         {
-            "deviation over seeds": several.groupby("epoch").mean(),
-            "standard error over images": error.pow(2).groupby(single["epoch"]).mean(),
+            "deviation over seeds": variance.groupby("epoch").mean(),
+            "standard error over images": error.pow(2).groupby(several["epoch"]).mean(),
         }
     )
     return table.pow(0.5)

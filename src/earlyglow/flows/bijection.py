@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from numbers import Integral
 
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -67,12 +68,13 @@ class Flow(Bijection):
     def __init__(self, image_shape: ImageShape) -> None:
         super().__init__()
         shape = tuple(image_shape)
-        if len(shape) != 3 or any(not isinstance(s, int) or s < 1 for s in shape):
+        if len(shape) != 3 or any(not isinstance(s, Integral) or s < 1 for s in shape):
             raise ValueError(
                 f"image_shape is {image_shape!r}, but it must be three positive integers "
                 "(channels, height, width); for example (3, 32, 32)."
             )
-        self.image_shape: ImageShape = shape
+        channels, height, width = map(int, shape)
+        self.image_shape: ImageShape = (channels, height, width)
 
     @property
     def dims(self) -> int:

@@ -64,9 +64,13 @@ def panels(count: int, height: float, share_y: bool) -> tuple[Figure, list[Axes]
 
 def line_style(dataset: str) -> dict[str, Any]:
     """Colour, marker and dash of a data set: the same in every figure."""
-    alike = [name for name, known in DATASETS.items() if known.shape == DATASETS[dataset].shape]
-    turn = alike.index(dataset) % len(COLOURS)
-    return {"color": COLOURS[turn], "marker": MARKERS[turn], "ls": LINES[turn]}
+    turn, place = divmod(list(DATASETS).index(dataset), len(COLOURS))
+    # Sets of one colour differ in their dashes and markers.
+    return {
+        "color": COLOURS[place],
+        "marker": MARKERS[(place + turn) % len(MARKERS)],
+        "ls": LINES[(place + turn) % len(LINES)],
+    }
 
 
 def legend(figure: Figure, axes: list[Axes]) -> None:

@@ -62,14 +62,14 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     return tensors, json.loads(metadata["facts"])
 
 
-def load_weights(model: nn.Module, path: Path) -> dict[str, object]:
+def load_weights(model: nn.Module, path: Path | str) -> dict[str, object]:
     """Load a checkpoint's weights into ``model`` and return the checkpoint's facts.
 
     Raises:
         CheckpointError: the file cannot be used, or holds another model's weights.
     """
-    tensors, facts = load_tensors(path)
-    put_weights(model, tensors, path)
+    tensors, facts = load_tensors(Path(path))
+    put_weights(model, tensors, Path(path))
     return facts
 
 

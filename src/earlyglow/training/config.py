@@ -74,6 +74,8 @@ class TrainingConfig:
             require_whole(name, getattr(self, name), 0)
         for name in ("learning_rate", "weight_decay"):
             require_least(name, getattr(self, name), 0)
+        # Streams are drawn by arithmetic that overflows in NumPy's integers.
+        object.__setattr__(self, "seed", int(self.seed))
         require_choice("optimiser", self.optimiser, get_args(Optimiser))
         require_choice("noise", self.noise, get_args(Noise))
         require_choice("precision", self.precision, get_args(Precision))

@@ -63,7 +63,7 @@ def train(
     model: Flow,
     images: ImageSet,
     config: TrainingConfig,
-    folder: Path,
+    folder: Path | str,
     device: torch.device | None = None,
 ) -> TrainingRun:
     """Train ``model`` in place, keep checkpoints in ``folder``, and resume what lies there.
@@ -83,7 +83,7 @@ def train(
         NonFiniteLossError: the loss is not a number any more.
         CheckpointError: ``folder`` holds the files of another run, or damaged ones.
     """
-    device = device or choose_device()
+    device, folder = device or choose_device(), Path(folder)
     model.to(device).train()
     session = _Session(model, images, config, folder, device)
     session.resume_or_start()

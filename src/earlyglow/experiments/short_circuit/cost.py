@@ -52,6 +52,7 @@ class ShortCircuitCost:
     """
 
     name: ClassVar[str] = "short_circuit_cost"
+    notebook: ClassVar[str] = "gradient_short_circuit"
     reproducible: ClassVar[bool] = False
     versions: ClassVar[dict[str, int]] = {"short_circuit": 1, "short_circuit_cost": 1}
     source_path: ClassVar[tuple[str, ...]] = (

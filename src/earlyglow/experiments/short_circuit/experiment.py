@@ -194,9 +194,13 @@ class ShortCircuit:
         return EpochSweep(self.id_dataset, named, profile=self.profile, seed=self.seed)
 
     def prepare(self) -> None:
-        """Compute the result, and that of the flow beside it, if they are not stored yet."""
+        """Compute all that the notebook shows, where it is not stored yet."""
+        # What a detector costs is measured with the names that this module defines.
+        from earlyglow.experiments.short_circuit.cost import ShortCircuitCost
+
         result_of(self)
         result_of(self.sweep)
+        result_of(ShortCircuitCost(self.id_dataset, self.fraction, self.profile))
 
     def compute(self, workspace: Path) -> Computed:
         """Train the classifier, or find it trained, and compare."""

@@ -152,7 +152,7 @@ class FlowStudy(ABC):
         _, evaluate = halves(len(test))
         scored = self.sweep.sizes.eval_images
         chosen = evaluate[scored : scored + count]
-        return test.images[chosen if len(chosen) else evaluate[:count]]
+        return test.images[chosen if len(chosen) > 1 else evaluate[:count]]
 
     def compute(self, workspace: Path) -> Computed:
         """Train and measure, or find it done, and ask."""

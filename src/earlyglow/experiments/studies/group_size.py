@@ -78,12 +78,12 @@ class GroupSize(FlowStudy):
         }
 
     def _fresh(self, sets: dict[str, ImageSet]) -> ImageSet:
-        """ID test images that are not scored; the scored ones where no whole group is left."""
+        """ID test images that are not scored; the scored ones where they make no two groups."""
         test = load_images(self.id_dataset, "test")
         _, evaluate = halves(len(test))
         scored = self.sweep.sizes.eval_images
         rest = evaluate[scored : 2 * scored]
-        return test.take(rest) if len(rest) >= self.group_size else sets[self.id_dataset]
+        return test.take(rest) if len(rest) >= 2 * self.group_size else sets[self.id_dataset]
 
     def _separation(self, checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
         """Median over tensors of the log norms' deviation on the fit half, and of the OOD shift."""
@@ -146,12 +146,11 @@ def mixed_groups(inside: Tensor, outside: Tensor, size: int, count: int) -> Tens
         count: OOD images in each group, 1 to ``size``.
 
     Returns:
-        (G * size, ...) with as many whole groups as both sets allow.
+        (G * size, ...) with as many whole groups as the OOD images allow, and at most as many as
+        the ID images alone would make, so that no count has more groups than another for lack of
+        ID images.
     """
-    groups = len(outside) // count
-    if count < size:
-        groups = min(groups, len(inside) // (size - count))
-    groups = min(groups, len(inside) // size)
+    groups = min(len(outside) // count, len(inside) // size)
     ood = outside[: groups * count].unflatten(0, (groups, count))
     own = inside[: groups * (size - count)].unflatten(0, (groups, size - count))
     return torch.cat((ood, own), dim=1).flatten(0, 1)

@@ -33,7 +33,7 @@ _EXAMPLES = 8
 
 @dataclass(frozen=True)
 class SyntheticAugmentation(FlowStudy):
-    """One flow for each way to make the training set, all of one size and trained alike.
+    """One flow for each way to make the training set, all trained for as many steps.
 
     The samples come from the sweep's flow at its last epoch. Detectors are fitted and tested on
     real images throughout.
@@ -54,7 +54,10 @@ class SyntheticAugmentation(FlowStudy):
         """How each variant is trained: as the sweep's flow, to an early and a later epoch."""
         last = self.sweep.epochs[-1]
         epochs = tuple(epoch for epoch in _EPOCHS if epoch < last) or (last,)
-        return replace(self.sweep.training, epochs=epochs)
+        config = replace(self.sweep.training, epochs=epochs)
+        # An epoch of the whole set would be longer for the set of four copies.
+        whole = config.images_per_epoch is None
+        return replace(config, images_per_epoch=_TRAINING_IMAGES) if whole else config
 
     def settings(self) -> dict[str, object]:
         return {

@@ -6,7 +6,7 @@ import pandas as pd
 
 from earlyglow import findings
 from earlyglow.experiments import ShortCircuit
-from earlyglow.experiments.claims import Claim
+from earlyglow.experiments.claim import Claim
 from earlyglow.findings.cost import _floors
 from earlyglow.store import Tables
 

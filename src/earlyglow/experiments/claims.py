@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import pandas as pd
 
+from earlyglow.experiments.claim import MARGIN, Claim
 from earlyglow.experiments.collected import (
     FLOW,
     PAIR,
@@ -21,8 +21,6 @@ from earlyglow.experiments.collected import (
 )
 from earlyglow.experiments.profiles import find_profile
 
-# An AUROC this much lower still counts as equal.
-MARGIN = 0.02
 # Fewer ID sets decide nothing.
 LEAST_ID_SETS = 5
 # The paper's range for pairs with KMNIST.
@@ -30,25 +28,6 @@ KMNIST_RANGE = (0.47, 0.66)
 # Below this a pair is poor, and above that it is rescued.
 POOR, RESCUED = 0.6, 0.8
 _PER_PAIR_AND_EPOCH = [*PAIR, "epoch"]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim, what was done about it, and what came out.
-
-    Attributes:
-        text: the claim in our words.
-        source: where it is known from: "digest" of the paper, or its public "code".
-        test: what was run.
-        number: our number with its interval, and what it is of.
-        verdict: by the rule of the claim.
-    """
-
-    text: str
-    source: str
-    test: str
-    number: str
-    verdict: str
 
 
 def gradient_rows(group_size: int = 1, objective: str = "log_prob") -> pd.DataFrame:

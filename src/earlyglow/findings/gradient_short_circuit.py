@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from earlyglow.experiments import ShortCircuit
-from earlyglow.experiments.claims import Claim
+from earlyglow.experiments.claim import Claim
 from earlyglow.experiments.collected import as_text
 from earlyglow.experiments.short_circuit import PLAIN_SCORE, published
 from earlyglow.findings.texts import Texts, with_interval
-from earlyglow.plots import title_of
 from earlyglow.store import Tables
+from earlyglow.titles import title_of
 
 _CLAIMS = ("consistent", "beats", "accuracy", "order", "cost")
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from earlyglow.experiments import GroupSize, collected
 from earlyglow.findings.texts import Texts, with_interval
-from earlyglow.plots import title_of
+from earlyglow.titles import title_of
 
 
 def aurocs_by_size(rows: pd.DataFrame) -> pd.DataFrame:

@@ -8,8 +8,8 @@ from earlyglow.experiments import KmnistFailure
 from earlyglow.experiments.claims import KMNIST_RANGE
 from earlyglow.findings.epoch_sweep import bits_of
 from earlyglow.findings.texts import Texts, with_interval
-from earlyglow.plots import title_of
 from earlyglow.store import Tables
+from earlyglow.titles import title_of
 
 _EXPLANATIONS = {
     "as measured": "measured",

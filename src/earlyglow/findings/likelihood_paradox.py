@@ -7,7 +7,7 @@ import pandas as pd
 from earlyglow.experiments import collected
 from earlyglow.experiments.claims import by_complexity
 from earlyglow.findings.texts import Texts, with_interval
-from earlyglow.plots import detector_title
+from earlyglow.titles import detector_title
 
 _LIKELIHOOD, _GRADIENTS = ("likelihood", ""), ("layer_gradients", "log_prob")
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from earlyglow.experiments import LowLevelFeatures
 from earlyglow.findings.texts import Texts, with_interval
-from earlyglow.plots import title_of
+from earlyglow.titles import title_of
 
 _SHOWN = {
     "control": "unchanged",

@@ -8,7 +8,7 @@ import pandas as pd
 
 from earlyglow.experiments import select, three_epochs
 from earlyglow.findings.texts import Texts, prefixed, with_interval
-from earlyglow.plots import title_of
+from earlyglow.titles import title_of
 
 
 def three_sweeps(tables: Mapping[str, pd.DataFrame]) -> Texts:

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 
 from earlyglow.experiments import claims, collected
-from earlyglow.experiments.claims import Claim
+from earlyglow.experiments.claim import Claim
 from earlyglow.findings.texts import Texts, with_interval
 
 _VERDICTS = {

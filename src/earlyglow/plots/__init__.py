@@ -17,15 +17,15 @@ from earlyglow.plots.studies import (
     two_detectors,
     wrong_density,
 )
-from earlyglow.plots.style import style, title_of
+from earlyglow.plots.style import style
 from earlyglow.plots.sweeps import (
     auroc_over_epochs,
     bits_per_dim_over_epochs,
     detector_comparison,
-    detector_title,
     score_histograms,
     two_histograms,
 )
+from earlyglow.titles import detector_title, title_of
 
 __all__ = [
     "auroc_by_fraction",

@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from earlyglow.plots.style import WIDTH, style, title_of
+from earlyglow.plots.style import WIDTH, style
+from earlyglow.titles import title_of
 
 
 def auroc_heatmaps(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:

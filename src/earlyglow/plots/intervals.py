@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from earlyglow.datasets import DATASETS
-from earlyglow.plots.style import COLOURS, MARKERS, WIDTH, line_style, style, title_of
+from earlyglow.plots.style import COLOURS, MARKERS, WIDTH, line_style, style
+from earlyglow.titles import title_of
 
 
 def intervals_by_row(

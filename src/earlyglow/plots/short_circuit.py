@@ -8,7 +8,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from earlyglow.plots.style import COLOURS, LINES, MARKERS, WIDTH, legend, panels, style, title_of
+from earlyglow.plots.style import COLOURS, LINES, MARKERS, WIDTH, legend, panels, style
+from earlyglow.titles import title_of
 
 _ROW_HEIGHT = 0.27
 

@@ -19,9 +19,8 @@ from earlyglow.plots.style import (
     line_style,
     panels,
     style,
-    title_of,
 )
-from earlyglow.plots.sweeps import detector_title
+from earlyglow.titles import detector_title, title_of
 
 # Factor between the epochs of detectors that stand side by side.
 _DODGE = 1.07

@@ -51,11 +51,6 @@ def style(**changes: object) -> Iterator[None]:
     matplotlib.interactive(interactive)
 
 
-def title_of(dataset: str) -> str:
-    """A data set's name for readers."""
-    return DATASETS[dataset].title if dataset in DATASETS else dataset.replace("_", " ")
-
-
 def panels(count: int, height: float, share_y: bool) -> tuple[Figure, list[Axes]]:
     """A row of panels as wide as the page."""
     figure, axes = plt.subplots(1, count, figsize=(WIDTH, height), sharey=share_y, squeeze=False)

@@ -19,8 +19,8 @@ from earlyglow.plots.style import (
     line_style,
     panels,
     style,
-    title_of,
 )
+from earlyglow.titles import detector_title, title_of
 
 
 def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -175,19 +175,3 @@ def detector_comparison(table: pd.DataFrame, epoch: float) -> Figure:
         axis.set_xlabel("AUROC with 95 % interval (0.5 = chance)")
         figure.legend(loc="outside upper center", ncols=len(names))
     return figure
-
-
-def detector_title(detector: str, objective: str) -> str:
-    """A detector's name for readers."""
-    titles = {
-        ("layer_gradients", "log_prob"): "gradients of log p",
-        ("layer_gradients", "sum_z"): "gradients of Σ z",
-        ("likelihood", ""): "likelihood",
-        ("typicality", ""): "typicality",
-        ("input_complexity", "png"): "input complexity, PNG",
-        ("input_complexity", "jpeg2000"): "input complexity, JPEG 2000",
-        ("layer_density", "log_prob"): "density of log norms",
-        ("total_norm", "log_prob"): "total norm",
-        ("rao", "log_prob"): "Rao's score",
-    }
-    return titles.get((detector, objective), f"{detector} {objective}".strip())

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from earlyglow.experiments.claims import MARGIN, Claim
+from earlyglow.experiments.claim import MARGIN, Claim
 from earlyglow.experiments.collected import as_text
 from earlyglow.experiments.short_circuit.cost import FORWARD
 from earlyglow.experiments.short_circuit.experiment import GSC, GSC_EXACT, PLAIN

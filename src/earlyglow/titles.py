@@ -1,0 +1,26 @@
+"""Names of data sets and detectors for readers."""
+
+from __future__ import annotations
+
+from earlyglow.datasets import DATASETS
+
+
+def title_of(dataset: str) -> str:
+    """A data set's name for readers."""
+    return DATASETS[dataset].title if dataset in DATASETS else dataset.replace("_", " ")
+
+
+def detector_title(detector: str, objective: str) -> str:
+    """A detector's name for readers."""
+    titles = {
+        ("layer_gradients", "log_prob"): "gradients of log p",
+        ("layer_gradients", "sum_z"): "gradients of Σ z",
+        ("likelihood", ""): "likelihood",
+        ("typicality", ""): "typicality",
+        ("input_complexity", "png"): "input complexity, PNG",
+        ("input_complexity", "jpeg2000"): "input complexity, JPEG 2000",
+        ("layer_density", "log_prob"): "density of log norms",
+        ("total_norm", "log_prob"): "total norm",
+        ("rao", "log_prob"): "Rao's score",
+    }
+    return titles.get((detector, objective), f"{detector} {objective}".strip())

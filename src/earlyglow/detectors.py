@@ -309,5 +309,10 @@ def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
     one_for_each = checked(log_prob)
     with evaluating(model):
         log_probs = torch.cat([one_for_each(model, chunk) for chunk in x.split(_CHUNK)])
-    whole = len(x) // group_size * group_size
-    return log_probs[:whole].view(-1, group_size).mean(1)
+    return mean_of_groups(log_probs, group_size)
+
+
+def mean_of_groups(values: Tensor, group_size: int) -> Tensor:
+    """Means (N // group_size,) of consecutive values (N,)."""
+    whole = len(values) // group_size * group_size
+    return values[:whole].view(-1, group_size).mean(1)

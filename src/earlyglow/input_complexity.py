@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from earlyglow.detectors import Images, StatisticsDetector, mean_log_prob
+from earlyglow.datasets import quantize
+from earlyglow.detectors import Images, StatisticsDetector, mean_log_prob, mean_of_groups
 from earlyglow.flows import bits_per_dim
 from earlyglow.settings import require_choice
 
@@ -45,9 +46,8 @@ class InputComplexityDetector(StatisticsDetector):
     def statistics(self, x: Tensor) -> Tensor:
         dims = x[0].numel()
         bits = bits_per_dim(mean_log_prob(self.model, x, self.group_size), dims) * dims
-        whole = len(x) // self.group_size * self.group_size
-        lengths = compressed_bits(x[:whole], self.compressor).to(bits)
-        return bits - lengths.view(-1, self.group_size).mean(1)
+        lengths = mean_of_groups(compressed_bits(x, self.compressor), self.group_size)
+        return bits - lengths.to(bits)
 
     def fit(self, data: Images) -> Self:
         """Nothing is fitted, and the images are not looked at."""
@@ -72,8 +72,8 @@ def compressed_bits(x: Tensor, compressor: Compressor = "png") -> Tensor:
         (N,) float64.
     """
     require_choice("compressor", compressor, get_args(Compressor))
-    levels = ((x.double() + 0.5) * 256).floor().clamp(0, 255).to(torch.uint8).cpu()
-    return torch.tensor([_length(image, compressor) for image in levels], dtype=torch.float64)
+    lengths = [_length(image, compressor) for image in quantize(x).cpu()]
+    return torch.tensor(lengths, dtype=torch.float64)
 
 
 def _length(image: Tensor, compressor: Compressor) -> int:

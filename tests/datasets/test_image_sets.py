@@ -22,6 +22,7 @@ from earlyglow.datasets import (
     find_fingerprint,
     halves,
     load_images,
+    quantize,
     subset,
 )
 from earlyglow.datasets.parquet import read_parquet, recorded_fingerprint, write_parquet
@@ -101,7 +102,7 @@ def test_embedded_splits_do_not_share_images() -> None:
     ("name", "split", "match"),
     [
         ("cifar", "test", r"no data set 'cifar'.*Did you mean 'cifar10'\?"),
-        ("mnist", "validation", "splits are train and test"),
+        ("mnist", "validation", "no split 'validation'; there are: train, test"),
         ("tiny_imagenet", "test", r"torchvision does not offer.*EARLYGLOW_DATA/tiny_imagenet"),
     ],
 )
@@ -251,6 +252,14 @@ def test_dequantize_refuses_other_input() -> None:
 def test_centre_is_dequantize_without_noise() -> None:
     images = load_images("digits", limit=3).images
     assert torch.equal(centre(images), images.float() / 256 - 0.5)
+
+
+def test_quantize_gives_the_grey_levels_back() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    assert torch.equal(quantize(dequantize(levels, seed=3)), levels)
+    assert torch.equal(quantize(centre(levels)), levels)
+    outside = torch.tensor([[-9.0, 9.0, float("inf"), float("nan")]])
+    assert quantize(outside).tolist() == [[0, 255, 255, 128]]
 
 
 def test_a_seed_of_numpy_is_a_seed() -> None:

@@ -1,7 +1,7 @@
 """Named image sets, their splits, and dequantisation."""
 
 from earlyglow.datasets.catalogue import DATASETS, Dataset
-from earlyglow.datasets.dequantization import centre, dequantize
+from earlyglow.datasets.dequantization import centre, dequantize, quantize
 from earlyglow.datasets.image_set import ImageSet
 from earlyglow.datasets.loading import find_file, find_fingerprint, load_images
 from earlyglow.datasets.parquet import DatasetError
@@ -18,5 +18,6 @@ __all__ = [
     "find_fingerprint",
     "halves",
     "load_images",
+    "quantize",
     "subset",
 ]

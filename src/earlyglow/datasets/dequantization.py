@@ -43,6 +43,14 @@ def dequantize(images: Tensor, seed: int = 0, indices: Tensor | None = None) -> 
     return (images.float() + noise / 65536.0) / 256.0 - 0.5
 
 
+def quantize(x: Tensor) -> Tensor:
+    """The grey levels of images as :func:`dequantize` gives them: uint8 (N, C, H, W).
+
+    What lies outside of [-0.5, 0.5) becomes the nearest level, NaN the middle one.
+    """
+    return ((x.double().nan_to_num() + 0.5) * 256).floor().clamp(0, 255).to(torch.uint8)
+
+
 def centre(images: Tensor) -> Tensor:
     """Map grey levels to [-0.5, 0.5) without noise: ``v / 256 - 0.5``, float32 (N, C, H, W)."""
     return images.float() / 256.0 - 0.5

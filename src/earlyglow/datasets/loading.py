@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import tempfile
@@ -17,6 +16,7 @@ from earlyglow.datasets.parquet import (
     recorded_fingerprint,
     write_parquet,
 )
+from earlyglow.settings import unknown
 
 SPLITS = ("train", "test")
 
@@ -96,13 +96,9 @@ def find_fingerprint(name: str, split: str) -> str | None:
 
 def _lookup(name: str, split: str) -> Dataset:
     if name not in DATASETS:
-        close = difflib.get_close_matches(name, DATASETS, n=1)
-        suggestion = f" Did you mean {close[0]!r}?" if close else ""
-        raise DatasetError(
-            f"there is no data set {name!r}; the names are {', '.join(DATASETS)}.{suggestion}"
-        )
+        raise DatasetError(unknown("data set", name, DATASETS))
     if split not in SPLITS:
-        raise DatasetError(f"there is no split {split!r}; the splits are {' and '.join(SPLITS)}.")
+        raise DatasetError(unknown("split", split, SPLITS))
     return DATASETS[name]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from earlyglow.datasets import quantize
 from earlyglow.flows import Flow
 
 _COPIES = 4
@@ -19,8 +20,7 @@ def sampled(flow: Flow, count: int, temperature: float, seed: int) -> Tensor:
             flow.sample(min(_SAMPLED_AT_ONCE, count - start), temperature)
             for start in range(0, count, _SAMPLED_AT_ONCE)
         ]
-    levels = ((torch.cat(parts).nan_to_num() + 0.5) * 256).floor()
-    return levels.clamp(0, 255).to(torch.uint8).cpu()
+    return quantize(torch.cat(parts)).cpu()
 
 
 def mixed(real: Tensor, samples: Tensor, share: float) -> Tensor:

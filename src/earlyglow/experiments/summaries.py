@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import pandas as pd
+import torch
+from torch import Tensor
 
 from earlyglow.metrics import aupr, auroc, auroc_interval, fpr_at_tpr
 
 KEYS = ["epoch", "group_size", "detector", "objective"]
+
+
+def score_rows(
+    dataset: str, scores: Tensor, detector: str, objective: str = "", group_size: int = 1
+) -> pd.DataFrame:
+    """The scores (G,) of one detector on one set, as rows for :func:`auroc_table`."""
+    table = pd.DataFrame({"score": scores.to(torch.float32).cpu().numpy()})
+    return table.assign(
+        dataset=dataset, group_size=group_size, detector=detector, objective=objective
+    )
 
 
 def auroc_table(scores: pd.DataFrame, id_dataset: str, confidence: float = 0.95) -> pd.DataFrame:

@@ -8,9 +8,15 @@ import pandas as pd
 import torch
 
 from earlyglow import flows
-from earlyglow.datasets import DATASETS, ImageSet
-from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
+from earlyglow.datasets import DATASETS, ImageSet, quantize
+from earlyglow.detectors import (
+    LayerGradientDetector,
+    LikelihoodDetector,
+    TypicalityDetector,
+    mean_of_groups,
+)
 from earlyglow.experiments.statistics import OBJECTIVES, Statistics
+from earlyglow.experiments.summaries import score_rows
 from earlyglow.flows import Flow
 
 _SAMPLES = 12
@@ -32,9 +38,7 @@ def score(
                 values = detector.predict_from_statistics(
                     _statistics_for(measured_set, objective, size)
                 )
-                columns = {"dataset": dataset, "group_size": size, "detector": name}
-                scored = pd.DataFrame({"score": values.float().cpu().numpy()})
-                scores.append(scored.assign(**columns, objective=objective))
+                scores.append(score_rows(dataset, values, name, objective, size))
             if isinstance(detector, LayerGradientDetector):
                 dropped.append(
                     {
@@ -64,8 +68,7 @@ def _detectors(
 def _statistics_for(measured: Statistics, objective: str, size: int) -> torch.Tensor:
     if objective:
         return measured.norms[objective, size].values
-    whole = len(measured.log_prob) // size * size
-    return measured.log_prob[:whole].view(-1, size).mean(1)
+    return mean_of_groups(measured.log_prob, size)
 
 
 def bits_per_dim(flow: Flow, measured: dict[str, Statistics]) -> pd.DataFrame:
@@ -89,8 +92,7 @@ def samples(flow: Flow, seed: int) -> pd.DataFrame:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         drawn = flow.sample(_SAMPLES, _TEMPERATURE)
-    levels = ((drawn.nan_to_num() + 0.5) * 256).floor().clamp(0, 255).to(torch.uint8)
-    return _pictures("sample", levels)
+    return picture_table("sample", quantize(drawn))
 
 
 def examples(sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
@@ -100,10 +102,11 @@ def examples(sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
             continue
         few = images.images[:_EXAMPLES]
         shown = few if DATASETS[images.name].may_be_shown else torch.zeros_like(few[:0])
-        yield _pictures(name, shown).assign(epoch=-1.0)
+        yield picture_table(name, shown).assign(epoch=-1.0)
 
 
-def _pictures(kind: str, images: torch.Tensor) -> pd.DataFrame:
+def picture_table(kind: str, images: torch.Tensor) -> pd.DataFrame:
+    """Images (N, C, H, W) uint8 as rows: columns kind, shape, pixels."""
     shape = "x".join(map(str, images.shape[1:]))
     pixels = [image.cpu().numpy().tobytes() for image in images]
     return pd.DataFrame({"kind": kind, "shape": shape, "pixels": pixels})

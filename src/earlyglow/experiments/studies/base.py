@@ -168,8 +168,3 @@ class FlowStudy(ABC):
 def without_fit(statistics: dict[str, Statistics]) -> dict[str, Statistics]:
     """The sets that are scored: all but the fit half."""
     return {name: measured for name, measured in statistics.items() if name != FIT}
-
-
-def mean_of_groups(values: Tensor, size: int) -> Tensor:
-    """Means (N // size,) of consecutive values (N,)."""
-    return values[: len(values) // size * size].view(-1, size).mean(1)

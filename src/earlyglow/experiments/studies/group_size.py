@@ -10,17 +10,16 @@ import torch
 from torch import Tensor
 
 from earlyglow.datasets import ImageSet, dequantize, halves, load_images
-from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector
+from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, mean_of_groups
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import Statistics, noise_seed
 from earlyglow.experiments.studies.base import (
     BASE_SOURCE,
     FlowStudy,
     Workbench,
-    mean_of_groups,
     without_fit,
 )
-from earlyglow.experiments.summaries import auroc_table
+from earlyglow.experiments.summaries import auroc_table, score_rows
 from earlyglow.experiments.sweep_tables import compact
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.settings import require_whole
@@ -122,16 +121,16 @@ class GroupSize(FlowStudy):
         }
         tables = []
         for count in range(1, size + 1):
-            parts = [_part(self.id_dataset, name, scores) for name, scores in pure.items()]
+            parts = [score_rows(self.id_dataset, s, name, "", size) for name, s in pure.items()]
             for ood in self.ood_datasets:
                 groups = mixed_groups(pixels[_FRESH], pixels[ood], size, count)
                 norms = layer_gradient_norms(flow, groups, size, objective=_OBJECTIVE)
                 scores = gradients.predict_from_statistics(norms.values.cpu())
                 parts += [
-                    _part(ood, "layer_gradients", scores),
-                    _part(ood, "likelihood", likelihood.predict(groups)),
+                    score_rows(ood, scores, "layer_gradients", "", size),
+                    score_rows(ood, likelihood.predict(groups), "likelihood", "", size),
                 ]
-            scores = pd.concat(parts).assign(epoch=checkpoint.epoch, group_size=size, objective="")
+            scores = pd.concat(parts).assign(epoch=checkpoint.epoch)
             tables.append(auroc_table(scores, self.id_dataset).assign(ood_images=count))
         return pd.concat(tables)
 
@@ -154,11 +153,6 @@ def mixed_groups(inside: Tensor, outside: Tensor, size: int, count: int) -> Tens
     ood = outside[: groups * count].unflatten(0, (groups, count))
     own = inside[: groups * (size - count)].unflatten(0, (groups, size - count))
     return torch.cat((ood, own), dim=1).flatten(0, 1)
-
-
-def _part(dataset: str, detector: str, scores: Tensor) -> pd.DataFrame:
-    values = scores.to(torch.float32).cpu().numpy()
-    return pd.DataFrame({"score": values}).assign(dataset=dataset, detector=detector)
 
 
 def _log_norms(measured: Statistics, size: int) -> Tensor:

@@ -18,7 +18,7 @@ from earlyglow.experiments import controlled_images as controlled
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import noise_seed
 from earlyglow.experiments.studies.base import BASE_SOURCE, FlowStudy, Workbench, without_fit
-from earlyglow.experiments.summaries import auroc_table
+from earlyglow.experiments.summaries import auroc_table, score_rows
 from earlyglow.experiments.sweep_tables import compact
 from earlyglow.flows import Flow
 from earlyglow.gradients import layer_gradient_norms
@@ -172,16 +172,11 @@ class KmnistFailure(FlowStudy):
     def _aurocs(self, flow: Flow, fit: Tensor, of_sets: dict[str, Tensor]) -> pd.DataFrame:
         detector = LayerGradientDetector(flow).fit_from_statistics(fit)
         scores = [
-            pd.DataFrame({"score": detector.predict_from_statistics(norms).cpu().numpy()}).assign(
-                dataset=name
-            )
+            score_rows(name, detector.predict_from_statistics(norms), "layer_gradients")
             for name, norms in of_sets.items()
         ]
-        named = pd.concat(scores).assign(
-            epoch=0.0, group_size=1, detector="layer_gradients", objective=""
-        )
         columns = ["ood", "n_id", "n_ood", "auroc", "low", "high"]
-        return auroc_table(named, self.id_dataset)[columns]
+        return auroc_table(pd.concat(scores).assign(epoch=0.0), self.id_dataset)[columns]
 
     def _dequantized(self, images: ImageSet) -> Tensor:
         return dequantize(images.images, seed=noise_seed(images, self.seed))

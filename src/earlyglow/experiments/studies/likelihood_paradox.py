@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar, get_args
 
 import pandas as pd
-import torch
 from torch import Tensor
 
 from earlyglow.datasets import ImageSet, dequantize
@@ -16,6 +15,7 @@ from earlyglow.detectors import (
     LikelihoodDetector,
     StatisticsDetector,
     TypicalityDetector,
+    mean_of_groups,
 )
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import noise_seed
@@ -23,10 +23,9 @@ from earlyglow.experiments.studies.base import (
     BASE_SOURCE,
     FlowStudy,
     Workbench,
-    mean_of_groups,
     without_fit,
 )
-from earlyglow.experiments.summaries import auroc_table
+from earlyglow.experiments.summaries import auroc_table, score_rows
 from earlyglow.experiments.sweep_tables import compact
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
@@ -90,7 +89,7 @@ class LikelihoodParadox(FlowStudy):
         detector = RaoDetector(flow).fit(self._few(sets[FIT]))
         for name, images in sets.items():
             if name != FIT:
-                yield _part("rao", "log_prob", 1, name, detector.predict(self._few(images)))
+                yield score_rows(name, detector.predict(self._few(images)), "rao", "log_prob")
 
     def _few(self, images: ImageSet) -> Tensor:
         """The first images, with the noise with which the sweep measured them."""
@@ -110,7 +109,7 @@ def _gradient_scores(checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
             detector.fit_from_statistics(checkpoint.statistics[FIT].norms[key].values)
             for dataset, measured in without_fit(checkpoint.statistics).items():
                 scores = detector.predict_from_statistics(measured.norms[key].values)
-                yield _part(name, objective, size, dataset, scores)
+                yield score_rows(dataset, scores, name, objective, size)
 
 
 def _likelihood_scores(
@@ -125,16 +124,10 @@ def _likelihood_scores(
             detector.fit_from_statistics(mean_of_groups(checkpoint.statistics[FIT].log_prob, size))
             for dataset, measured in without_fit(checkpoint.statistics).items():
                 means = mean_of_groups(measured.log_prob, size)
-                yield _part(name, "", size, dataset, detector.predict_from_statistics(means))
+                scores = detector.predict_from_statistics(means)
+                yield score_rows(dataset, scores, name, "", size)
         for dataset, measured in without_fit(checkpoint.statistics).items():
             bits = bits_per_dim(measured.log_prob.double().cpu(), dims) * dims
             for compressor in get_args(Compressor):
                 excess = mean_of_groups(bits - lengths[dataset, compressor], size)
-                yield _part("input_complexity", compressor, size, dataset, excess)
-
-
-def _part(detector: str, objective: str, size: int, dataset: str, scores: Tensor) -> pd.DataFrame:
-    values = scores.to(torch.float32).cpu().numpy()
-    return pd.DataFrame({"score": values}).assign(
-        dataset=dataset, group_size=size, detector=detector, objective=objective
-    )
+                yield score_rows(dataset, excess, "input_complexity", compressor, size)

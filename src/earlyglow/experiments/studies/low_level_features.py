@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import pandas as pd
-import torch
 from torch import Tensor
 
 from earlyglow.datasets import DATASETS, ImageSet, dequantize
@@ -16,8 +15,8 @@ from earlyglow.experiments import controlled_images as controlled
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import noise_seed
 from earlyglow.experiments.studies.base import BASE_SOURCE, FlowStudy, Workbench
-from earlyglow.experiments.summaries import auroc_table
-from earlyglow.experiments.sweep_tables import compact
+from earlyglow.experiments.summaries import auroc_table, score_rows
+from earlyglow.experiments.sweep_tables import compact, picture_table
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.progress import progress_bar
 from earlyglow.store import Tables
@@ -115,16 +114,16 @@ class LowLevelFeatures(FlowStudy):
         pure = gradients.predict_from_statistics(own.norms["log_prob", 1].values)
         yield pd.concat(
             (
-                _part(self.id_dataset, "layer_gradients", pure),
-                _part(self.id_dataset, "likelihood", -own.log_prob),
+                score_rows(self.id_dataset, pure, "layer_gradients"),
+                score_rows(self.id_dataset, -own.log_prob, "likelihood"),
             )
         )
         for name, x in pixels.items():
             scores = gradients.predict_from_norms(layer_gradient_norms(flow, x))
             yield pd.concat(
                 (
-                    _part(name, "layer_gradients", scores),
-                    _part(name, "likelihood", likelihood.predict(x)),
+                    score_rows(name, scores, "layer_gradients"),
+                    score_rows(name, likelihood.predict(x), "likelihood"),
                 )
             )
 
@@ -132,20 +131,8 @@ class LowLevelFeatures(FlowStudy):
         """A few images of each variant, of those whose sources may be shown."""
         hidden = [DATASETS[n].title for n in self.ood_datasets if not DATASETS[n].may_be_shown]
         own = DATASETS[self.id_dataset].may_be_shown
-        rows = []
+        parts = []
         for _, name, images in variants:
-            if not own or name.endswith(tuple(hidden)):
-                continue
-            shape = "x".join(map(str, images.shape[1:]))
-            rows += [
-                {"kind": name, "shape": shape, "pixels": image.numpy().tobytes()}
-                for image in images[:_EXAMPLES]
-            ]
-        return pd.DataFrame(rows, columns=["kind", "shape", "pixels"]).assign(epoch=-1.0)
-
-
-def _part(dataset: str, detector: str, scores: Tensor) -> pd.DataFrame:
-    values = scores.to(torch.float32).cpu().numpy()
-    return pd.DataFrame({"score": values}).assign(
-        dataset=dataset, detector=detector, objective="", group_size=1
-    )
+            count = _EXAMPLES if own and not name.endswith(tuple(hidden)) else 0
+            parts.append(picture_table(name, images[:count]))
+        return pd.concat(parts, ignore_index=True).assign(epoch=-1.0)

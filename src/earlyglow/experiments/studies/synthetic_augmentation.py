@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from earlyglow.datasets import DATASETS, ImageSet, dequantize, load_images, subset
-from earlyglow.detectors import LayerGradientDetector
+from earlyglow.detectors import LayerGradientDetector, mean_log_prob
 from earlyglow.experiments import altered_training_sets as altered
 from earlyglow.experiments.measured import FIT
 from earlyglow.experiments.statistics import noise_seed
 from earlyglow.experiments.studies.base import BASE_SOURCE, FlowStudy, Workbench
-from earlyglow.experiments.summaries import auroc_table
-from earlyglow.experiments.sweep_tables import compact
+from earlyglow.experiments.summaries import auroc_table, score_rows
+from earlyglow.experiments.sweep_tables import compact, picture_table
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.gradients import layer_gradient_norms_by_group
 from earlyglow.store import Tables
@@ -118,19 +118,14 @@ class SyntheticAugmentation(FlowStudy):
             detector = LayerGradientDetector(flow, size).fit_from_norms(norms[FIT][size])
             for name in (self.id_dataset, *self.ood_datasets):
                 scores = detector.predict_from_norms(norms[name][size])
-                part = pd.DataFrame({"score": scores.cpu().numpy()})
-                parts.append(part.assign(dataset=name, group_size=size))
-        scored = pd.concat(parts).assign(detector="layer_gradients", objective="log_prob")
-        with torch.no_grad():
-            chunks = pixels[self.id_dataset].split(250)
-            log_prob = torch.cat([flow.log_prob(chunk) for chunk in chunks])
-        return scored, bits_per_dim(log_prob.double(), flow.dims).mean().item()
+                parts.append(score_rows(name, scores, "layer_gradients", "log_prob", size))
+        log_prob = mean_log_prob(flow, pixels[self.id_dataset])
+        return pd.concat(parts), bits_per_dim(log_prob.double(), flow.dims).mean().item()
 
     def _pictures(self, name: str, images: ImageSet) -> pd.DataFrame:
-        shown = images.images[-_EXAMPLES:] if DATASETS[self.id_dataset].may_be_shown else ()
-        shape = "x".join(map(str, images.image_shape))
-        rows = [{"kind": name, "shape": shape, "pixels": x.numpy().tobytes()} for x in shown]
-        return pd.DataFrame(rows, columns=["kind", "shape", "pixels"]).assign(epoch=-1.0)
+        count = _EXAMPLES if DATASETS[self.id_dataset].may_be_shown else 0
+        shown = images.images[len(images) - count :]
+        return picture_table(name, shown).assign(epoch=-1.0)
 
 
 def _with(real: ImageSet, images: Tensor) -> ImageSet:

@@ -90,6 +90,13 @@ def test_one_far_outlier_and_kernels() -> None:
         overlap_coefficient(np.append(a, 1e6), np.append(a, 1e6), bandwidth=0.5)
 
 
+def test_a_narrow_density_beside_one_that_is_a_million_times_as_wide() -> None:
+    narrow = normal(1000, 0, 0)
+    found = overlap_coefficient(narrow, 1e6 * normal(1000, 0, 1))
+    # The wide density is flat here: 1 / (√(2π) 1e6) over the seven units of the narrow one.
+    assert found == pytest.approx(7 / (np.sqrt(2 * np.pi) * 1e6), rel=0.3)
+
+
 def test_a_histogram_of_values_that_are_mostly_equal() -> None:
     mostly = np.append(np.zeros(90), np.full(10, 5.0))
     assert overlap_coefficient(mostly, np.linspace(99, 101, 10), "histogram") == 0

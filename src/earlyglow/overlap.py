@@ -121,11 +121,12 @@ def _grid(first: Values, second: Values, widths: Sequence[float]) -> Values:
     Raises:
         ValueError: they are more than memory holds.
     """
-    reach = _REACH * max(widths)
-    lows = [samples.min() - reach for samples in (first, second)]
-    highs = [samples.max() + reach for samples in (first, second)]
-    for low, high in ((min(lows), max(highs)), (max(lows), max(min(highs), max(lows)))):
-        # The second range is where both reach: the smaller density is zero elsewhere.
+    both, reach = (first, second), _REACH * max(widths)
+    whole = (min(x.min() for x in both) - reach, max(x.max() for x in both) + reach)
+    # Where one of the densities ends, the smaller of the two ends.
+    start = max(x.min() - _REACH * w for x, w in zip(both, widths, strict=True))
+    end = min(x.max() + _REACH * w for x, w in zip(both, widths, strict=True))
+    for low, high in (whole, (start, max(start, end))):
         points = max(_GRID, int(np.ceil(_PER_WIDTH * (high - low) / min(widths))))
         if points <= _MOST_POINTS:
             return np.linspace(low, high, points)

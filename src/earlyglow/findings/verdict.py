@@ -109,7 +109,7 @@ def _seeds(single: pd.DataFrame) -> Texts:
 def _bits(bits: pd.DataFrame, single: pd.DataFrame) -> Texts:
     early, last = collected.early_and_late(single)
     table = bits.pivot_table(
-        index=["id_dataset", "model"], columns="epoch", values="bits_per_dim", observed=True
+        index=collected.FLOW, columns="epoch", values="bits_per_dim", observed=True
     )
     setback = (table[last] - table.drop(columns=0.0).min(axis=1)).sort_values()
     return {

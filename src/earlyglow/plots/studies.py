@@ -274,7 +274,8 @@ def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
         means: detector → columns epoch, mean, low, high of its AUROC over pairs.
     """
     trained = bits[bits["epoch"] > 0]
-    curves = trained.groupby(["id_dataset", "model", "epoch"])["bits_per_dim"].mean().unstack()
+    flow = ["id_dataset", "model", "seed"]
+    curves = trained.groupby([*flow, "epoch"])["bits_per_dim"].mean().unstack()
     above = curves.sub(curves.iloc[:, -1], axis=0)
     with style():
         figure, (left, right) = panels(2, height=3.8, share_y=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 
@@ -29,3 +30,17 @@ def test_the_command_line_does_not_wait_for_torch() -> None:
 def test_a_module_of_the_package_needs_no_import_of_its_own() -> None:
     program = "import earlyglow; earlyglow.flows.Glow; earlyglow.metrics.auroc"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_the_reader_of_stored_results_does_not_wait_for_torchvision() -> None:
+    program = (
+        "import sys, earlyglow.experiments, earlyglow.findings, earlyglow.plots;"
+        "sys.exit('torchvision' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("package", ["detectors", "short_circuit"])
+def test_every_name_of_a_lazy_package_is_there(package: str) -> None:
+    module = importlib.import_module(f"earlyglow.{package}")
+    assert all(getattr(module, name) is not None for name in module.__all__)

@@ -3,9 +3,7 @@ from . import detectors as detectors
 from . import experiments as experiments
 from . import findings as findings
 from . import flows as flows
-from . import gradient_baselines as gradient_baselines
 from . import gradients as gradients
-from . import input_complexity as input_complexity
 from . import metrics as metrics
 from . import overlap as overlap
 from . import plots as plots
@@ -13,15 +11,17 @@ from . import reporting as reporting
 from . import short_circuit as short_circuit
 from . import training as training
 from .datasets import DATASETS, DatasetError, ImageSet, dequantize, load_images
-from .detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
-from .flows import DenseGlow, Flow, Glow, bits_per_dim
-from .gradient_baselines import (
+from .detectors import (
+    InputComplexityDetector,
     LayerDensityDetector,
+    LayerGradientDetector,
+    LikelihoodDetector,
     RaoDetector,
     TotalNormDetector,
+    TypicalityDetector,
 )
+from .flows import DenseGlow, Flow, Glow, bits_per_dim
 from .gradients import LayerNorms, layer_gradient_norms
-from .input_complexity import InputComplexityDetector
 from .metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr
 from .overlap import overlap_coefficient, overlap_interval
 from .short_circuit import GradientShortCircuit, gradient_consistency, split

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pandas as pd
 
 from earlyglow.experiments.claim import MARGIN, Claim
@@ -77,14 +78,15 @@ def _gains_by_half(rows: pd.DataFrame) -> pd.DataFrame:
     # Only epochs that every flow has can be chosen for another.
     table = _by_pair_and_epoch(rows).dropna(axis=1)
     by_set = table.groupby(level="id_dataset").sum()
-    pairs = table.groupby(level="id_dataset").size()
-    gains = []
-    for half in itertools.combinations(by_set.index, len(by_set) // 2):
-        chooses = by_set.index.isin(half)
-        epoch = by_set[chooses].drop(columns=last).sum().idxmax()
-        judged = by_set[~chooses]
-        gains.append(((judged[epoch] - judged[last]).sum(), pairs[~chooses].sum()))
-    return pd.DataFrame(gains, columns=["gain", "pairs"])
+    pairs = table.groupby(level="id_dataset").size().to_numpy()
+    candidates = by_set.drop(columns=last).to_numpy()
+    gains = candidates - by_set[[last]].to_numpy()
+    found = []
+    for half in itertools.combinations(range(len(by_set)), len(by_set) // 2):
+        epoch = candidates[list(half)].sum(axis=0).argmax()
+        judged = np.delete(np.arange(len(by_set)), half)
+        found.append((gains[judged, epoch].sum(), pairs[judged].sum()))
+    return pd.DataFrame(found, columns=["gain", "pairs"])
 
 
 def gain_of_own_epoch(rows: pd.DataFrame) -> pd.Series:

@@ -75,7 +75,7 @@ class EpochSweep:
     }
     source_path: ClassVar[tuple[str, ...]] = (
         "datasets",
-        "detectors.py",
+        "detectors",
         "experiments/epoch_sweep.py",
         "experiments/measured.py",
         "experiments/statistics.py",

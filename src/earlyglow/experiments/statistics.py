@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from earlyglow import detectors
 from earlyglow.datasets import ImageSet, dequantize
-from earlyglow.detectors import mean_log_prob
 from earlyglow.flows import Flow
 from earlyglow.gradients import LayerNorms, layer_gradient_norms_by_group
 from earlyglow.provenance import source_digests
@@ -17,7 +17,7 @@ from earlyglow.settings import digest
 from earlyglow.training.checkpoints import load_tensors, save_tensors
 
 OBJECTIVES = ("log_prob", "sum_z")
-SOURCE_PATH = ("datasets", "detectors.py", "experiments/statistics.py", "flows", "gradients")
+SOURCE_PATH = ("datasets", "detectors", "experiments/statistics.py", "flows", "gradients")
 # Raised by hand when the meaning of a norm or a log-likelihood changes.
 VERSIONS = {"gradients": 2}
 
@@ -45,7 +45,7 @@ def measure(flow: Flow, images: ImageSet, group_sizes: Sequence[int], seed: int)
     for objective in OBJECTIVES:
         by_size = layer_gradient_norms_by_group(flow, x, group_sizes, objective=objective)
         norms |= {(objective, size): by_size[size] for size in group_sizes}
-    return Statistics(mean_log_prob(flow, x), norms, source_digests(SOURCE_PATH))
+    return Statistics(detectors.mean_log_prob(flow, x), norms, source_digests(SOURCE_PATH))
 
 
 def noise_seed(images: ImageSet, seed: int) -> int:

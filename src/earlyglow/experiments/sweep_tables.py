@@ -7,14 +7,8 @@ from collections.abc import Iterator
 import pandas as pd
 import torch
 
-from earlyglow import flows
+from earlyglow import detectors, flows
 from earlyglow.datasets import DATASETS, ImageSet, quantize
-from earlyglow.detectors import (
-    LayerGradientDetector,
-    LikelihoodDetector,
-    TypicalityDetector,
-    mean_of_groups,
-)
 from earlyglow.experiments.statistics import OBJECTIVES, Statistics
 from earlyglow.experiments.summaries import score_rows
 from earlyglow.flows import Flow
@@ -39,7 +33,7 @@ def score(
                     _statistics_for(measured_set, objective, size)
                 )
                 scores.append(score_rows(dataset, values, name, objective, size))
-            if isinstance(detector, LayerGradientDetector):
+            if isinstance(detector, detectors.LayerGradientDetector):
                 dropped.append(
                     {
                         "group_size": size,
@@ -58,17 +52,25 @@ def shown_scores(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _detectors(
     flow: Flow, size: int
-) -> Iterator[tuple[str, str, LayerGradientDetector | LikelihoodDetector | TypicalityDetector]]:
+) -> Iterator[
+    tuple[
+        str,
+        str,
+        detectors.LayerGradientDetector
+        | detectors.LikelihoodDetector
+        | detectors.TypicalityDetector,
+    ]
+]:
     for objective in OBJECTIVES:
-        yield "layer_gradients", objective, LayerGradientDetector(flow, size, objective)
-    yield "likelihood", "", LikelihoodDetector(flow, size)
-    yield "typicality", "", TypicalityDetector(flow, size)
+        yield "layer_gradients", objective, detectors.LayerGradientDetector(flow, size, objective)
+    yield "likelihood", "", detectors.LikelihoodDetector(flow, size)
+    yield "typicality", "", detectors.TypicalityDetector(flow, size)
 
 
 def _statistics_for(measured: Statistics, objective: str, size: int) -> torch.Tensor:
     if objective:
         return measured.norms[objective, size].values
-    return mean_of_groups(measured.log_prob, size)
+    return detectors.mean_of_groups(measured.log_prob, size)
 
 
 def bits_per_dim(flow: Flow, measured: dict[str, Statistics]) -> pd.DataFrame:

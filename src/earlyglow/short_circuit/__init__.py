@@ -1,20 +1,8 @@
-"""Gradient Short-Circuit: OOD detection by cutting the features that a classifier leans on."""
+"""Gradient Short-Circuit: OOD detection by cutting the features that a classifier leans on.
 
-from earlyglow.short_circuit.consistency import gradient_consistency
-from earlyglow.short_circuit.detector import (
-    AffineHeadWarning,
-    Explanation,
-    GradientShortCircuit,
-    gradient_magnitude,
-)
-from earlyglow.short_circuit.splitting import SplitError, split
+The names, listed in ``__init__.pyi``, are imported at their first use, as those of the detectors.
+"""
 
-__all__ = [
-    "AffineHeadWarning",
-    "Explanation",
-    "GradientShortCircuit",
-    "SplitError",
-    "gradient_consistency",
-    "gradient_magnitude",
-    "split",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -14,10 +14,10 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
 from earlyglow.settings import require_choice
+from earlyglow.short_circuit.importance import Importance, gradient_magnitude
 
 Intervention = Literal["zero", "scale", "clamp"]
 Score = Literal["energy", "msp", "max_logit"]
-Importance = Callable[[Tensor, Tensor], Tensor]
 
 _SCALE = 0.5
 _AFFINE_TOLERANCE = 1e-4
@@ -42,11 +42,6 @@ class Explanation(NamedTuple):
     gradient: Tensor
     logits_before: Tensor
     logits_after: Tensor
-
-
-def gradient_magnitude(features: Tensor, gradient: Tensor) -> Tensor:
-    """The paper's importance of a feature: the size of its gradient, same shape as both."""
-    return gradient.abs()
 
 
 class GradientShortCircuit(GradientDetector):

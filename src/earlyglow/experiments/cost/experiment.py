@@ -10,8 +10,8 @@ from typing import ClassVar
 import pandas as pd
 import torch
 
+from earlyglow import detectors
 from earlyglow.datasets import ImageSet, dequantize, find_fingerprint, halves, load_images
-from earlyglow.detectors import LayerGradientDetector
 from earlyglow.experiments import trained_flows
 from earlyglow.experiments.cost import contenders
 from earlyglow.experiments.cost.measuring import (
@@ -125,7 +125,7 @@ class Cost:
     source_path: ClassVar[tuple[str, ...]] = (
         "allocator.py",
         "datasets",
-        "detectors.py",
+        "detectors",
         "experiments/cost",
         "experiments/running.py",
         "experiments/trained_flows.py",
@@ -238,7 +238,7 @@ class Cost:
                 )
                 for name, images in _detection_sets(count).items()
             }
-            detector = LayerGradientDetector(flow).fit_from_norms(norms.pop("fit"))
+            detector = detectors.LayerGradientDetector(flow).fit_from_norms(norms.pop("fit"))
             scores = {name: detector.predict_from_norms(value) for name, value in norms.items()}
             inside = scores.pop("textures")
             for name, outside in scores.items():

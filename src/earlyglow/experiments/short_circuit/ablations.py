@@ -10,18 +10,13 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from earlyglow import short_circuit
 from earlyglow.experiments.paired import change_columns
-from earlyglow.experiments.short_circuit.contenders import in_chunks
+from earlyglow.experiments.short_circuit import contenders
 from earlyglow.experiments.short_circuit.mean_areas import mean_auroc_change
 from earlyglow.experiments.summaries import auroc_table
 from earlyglow.progress import progress_bar
-from earlyglow.short_circuit import (
-    AffineHeadWarning,
-    GradientShortCircuit,
-    gradient_magnitude,
-    split,
-)
-from earlyglow.short_circuit.detector import Importance
+from earlyglow.short_circuit.importance import Importance, gradient_magnitude
 
 FRACTIONS = (0.01, 0.05, 0.2, 0.5)
 INTERVENTIONS = ("zero", "scale", "clamp")
@@ -67,9 +62,11 @@ class Variant:
     importance: str = "gradient"
     exact: bool = False
 
-    def detector(self, body: nn.Module, head: nn.Module, seed: int) -> GradientShortCircuit:
+    def detector(
+        self, body: nn.Module, head: nn.Module, seed: int
+    ) -> short_circuit.GradientShortCircuit:
         """The detector with this setting on a network cut at ``at``; ``seed`` is of random cuts."""
-        return GradientShortCircuit(
+        return short_circuit.GradientShortCircuit(
             body,
             head,
             self.fraction,
@@ -121,15 +118,15 @@ def ablation_tables(
         rows at "nowhere" are of the same images without an intervention.
     """
     oods = [name for name in sets if name != id_dataset]
-    plain = {name: in_chunks(model, x) for name, x in sets.items()}
+    plain = {name: contenders.in_chunks(model, x) for name, x in sets.items()}
     keys = _keys(Variant("nowhere", 0.0, "none", "none"))
     aurocs = [_aurocs(plain, id_dataset).assign(**keys)]
     accuracies = [{**keys, "accuracy": _accuracy(plain[id_dataset], id_labels)}]
     errors, orders = [], []
     with progress_bar(len(compared), "ablations", "variant") as progress:
         for at in dict.fromkeys(variant.at for variant in compared):
-            body, head = split(model, at)
-            features = {name: in_chunks(body, x) for name, x in sets.items()}
+            body, head = short_circuit.split(model, at)
+            features = {name: contenders.in_chunks(body, x) for name, x in sets.items()}
             logits: dict[Variant, dict[str, Tensor]] = {}
             for variant in (v for v in compared if v.at == at):
                 detector = variant.detector(body, head, seed)
@@ -173,10 +170,10 @@ def _aurocs(logits: Mapping[str, Tensor], id_dataset: str) -> pd.DataFrame:
     return table[["ood", "n_id", "n_ood", "auroc", "low", "high"]]
 
 
-def _logits_after(detector: GradientShortCircuit, features: Tensor) -> Tensor:
+def _logits_after(detector: short_circuit.GradientShortCircuit, features: Tensor) -> Tensor:
     with warnings.catch_warnings():
         # The place after pooling is there to show what an affine head does.
-        warnings.simplefilter("ignore", AffineHeadWarning)
+        warnings.simplefilter("ignore", short_circuit.AffineHeadWarning)
         parts = [detector.explain_features(some).logits_after for some in features.split(_CHUNK)]
     return torch.cat(parts).cpu()
 

@@ -6,15 +6,15 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from pytorch_ood.api import Detector
 from torch import Tensor
 
+from earlyglow import short_circuit
 from earlyglow.datasets import DATASETS, find_fingerprint
 from earlyglow.experiments.cost.measuring import Contender, interleaved_times
-from earlyglow.experiments.short_circuit.contenders import gradients_only_where_needed, on_images
+from earlyglow.experiments.short_circuit import contenders
 from earlyglow.experiments.short_circuit.experiment import (
     GSC,
     GSC_EXACT,
@@ -31,8 +31,10 @@ from earlyglow.experiments.short_circuit.sizes import (
 from earlyglow.gradients.model_state import evaluating
 from earlyglow.provenance import source_digests
 from earlyglow.settings import unknown
-from earlyglow.short_circuit import AffineHeadWarning, GradientShortCircuit, split
 from earlyglow.store import Computed, Inputs
+
+if TYPE_CHECKING:
+    from pytorch_ood.api import Detector
 
 FORWARD = "forward"
 _BATCH = 60
@@ -58,7 +60,7 @@ class ShortCircuitCost:
     source_path: ClassVar[tuple[str, ...]] = (
         "classifiers/networks.py",
         "experiments/cost/measuring.py",
-        "experiments/short_circuit/contenders.py",
+        "experiments/short_circuit/contenders",
         "experiments/short_circuit/cost.py",
         "short_circuit",
     )
@@ -98,27 +100,31 @@ class ShortCircuitCost:
         sizes = find_sizes(self.profile)
         model = untrained_classifier(self.id_dataset, sizes, 0)
         x = sets_to_score(self.id_dataset, (), _BATCH, 0)[self.id_dataset]
-        detectors = on_images(model, penultimate(model, fitting_images(self.id_dataset, sizes)))
+        detectors = contenders.on_images(
+            model, penultimate(model, fitting_images(self.id_dataset, sizes))
+        )
         for at in PLACES[network_of(self.id_dataset)]:
-            parts = split(model, at)
+            parts = short_circuit.split(model, at)
             detectors |= {
-                f"{GSC} at {at}": GradientShortCircuit(*parts, self.fraction),
-                f"{GSC_EXACT} at {at}": GradientShortCircuit(*parts, self.fraction, exact=True),
+                f"{GSC} at {at}": short_circuit.GradientShortCircuit(*parts, self.fraction),
+                f"{GSC_EXACT} at {at}": short_circuit.GradientShortCircuit(
+                    *parts, self.fraction, exact=True
+                ),
             }
-        contenders = [Contender(FORWARD, len(x), torch.no_grad()(lambda: model(x)))]
-        contenders += [
+        timed = [Contender(FORWARD, len(x), torch.no_grad()(lambda: model(x)))]
+        timed += [
             Contender(name, len(x), _call(detector, x)) for name, detector in detectors.items()
         ]
         with evaluating(model), warnings.catch_warnings():
             # The place after pooling is measured too, where the head is affine.
-            warnings.simplefilter("ignore", AffineHeadWarning)
-            times = interleaved_times(contenders, _REPETITIONS)
+            warnings.simplefilter("ignore", short_circuit.AffineHeadWarning)
+            times = interleaved_times(timed, _REPETITIONS)
         return Computed({"times": times}, source_digests(self.source_path))
 
 
 def _call(detector: Detector, x: Tensor) -> Callable[[], Tensor]:
     def call() -> Tensor:
-        with gradients_only_where_needed(detector):
+        with contenders.gradients_only_where_needed(detector):
             return detector.predict(x)
 
     return call

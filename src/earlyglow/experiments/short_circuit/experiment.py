@@ -12,24 +12,17 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from earlyglow import short_circuit
 from earlyglow.classifiers import calibration_error, predicted_logits
 from earlyglow.datasets import DATASETS, ImageSet, centre, find_fingerprint, load_images
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.paired import auroc_change, change_columns
 from earlyglow.experiments.running import result_of
+from earlyglow.experiments.short_circuit import contenders
 from earlyglow.experiments.short_circuit.ablations import (
     ablation_tables,
     score_table,
     variants,
-)
-from earlyglow.experiments.short_circuit.contenders import (
-    Penultimate,
-    in_chunks,
-    new_classes,
-    on_features,
-    on_images,
-    scores_by_set,
-    scores_of,
 )
 from earlyglow.experiments.short_circuit.image_sets import (
     KNOWN,
@@ -51,7 +44,6 @@ from earlyglow.experiments.summaries import auroc_table
 from earlyglow.experiments.sweep_tables import compact
 from earlyglow.provenance import combined, source_digests
 from earlyglow.settings import require_choice, require_whole, unknown
-from earlyglow.short_circuit import GradientShortCircuit, gradient_consistency, split
 from earlyglow.store import Computed, Inputs, Tables
 
 GSC, GSC_EXACT, PLAIN = "GSC", "GSC (exact)", "no intervention"
@@ -94,7 +86,7 @@ class ShortCircuit:
         "datasets",
         "experiments/paired.py",
         "experiments/short_circuit/ablations.py",
-        "experiments/short_circuit/contenders.py",
+        "experiments/short_circuit/contenders",
         "experiments/short_circuit/experiment.py",
         "experiments/short_circuit/image_sets.py",
         "experiments/short_circuit/mean_areas.py",
@@ -234,19 +226,21 @@ class ShortCircuit:
     def _comparison(self, model: nn.Module, sets: Mapping[str, Tensor], labels: Tensor) -> Tables:
         """Scores of everybody, and what changes where GSC takes the place of the plain energy."""
         cut = penultimate(model, fitting_images(self.id_dataset, self.sizes))
-        features = {name: in_chunks(cut.body, x) for name, x in sets.items()}
+        features = {name: contenders.in_chunks(cut.body, x) for name, x in sets.items()}
         scores = {
-            name: scores_by_set(detector, model, features)
-            for name, detector in on_features(cut).items()
+            name: contenders.scores_by_set(detector, model, features)
+            for name, detector in contenders.on_features(cut).items()
         }
-        scores["ODIN"] = scores_by_set(on_images(model, cut)["ODIN"], model, sets)
-        body, head = split(model, self.split_at)
+        scores["ODIN"] = contenders.scores_by_set(
+            contenders.on_images(model, cut)["ODIN"], model, sets
+        )
+        body, head = short_circuit.split(model, self.split_at)
         right = {PLAIN: predicted_logits(model, sets[self.id_dataset]).argmax(1) == labels}
-        for name, detector in new_classes(cut).items():
-            right[name] = scores_of(detector, model, features[self.id_dataset]) == labels
+        for name, detector in contenders.new_classes(cut).items():
+            right[name] = contenders.scores_of(detector, model, features[self.id_dataset]) == labels
         for name, exact in ((GSC, False), (GSC_EXACT, True)):
             detector = self._detector(body, head, exact)
-            scores[name] = scores_by_set(detector, model, sets)
+            scores[name] = contenders.scores_by_set(detector, model, sets)
             right[name] = _logits_after(detector, sets[self.id_dataset]).argmax(1) == labels
         tables = [score_table(by_set, name) for name, by_set in scores.items()]
         aurocs = pd.concat([auroc_table(t, self.id_dataset) for t in tables], ignore_index=True)
@@ -295,8 +289,8 @@ class ShortCircuit:
 
     def _detector(
         self, body: nn.Module, head: nn.Module, exact: bool = False
-    ) -> GradientShortCircuit:
-        return GradientShortCircuit(
+    ) -> short_circuit.GradientShortCircuit:
+        return short_circuit.GradientShortCircuit(
             body,
             head,
             self.fraction,
@@ -320,14 +314,14 @@ class ShortCircuit:
 
     def _consistency(self, model: nn.Module, sets: Mapping[str, Tensor]) -> pd.DataFrame:
         """Mean gradient consistency of each set, with a t interval over images."""
-        body, head = split(model, self.split_at)
+        body, head = short_circuit.split(model, self.split_at)
         rows = []
         for name, x in sets.items():
             some = x[: self.sizes.consistency_images]
             predicted = predicted_logits(model, some).argmax(1)
             for noise in _CONSISTENCY_NOISE:
                 for kind, classes in (("own", None), ("kept", predicted)):
-                    values = gradient_consistency(
+                    values = short_circuit.gradient_consistency(
                         body, head, some, noise, classes=classes, seed=self.seed
                     )
                     rows.append({"dataset": name, "noise": noise, "classes": kind, **_mean(values)})
@@ -339,11 +333,11 @@ def network_of(id_dataset: str) -> str:
     return "resnet" if DATASETS[id_dataset].shape == (3, 32, 32) else "cnn"
 
 
-def penultimate(model: nn.Module, training: ImageSet) -> Penultimate:
+def penultimate(model: nn.Module, training: ImageSet) -> contenders.Penultimate:
     """The classifier cut after pooling, with training images for detectors that need fitting."""
-    body, head = split(model, "pool")
-    features = in_chunks(body, centre(training.images))
-    return Penultimate(body, head, model.classifier, features, training.labels)  # type: ignore[arg-type]
+    body, head = short_circuit.split(model, "pool")
+    features = contenders.in_chunks(body, centre(training.images))
+    return contenders.Penultimate(body, head, model.classifier, features, training.labels)  # type: ignore[arg-type]
 
 
 def accuracy_table(right: Mapping[str, Tensor]) -> pd.DataFrame:
@@ -374,7 +368,7 @@ def _accuracy(logits: Tensor, labels: Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
-def _logits_after(detector: GradientShortCircuit, x: Tensor) -> Tensor:
+def _logits_after(detector: short_circuit.GradientShortCircuit, x: Tensor) -> Tensor:
     return torch.cat([detector.explain(some).logits_after for some in x.split(250)])
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from earlyglow import detectors
 from earlyglow.datasets import ImageSet, dequantize, halves, load_images
-from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, mean_of_groups
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import Statistics, noise_seed
 from earlyglow.experiments.studies.base import (
@@ -109,15 +109,15 @@ class GroupSize(FlowStudy):
 
     def _mixed(self, checkpoint: MeasuredCheckpoint, pixels: dict[str, Tensor]) -> pd.DataFrame:
         size, flow = self.group_size, checkpoint.flow
-        gradients = LayerGradientDetector(flow, size, _OBJECTIVE)
+        gradients = detectors.LayerGradientDetector(flow, size, _OBJECTIVE)
         gradients.fit_from_statistics(checkpoint.statistics[FIT].norms[_OBJECTIVE, size].values)
-        likelihood = LikelihoodDetector(flow, size)
+        likelihood = detectors.LikelihoodDetector(flow, size)
         own = checkpoint.statistics[self.id_dataset]
         pure = {
             "layer_gradients": gradients.predict_from_statistics(
                 own.norms[_OBJECTIVE, size].values
             ),
-            "likelihood": -mean_of_groups(own.log_prob, size),
+            "likelihood": -detectors.mean_of_groups(own.log_prob, size),
         }
         tables = []
         for count in range(1, size + 1):

@@ -11,9 +11,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from earlyglow import detectors
 from earlyglow.datasets import ImageSet, dequantize, load_images
 from earlyglow.datasets.dequantization import centre
-from earlyglow.detectors import LayerGradientDetector
 from earlyglow.experiments import controlled_images as controlled
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import noise_seed
@@ -84,7 +84,7 @@ class KmnistFailure(FlowStudy):
     def _layers(self, checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
         """AUROC of each kept tensor's own share of the score, and its mean shift."""
         key = ("log_prob", 1)
-        detector = LayerGradientDetector(checkpoint.flow)
+        detector = detectors.LayerGradientDetector(checkpoint.flow)
         detector.fit_from_statistics(checkpoint.statistics[FIT].norms[key].values)
         kept = [name for name in detector.names if name not in set(detector.dropped)]
         shares = {
@@ -170,7 +170,7 @@ class KmnistFailure(FlowStudy):
         return pd.concat(parts).assign(explanation="trained without noise")
 
     def _aurocs(self, flow: Flow, fit: Tensor, of_sets: dict[str, Tensor]) -> pd.DataFrame:
-        detector = LayerGradientDetector(flow).fit_from_statistics(fit)
+        detector = detectors.LayerGradientDetector(flow).fit_from_statistics(fit)
         scores = [
             score_rows(name, detector.predict_from_statistics(norms), "layer_gradients")
             for name, norms in of_sets.items()

@@ -9,14 +9,8 @@ from typing import ClassVar, get_args
 import pandas as pd
 from torch import Tensor
 
+from earlyglow import detectors
 from earlyglow.datasets import ImageSet, dequantize
-from earlyglow.detectors import (
-    LayerGradientDetector,
-    LikelihoodDetector,
-    StatisticsDetector,
-    TypicalityDetector,
-    mean_of_groups,
-)
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import noise_seed
 from earlyglow.experiments.studies.base import (
@@ -28,8 +22,6 @@ from earlyglow.experiments.studies.base import (
 from earlyglow.experiments.summaries import auroc_table, score_rows
 from earlyglow.experiments.sweep_tables import compact
 from earlyglow.flows import Flow, bits_per_dim
-from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
-from earlyglow.input_complexity import Compressor, compressed_bits
 from earlyglow.store import Tables
 
 GROUP_SIZES = (1, 5)
@@ -49,8 +41,6 @@ class LikelihoodParadox(FlowStudy):
     source_path: ClassVar[tuple[str, ...]] = (
         *BASE_SOURCE,
         "experiments/studies/likelihood_paradox.py",
-        "gradient_baselines.py",
-        "input_complexity.py",
     )
 
     def settings(self) -> dict[str, object]:
@@ -61,9 +51,9 @@ class LikelihoodParadox(FlowStudy):
 
     def tables(self, bench: Workbench) -> Tables:
         lengths = {
-            (name, compressor): compressed_bits(dequantize(images.images), compressor)
+            (name, compressor): detectors.compressed_bits(dequantize(images.images), compressor)
             for name, images in bench.sets.items()
-            for compressor in get_args(Compressor)
+            for compressor in get_args(detectors.Compressor)
         }
         scores = []
         for checkpoint in bench.checkpoints():
@@ -86,7 +76,7 @@ class LikelihoodParadox(FlowStudy):
         }
 
     def _rao_scores(self, flow: Flow, sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
-        detector = RaoDetector(flow).fit(self._few(sets[FIT]))
+        detector = detectors.RaoDetector(flow).fit(self._few(sets[FIT]))
         for name, images in sets.items():
             if name != FIT:
                 yield score_rows(name, detector.predict(self._few(images)), "rao", "log_prob")
@@ -98,13 +88,13 @@ class LikelihoodParadox(FlowStudy):
 
 def _gradient_scores(checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
     for size in GROUP_SIZES:
-        detectors: list[tuple[str, str, StatisticsDetector]] = [
-            ("layer_gradients", "log_prob", LayerGradientDetector(checkpoint.flow, size)),
-            ("layer_gradients", "sum_z", LayerGradientDetector(checkpoint.flow, size)),
-            ("layer_density", "log_prob", LayerDensityDetector(checkpoint.flow, size)),
-            ("total_norm", "log_prob", TotalNormDetector(checkpoint.flow, size)),
+        from_norms: list[tuple[str, str, detectors.StatisticsDetector]] = [
+            ("layer_gradients", "log_prob", detectors.LayerGradientDetector(checkpoint.flow, size)),
+            ("layer_gradients", "sum_z", detectors.LayerGradientDetector(checkpoint.flow, size)),
+            ("layer_density", "log_prob", detectors.LayerDensityDetector(checkpoint.flow, size)),
+            ("total_norm", "log_prob", detectors.TotalNormDetector(checkpoint.flow, size)),
         ]
-        for name, objective, detector in detectors:
+        for name, objective, detector in from_norms:
             key = (objective, size)
             detector.fit_from_statistics(checkpoint.statistics[FIT].norms[key].values)
             for dataset, measured in without_fit(checkpoint.statistics).items():
@@ -113,21 +103,23 @@ def _gradient_scores(checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
 
 
 def _likelihood_scores(
-    checkpoint: MeasuredCheckpoint, lengths: dict[tuple[str, Compressor], Tensor]
+    checkpoint: MeasuredCheckpoint, lengths: dict[tuple[str, detectors.Compressor], Tensor]
 ) -> Iterator[pd.DataFrame]:
     dims = checkpoint.flow.dims
     for size in GROUP_SIZES:
         for detector, name in (
-            (LikelihoodDetector(checkpoint.flow, size), "likelihood"),
-            (TypicalityDetector(checkpoint.flow, size), "typicality"),
+            (detectors.LikelihoodDetector(checkpoint.flow, size), "likelihood"),
+            (detectors.TypicalityDetector(checkpoint.flow, size), "typicality"),
         ):
-            detector.fit_from_statistics(mean_of_groups(checkpoint.statistics[FIT].log_prob, size))
+            detector.fit_from_statistics(
+                detectors.mean_of_groups(checkpoint.statistics[FIT].log_prob, size)
+            )
             for dataset, measured in without_fit(checkpoint.statistics).items():
-                means = mean_of_groups(measured.log_prob, size)
+                means = detectors.mean_of_groups(measured.log_prob, size)
                 scores = detector.predict_from_statistics(means)
                 yield score_rows(dataset, scores, name, "", size)
         for dataset, measured in without_fit(checkpoint.statistics).items():
             bits = bits_per_dim(measured.log_prob.double().cpu(), dims) * dims
-            for compressor in get_args(Compressor):
-                excess = mean_of_groups(bits - lengths[dataset, compressor], size)
+            for compressor in get_args(detectors.Compressor):
+                excess = detectors.mean_of_groups(bits - lengths[dataset, compressor], size)
                 yield score_rows(dataset, excess, "input_complexity", compressor, size)

@@ -9,8 +9,8 @@ from typing import ClassVar
 import pandas as pd
 from torch import Tensor
 
+from earlyglow import detectors
 from earlyglow.datasets import DATASETS, ImageSet, dequantize
-from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector
 from earlyglow.experiments import controlled_images as controlled
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.statistics import noise_seed
@@ -108,9 +108,9 @@ class LowLevelFeatures(FlowStudy):
         self, checkpoint: MeasuredCheckpoint, pixels: dict[str, Tensor]
     ) -> Iterator[pd.DataFrame]:
         flow, own = checkpoint.flow, checkpoint.statistics[self.id_dataset]
-        gradients = LayerGradientDetector(flow)
+        gradients = detectors.LayerGradientDetector(flow)
         gradients.fit_from_statistics(checkpoint.statistics[FIT].norms["log_prob", 1].values)
-        likelihood = LikelihoodDetector(flow)
+        likelihood = detectors.LikelihoodDetector(flow)
         pure = gradients.predict_from_statistics(own.norms["log_prob", 1].values)
         yield pd.concat(
             (

@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from earlyglow import detectors
 from earlyglow.datasets import ImageSet, dequantize, load_images
 from earlyglow.datasets.dequantization import centre
-from earlyglow.detectors import Guard, LayerGradientDetector
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.paired import auroc_change
 from earlyglow.experiments.statistics import noise_seed
@@ -37,7 +37,7 @@ class _Variant:
     """One way to fit and to score."""
 
     objective: str = "log_prob"
-    guard: Guard = "drop"
+    guard: detectors.Guard = "drop"
     overlapping: bool = False
     by_module: bool = False
 
@@ -113,7 +113,9 @@ class ReleasedCode(FlowStudy):
         of_sets = {name: norms[name, variant.objective, size] for name in names}
         if variant.overlapping:
             fit = torch.cat((fit, of_sets[self.id_dataset]))
-        detector = LayerGradientDetector(flow, size, variant.objective, guard=variant.guard)
+        detector = detectors.LayerGradientDetector(
+            flow, size, variant.objective, guard=variant.guard
+        )
         if variant.by_module:
             detector.names, columns = _modules(detector.names)
             fit = fit @ columns.to(fit)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earlyglow.detectors import LayerGradientDetector
+from earlyglow import detectors
 from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
 from earlyglow.experiments.studies.base import BASE_SOURCE, FlowStudy, Workbench
 from earlyglow.experiments.sweep_tables import compact
@@ -81,7 +81,7 @@ def _compressed_scores(checkpoint: MeasuredCheckpoint) -> dict[str, NDArray[np.f
     would make a kernel density with one bandwidth flat where the two sets meet.
     """
     key = ("log_prob", 1)
-    detector = LayerGradientDetector(checkpoint.flow)
+    detector = detectors.LayerGradientDetector(checkpoint.flow)
     detector.fit_from_statistics(checkpoint.statistics[FIT].norms[key].values)
     scores = {
         name: detector.predict_from_statistics(measured.norms[key].values).cpu().numpy()

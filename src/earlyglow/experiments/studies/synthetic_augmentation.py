@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from earlyglow import detectors
 from earlyglow.datasets import DATASETS, ImageSet, dequantize, load_images, subset
-from earlyglow.detectors import LayerGradientDetector, mean_log_prob
 from earlyglow.experiments import altered_training_sets as altered
 from earlyglow.experiments.measured import FIT
 from earlyglow.experiments.statistics import noise_seed
@@ -115,11 +115,11 @@ class SyntheticAugmentation(FlowStudy):
         }
         parts = []
         for size in GROUP_SIZES:
-            detector = LayerGradientDetector(flow, size).fit_from_norms(norms[FIT][size])
+            detector = detectors.LayerGradientDetector(flow, size).fit_from_norms(norms[FIT][size])
             for name in (self.id_dataset, *self.ood_datasets):
                 scores = detector.predict_from_norms(norms[name][size])
                 parts.append(score_rows(name, scores, "layer_gradients", "log_prob", size))
-        log_prob = mean_log_prob(flow, pixels[self.id_dataset])
+        log_prob = detectors.mean_log_prob(flow, pixels[self.id_dataset])
         return pd.concat(parts), bits_per_dim(log_prob.double(), flow.dims).mean().item()
 
     def _pictures(self, name: str, images: ImageSet) -> pd.DataFrame:

@@ -10,11 +10,17 @@ from scipy import stats
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from earlyglow.detectors import LayerGradientDetector, LikelihoodDetector, TypicalityDetector
+from earlyglow.detectors import (
+    InputComplexityDetector,
+    LayerDensityDetector,
+    LayerGradientDetector,
+    LikelihoodDetector,
+    RaoDetector,
+    TotalNormDetector,
+    TypicalityDetector,
+)
 from earlyglow.flows import Glow
-from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
-from earlyglow.input_complexity import InputComplexityDetector
 from earlyglow.metrics import auroc
 
 

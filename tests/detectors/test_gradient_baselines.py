@@ -9,9 +9,13 @@ from pytorch_ood.api import RequiresFittingException
 from scipy import stats
 from torch import nn
 
-from earlyglow import gradient_baselines
+from earlyglow.detectors import (
+    LayerDensityDetector,
+    RaoDetector,
+    TotalNormDetector,
+    gradient_baselines,
+)
 from earlyglow.flows import Glow
-from earlyglow.gradient_baselines import LayerDensityDetector, RaoDetector, TotalNormDetector
 from earlyglow.gradients.memory import TensorMemory
 
 

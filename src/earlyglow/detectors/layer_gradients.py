@@ -1,165 +1,25 @@
-"""OOD detectors on top of a flow, with the interface of pytorch-ood: higher means more OOD.
-
-A detector scores groups of ``group_size`` consecutive images, one score per group.
-"""
+"""The paper's score: one Gaussian for the log gradient norm of each layer."""
 
 from __future__ import annotations
 
 import logging
 import math
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
 import torch
-from pytorch_ood.api import Detector, RequiresFittingException
+from pytorch_ood.api import RequiresFittingException
 from torch import Tensor, nn
 
+from earlyglow.detectors.base import StatisticsDetector
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
-from earlyglow.gradients.model_state import evaluating
-from earlyglow.gradients.objectives import Objective, checked, log_prob
-from earlyglow.settings import require_choice, require_whole
+from earlyglow.gradients.objectives import Objective
+from earlyglow.settings import require_choice
 
 log = logging.getLogger(__name__)
 
 Guard = Literal["drop", "epsilon"]
 _EPSILON = 1e-10
-_CHUNK = 256
-
-Images = Tensor | Iterable[Tensor | tuple[Tensor, Tensor]]
-
-
-class GroupDetector(Detector):
-    """A detector that gives each group of images one score under a model."""
-
-    def __init__(self, model: nn.Module, group_size: int = 1) -> None:
-        require_whole("group_size", group_size, 1)
-        self.model = model
-        self.group_size = group_size
-
-    @abstractmethod
-    def fit(self, data: Images) -> Self:
-        """Fit on ID images: a tensor (N, C, H, W), or a loader of ``x`` or ``(x, y)``."""
-
-    def predict(self, x: Tensor) -> Tensor:
-        """Score each group of images (N, C, H, W): (N // group_size,), higher = more OOD.
-
-        Raises:
-            RequiresFittingException: the detector needs fitting and was not fitted.
-        """
-        self._require_fitted()
-        if len(x) < self.group_size:
-            raise ValueError(
-                f"there are {len(x)} images, but a group needs {self.group_size}; give more "
-                "images or a smaller group_size."
-            )
-        return self._scores(self._on_device(x))
-
-    @abstractmethod
-    def _scores(self, x: Tensor) -> Tensor:
-        """One score for each complete group of images on the model's device."""
-
-    def _require_fitted(self) -> None:
-        """Raise RequiresFittingException where fitting is needed and missing."""
-
-    def _whole_groups(self, data: Images) -> Iterator[Tensor]:
-        """Batches that hold whole groups only; images left over at the end are dropped.
-
-        Raises:
-            ValueError: there is no complete group at all.
-        """
-        rest: Tensor | None = None
-        found = False
-        for batch in [data] if isinstance(data, Tensor) else data:
-            images = self._on_device(batch if isinstance(batch, Tensor) else batch[0])
-            images = images if rest is None else torch.cat((rest, images))
-            whole = len(images) // self.group_size * self.group_size
-            if whole:
-                found = True
-                yield images[:whole]
-            rest = images[whole:]
-        if not found:
-            raise ValueError(
-                f"the fit set holds no complete group of {self.group_size} images; give more "
-                "images or a smaller group_size."
-            )
-
-    def _on_device(self, x: Tensor) -> Tensor:
-        return x.to(next(self.model.parameters()).device)
-
-
-class StatisticsDetector(GroupDetector):
-    """A detector that needs to know no more of a group than statistics, which can be stored."""
-
-    def fit(self, data: Images) -> Self:
-        statistics = [self.statistics(x) for x in self._whole_groups(data)]
-        return self.fit_from_statistics(torch.cat(statistics))
-
-    @abstractmethod
-    def statistics(self, x: Tensor) -> Tensor:
-        """What the score is made of: one row for each group of images (N, C, H, W)."""
-
-    @abstractmethod
-    def fit_from_statistics(self, statistics: Tensor) -> Self:
-        """Fit on statistics of in-distribution groups that were computed before."""
-
-    @abstractmethod
-    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
-        """Score statistics that were computed before: (G,), higher = more OOD."""
-
-    def _scores(self, x: Tensor) -> Tensor:
-        return self.predict_from_statistics(self.statistics(x))
-
-
-class LikelihoodDetector(StatisticsDetector):
-    """Negative log-likelihood: ``-mean_i log p(x_i)`` over the group, in nats."""
-
-    def statistics(self, x: Tensor) -> Tensor:
-        return mean_log_prob(self.model, x, self.group_size)
-
-    def fit(self, data: Images) -> Self:
-        """Nothing is fitted, and the images are not looked at."""
-        return self
-
-    def fit_from_statistics(self, statistics: Tensor) -> Self:
-        return self
-
-    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
-        return -statistics
-
-
-class TypicalityDetector(StatisticsDetector):
-    """``|-mean_i log p(x_i) - H|`` with H the mean of -log p on the fit set, in nats.
-
-    Source: Nalisnick et al., arXiv 1906.02994, section 3.
-    """
-
-    requires_fit = True
-
-    def __init__(self, model: nn.Module, group_size: int = 1) -> None:
-        super().__init__(model, group_size)
-        self._fit_mean: Tensor | None = None
-
-    def statistics(self, x: Tensor) -> Tensor:
-        return mean_log_prob(self.model, x, self.group_size)
-
-    def fit_from_statistics(self, statistics: Tensor) -> Self:
-        self._fit_mean = statistics.double().mean()
-        return self
-
-    def predict_from_statistics(self, statistics: Tensor) -> Tensor:
-        return (statistics - self.fit_mean.to(statistics.device)).abs()
-
-    @property
-    def fit_mean(self) -> Tensor:
-        """Mean log-likelihood of the fit set, in nats; RequiresFittingException before fit."""
-        if self._fit_mean is None:
-            raise RequiresFittingException
-        return self._fit_mean
-
-    def _require_fitted(self) -> None:
-        _ = self.fit_mean
 
 
 @dataclass(frozen=True)
@@ -297,22 +157,3 @@ class LayerGradientDetector(StatisticsDetector):
         if self._gaussians is None:
             raise RequiresFittingException
         return self._gaussians
-
-
-@torch.no_grad()
-def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
-    """Mean log-likelihood (N // group_size,) of each group of images, in nats.
-
-    Raises:
-        ValueError: the model's ``log_prob`` does not give one number for each image.
-    """
-    one_for_each = checked(log_prob)
-    with evaluating(model):
-        log_probs = torch.cat([one_for_each(model, chunk) for chunk in x.split(_CHUNK)])
-    return mean_of_groups(log_probs, group_size)
-
-
-def mean_of_groups(values: Tensor, group_size: int) -> Tensor:
-    """Means (N // group_size,) of consecutive values (N,)."""
-    whole = len(values) // group_size * group_size
-    return values[:whole].view(-1, group_size).mean(1)

@@ -12,12 +12,8 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.func import vmap
 
-from earlyglow.detectors import (
-    GroupDetector,
-    Images,
-    LayerGradientDetector,
-    StatisticsDetector,
-)
+from earlyglow.detectors.base import GroupDetector, Images, StatisticsDetector
+from earlyglow.detectors.layer_gradients import LayerGradientDetector
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.gradients.model_state import evaluating
 from earlyglow.gradients.objectives import checked, log_prob

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from earlyglow import Glow, InputComplexityDetector, dequantize, load_images
-from earlyglow.input_complexity import compressed_bits
+from earlyglow.detectors import compressed_bits
 
 
 @pytest.mark.parametrize(("name", "mode"), [("digits", "L"), ("textures", "RGB")])

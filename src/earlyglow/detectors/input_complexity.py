@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from earlyglow.datasets import quantize
-from earlyglow.detectors import Images, StatisticsDetector, mean_log_prob, mean_of_groups
+from earlyglow.detectors.base import Images, StatisticsDetector
+from earlyglow.detectors.groups import mean_log_prob, mean_of_groups
 from earlyglow.flows import bits_per_dim
 from earlyglow.settings import require_choice
 

@@ -1,0 +1,30 @@
+"""Means over groups of consecutive images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from earlyglow.gradients.model_state import evaluating
+from earlyglow.gradients.objectives import checked, log_prob
+
+_CHUNK = 256
+
+
+@torch.no_grad()
+def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
+    """Mean log-likelihood (N // group_size,) of each group of images, in nats.
+
+    Raises:
+        ValueError: the model's ``log_prob`` does not give one number for each image.
+    """
+    one_for_each = checked(log_prob)
+    with evaluating(model):
+        log_probs = torch.cat([one_for_each(model, chunk) for chunk in x.split(_CHUNK)])
+    return mean_of_groups(log_probs, group_size)
+
+
+def mean_of_groups(values: Tensor, group_size: int) -> Tensor:
+    """Means (N // group_size,) of consecutive values (N,)."""
+    whole = len(values) // group_size * group_size
+    return values[:whole].view(-1, group_size).mean(1)

@@ -1,0 +1,22 @@
+from .baselines import (
+    GRAD_NORM_CLOSED_FORM,
+    ClosedFormGradNorm,
+    Penultimate,
+    new_classes,
+    on_features,
+    on_images,
+)
+from .scoring import gradients_only_where_needed, in_chunks, scores_by_set, scores_of
+
+__all__ = [
+    "GRAD_NORM_CLOSED_FORM",
+    "ClosedFormGradNorm",
+    "Penultimate",
+    "gradients_only_where_needed",
+    "in_chunks",
+    "new_classes",
+    "on_features",
+    "on_images",
+    "scores_by_set",
+    "scores_of",
+]

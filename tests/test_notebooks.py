@@ -294,7 +294,7 @@ def test_verify_does_not_sign_a_result_that_comes_out_differently(
     monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
     outcome = CliRunner().invoke(main, ["verify"])
     assert outcome.exit_code == 1
-    assert f"came out differently: {published.name}" in outcome.output
+    assert f"came out differently: epoch_sweep/{published.name}" in outcome.output
     assert store.load(folder).moved_sources()
 
 

@@ -94,9 +94,30 @@ def test_verify_says_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyP
     outcome = CliRunner().invoke(main, ["verify", "--all", "--limit", "2"])
     assert outcome.exit_code == 1
     last = outcome.output.splitlines()[-1]
-    assert "came out differently: digits-glow-smoke-seed7" in last
-    assert "could not be computed: digits-glow-smoke-seed8" in last
+    assert "came out differently: epoch_sweep/digits-glow-smoke-seed7" in last
+    assert "could not be computed: epoch_sweep/digits-glow-smoke-seed8" in last
     assert CliRunner().invoke(main, ["verify", "--limit", "-1"]).exit_code == 2
+
+
+def test_verify_takes_the_results_that_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Named ones are computed again although nothing moved, and equal to the last digit."""
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
+    monkeypatch.setattr(store, "committed_folder", lambda: tmp_path / "none")
+    for seed in (7, 8):
+        result_of(EpochSweep("digits", profile="smoke", seed=seed, epochs=(0, 0.5)))
+    name = "epoch_sweep/digits-glow-smoke-seed8"
+    outcome = CliRunner().invoke(main, ["verify", name, "--tolerance", "0"])
+    assert outcome.exit_code == 0, outcome.output
+    assert "2 results, 1 to verify, 1 now" in outcome.output
+    assert f"{name}-" in outcome.output
+    assert "False" not in outcome.output
+    outcome = CliRunner().invoke(main, ["verify", "epoch_sweep/digits", "no_sweep/digits"])
+    assert outcome.exit_code == 1
+    assert "no stored result begins with 'no_sweep/digits'" in outcome.output
 
 
 def test_one_seed_of_every_set_comes_first() -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from earlyglow.store import Result
 
 
 @click.group()
@@ -116,52 +120,55 @@ def sweep(only_list: bool) -> None:
 
 
 @main.command()
+@click.argument("names", nargs=-1, metavar="[EXPERIMENT/RESULT]...")
 @click.option(
     "--all", "everything", is_flag=True, help="Recompute all results, not only the moved ones."
 )
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many, the cheapest first.",
+    help="How many, the cheapest first.  [default: 1, or all that are named]",
 )
 @click.option(
     "--cached",
     is_flag=True,
     help="Take trained flows and norms from the cache: less sure, minutes.",
 )
-def verify(everything: bool, limit: int, cached: bool) -> None:
-    """Recompute the cheapest results whose source has changed, and compare.
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=1e-3,
+    show_default=True,
+    help="The largest relative difference that counts as equal.",
+)
+def verify(
+    names: tuple[str, ...], everything: bool, limit: int | None, cached: bool, tolerance: float
+) -> None:
+    """Recompute stored results, and compare.
 
-    A result that comes out the same is marked as computed by the present source; what was taken
-    from the cache keeps the source of then. One that cannot be recomputed here is passed over.
+    The cheapest ones whose source has changed, or those whose folders begin with what is named:
+    epoch_sweep/kmnist-dense_glow, say. A result that comes out the same is marked as computed by
+    the present source; what was taken from the cache keeps the source of then. One that cannot be
+    recomputed here is passed over.
     """
     from earlyglow.cache import cache_folder
     from earlyglow.datasets import DatasetError
-    from earlyglow.experiments import (
-        cheapest_first,
-        differences,
-        is_reproducible,
-        present_path,
-        recomputed,
-    )
-    from earlyglow.store import StoreError, load, record_source, result_folders
+    from earlyglow.experiments import differences, present_path, recomputed
+    from earlyglow.store import StoreError, record_source
 
-    results = []
-    for folder in result_folders():
-        try:
-            results.append(load(folder))
-        except _refusals() as error:
-            click.echo(f"passed over: {error}")
-    results = cheapest_first(filter(is_reproducible, results))
-    chosen = [r for r in results if everything or r.moved_sources()]
+    results = _reproducible_results()
+    if names:
+        chosen = [r for r in results if r.name.startswith(names)]
+        _refuse_names_of_nothing(names, [r.name for r in results])
+    else:
+        chosen = [r for r in results if everything or r.moved_sources()]
+    limit = limit or (len(chosen) if names else 1)
     click.echo(f"{len(results)} results, {len(chosen)} to verify, {min(limit, len(chosen))} now")
     verified, different, failed = 0, [], []
     for result in chosen:
         if verified == limit:
             break
-        click.echo(f"{result.folder.name}: {result.manifest['command']}")
+        click.echo(f"{result.name}: {result.manifest['command']}")
         try:
             with tempfile.TemporaryDirectory() as nothing:
                 computed = recomputed(result, cache_folder() if cached else Path(nothing))
@@ -170,15 +177,15 @@ def verify(everything: bool, limit: int, cached: bool) -> None:
             continue
         except _refusals() as error:
             click.echo(f"could not be computed: {error}")
-            failed.append(result.folder.name)
+            failed.append(result.name)
             continue
         verified += 1
-        compared = differences(result, computed.tables)
+        compared = differences(result, computed.tables, tolerance)
         click.echo(compared.to_string(index=False))
         if compared["agrees"].all():
             record_source(result, computed.source, present_path(result))
         else:
-            different.append(result.folder.name)
+            different.append(result.name)
     if different or failed:
         parts = (("came out differently", different), ("could not be computed", failed))
         raise click.ClickException(
@@ -186,6 +193,29 @@ def verify(everything: bool, limit: int, cached: bool) -> None:
         )
     if chosen and not verified:
         raise click.ClickException("none of them can be recomputed here.")
+
+
+def _reproducible_results() -> list[Result]:
+    """Every stored result that should come out the same again, the cheapest first."""
+    from earlyglow.experiments import cheapest_first, is_reproducible
+    from earlyglow.store import load, result_folders
+
+    results = []
+    for folder in result_folders():
+        try:
+            results.append(load(folder))
+        except _refusals() as error:
+            click.echo(f"passed over: {error}")
+    return cheapest_first(filter(is_reproducible, results))
+
+
+def _refuse_names_of_nothing(names: tuple[str, ...], stored: list[str]) -> None:
+    for name in names:
+        if not any(found.startswith(name) for found in stored):
+            raise click.ClickException(
+                f"no stored result begins with {name!r}; the names are EXPERIMENT/RESULT, as the "
+                "folders in results/ are called."
+            )
 
 
 def _refusals() -> tuple[type[Exception], ...]:

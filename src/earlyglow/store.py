@@ -92,6 +92,11 @@ class Result:
         return self.manifest["key"]
 
     @property
+    def name(self) -> str:
+        """Experiment and folder, as in "epoch_sweep/digits-glow-smoke-seed0-33d9c79cfcd2"."""
+        return f"{self.inputs.experiment}/{self.folder.name}"
+
+    @property
     def inputs(self) -> Inputs:
         """What the result depends on."""
         return Inputs(**self.manifest["inputs"])

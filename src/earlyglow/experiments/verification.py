@@ -17,8 +17,6 @@ from earlyglow.experiments.registry import EXPERIMENTS
 from earlyglow.experiments.running import Experiment
 from earlyglow.store import Computed, Result, StoreError, Tables
 
-# Recomputed tables may differ by rounding that another processor or thread count does otherwise.
-_RELATIVE_TOLERANCE = 1e-3
 # What makes a flow of a sweep and of a study the same.
 FLOW_PARAMETERS = ("id_dataset", "model", "profile", "seed")
 
@@ -66,8 +64,14 @@ def recomputed(result: Result, workspace: Path) -> Computed:
         return experiment.compute(workspace)
 
 
-def differences(result: Result, tables: Tables) -> pd.DataFrame:
+def differences(result: Result, tables: Tables, tolerance: float = 1e-3) -> pd.DataFrame:
     """Compare a result with tables that were computed again: one row per table and column.
+
+    Args:
+        result: what is stored.
+        tables: what came out now.
+        tolerance: the largest relative difference that agrees. Another processor or number of
+            threads rounds otherwise.
 
     Returns:
         Columns table, column, rows, largest_relative_difference, agrees.
@@ -75,11 +79,13 @@ def differences(result: Result, tables: Tables) -> pd.DataFrame:
     columns = {
         (name, column): None for of in (result.tables, tables) for name in of for column in of[name]
     }
-    rows = [
-        _compare(name, column, _column(result.tables, name, column), _column(tables, name, column))
-        for name, column in columns
-    ]
-    return pd.DataFrame(rows)
+    rows = []
+    for name, column in columns:
+        stored, fresh = (_column(of, name, column) for of in (result.tables, tables))
+        largest = _largest_difference(stored, fresh)
+        rows.append((name, column, len(stored), largest, largest <= tolerance))
+    names = ["table", "column", "rows", "largest_relative_difference", "agrees"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def present_path(result: Result) -> tuple[str, ...]:
@@ -125,31 +131,26 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _compare(table: str, column: str, stored: pd.Series, fresh: pd.Series) -> dict[str, object]:
-    row = {"table": table, "column": column, "rows": len(stored)}
+def _largest_difference(stored: pd.Series, fresh: pd.Series) -> float:
     if len(stored) != len(fresh):
-        return {**row, "largest_relative_difference": np.inf, "agrees": False}
+        return np.inf
     if len(stored) and isinstance(stored.iloc[0], bytes):
-        return row | _compare_pixels(stored, fresh)
+        return _mean_difference_of_pixels(stored, fresh)
     if not pd.api.types.is_float_dtype(stored):
-        same = stored.tolist() == fresh.tolist()
-        return {**row, "largest_relative_difference": 0.0 if same else np.inf, "agrees": same}
+        return 0.0 if stored.tolist() == fresh.tolist() else np.inf
     differ = (stored != fresh) & ~(stored.isna() & fresh.isna())
     scale = np.maximum(np.abs(stored), np.abs(stored).mean())
     # A NaN on one side only must not pass as equal.
     relative = (np.abs(stored - fresh) / scale).fillna(np.inf)
-    largest = float(relative[differ].max()) if differ.any() else 0.0
-    agrees = largest <= _RELATIVE_TOLERANCE
-    return {**row, "largest_relative_difference": largest, "agrees": agrees}
+    return float(relative[differ].max()) if differ.any() else 0.0
 
 
-def _compare_pixels(stored: pd.Series, fresh: pd.Series) -> dict[str, object]:
+def _mean_difference_of_pixels(stored: pd.Series, fresh: pd.Series) -> float:
     """Samples are rounded to grey levels, so that a last digit may move a level by one."""
     ours, theirs = (np.frombuffer(b"".join(part), np.uint8) for part in (stored, fresh))
     if ours.size != theirs.size:
-        return {"largest_relative_difference": np.inf, "agrees": False}
-    mean = float(np.abs(ours.astype(int) - theirs).mean() / 255) if ours.size else 0.0
-    return {"largest_relative_difference": mean, "agrees": mean <= _RELATIVE_TOLERANCE}
+        return np.inf
+    return float(np.abs(ours.astype(int) - theirs).mean() / 255) if ours.size else 0.0
 
 
 def _as_fields(kind: type[Experiment], parameters: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def main() -> None:
     }
     for name, figure in figures.items():
         # No date or version in the file, so that the same figure is the same file.
-        figure.savefig(FIGURES / f"{name}.png", dpi=160, metadata={"Software": None})
+        figure.savefig(
+            FIGURES / f"{name}.png", dpi=160, bbox_inches="tight", metadata={"Software": None}
+        )
         plt.close(figure)
 
 

@@ -38,6 +38,7 @@ SMOKE: dict[str, dict[str, object]] = {
     "kmnist_failure": {"profile": "smoke", "id_dataset": "digits"},
     "synthetic_augmentation": {"profile": "smoke", "id_dataset": "digits"},
     "released_code": {"profile": "smoke", "id_dataset": "digits"},
+    "dense_glow_full_size": {"profile": "smoke", "id_dataset": "digits"},
     "verdict": {"model": "dense_glow"},
     "cost": {"profile": "smoke"},
     "gradient_short_circuit": {"profile": "smoke", "id_dataset": "digits"},

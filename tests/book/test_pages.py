@@ -27,6 +27,7 @@ PAGES = [
     "notebooks/kmnist_failure.html",
     "notebooks/synthetic_augmentation.html",
     "notebooks/released_code.html",
+    "notebooks/dense_glow_full_size.html",
     "notebooks/verdict.html",
     "notebooks/gradient_short_circuit.html",
     "notebooks/cost.html",

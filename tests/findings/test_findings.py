@@ -9,7 +9,9 @@ from scipy import stats
 
 from earlyglow import findings
 from earlyglow.experiments import (
+    DenseGlowFullSize,
     EpochSweep,
+    GroupSize,
     KmnistFailure,
     LowLevelFeatures,
     SyntheticAugmentation,
@@ -17,9 +19,14 @@ from earlyglow.experiments import (
 )
 from earlyglow.experiments.collected import Mean
 from earlyglow.experiments.references import released_aurocs
-from earlyglow.findings.group_size import _of_all_pairs
+from earlyglow.findings.group_size import _of_all_pairs, _of_separation
 from earlyglow.findings.texts import from_to
-from earlyglow.findings.verdict import _bits, _over_epochs
+from earlyglow.findings.verdict import (
+    _bits,
+    _gains_by_model,
+    _gains_over_typicality,
+    _over_epochs,
+)
 
 
 def auroc_rows(values: dict[tuple[str, float], float], **others: object) -> pd.DataFrame:
@@ -173,7 +180,10 @@ def test_the_best_training_set_is_not_the_real_one() -> None:
         auroc_rows({("mnist", last): a, ("kmnist", last): b}, variant=name)
         for name, (a, b) in values.items()
     )
-    found = findings.synthetic_augmentation(config, table)
+    fives = table.assign(auroc=table["auroc"] + 0.1, group_size=5)
+    found = findings.synthetic_augmentation(config, table, fives)
+    assert found["hardest_real_five"].startswith("0.500 [")
+    assert (found["best_five"], found["hardest_best_five"][:5]) == ("samples", "0.700")
     assert (found["hardest"], found["hardest_real"]) == ("KMNIST", "0.400 [0.300, 0.500]")
     assert (found["best"], found["hardest_best"]) == ("samples", "0.600 [0.500, 0.700]")
     assert (found["variants"], found["mean_best_name"]) == ("2", "pixels")
@@ -197,6 +207,7 @@ def test_the_epoch_sweep_is_quoted_at_its_size_and_objective() -> None:
     assert (found["likelihood_last"], found["sets"]) == ("0.700", "2")
     assert (found["bits_first"], found["bits_last"]) == ("6.00", "4.00")
     assert found["items"] == "12 ID against up to 12 OOD"
+    assert found["epoch_images"] == f"{config.sizes.images_per_epoch:,}"
 
 
 def test_gains_over_the_likelihood_are_by_model_and_complexity(
@@ -220,6 +231,7 @@ def test_gains_over_the_likelihood_are_by_model_and_complexity(
                 ("layer_density", "log_prob", 0.6),
                 ("total_norm", "log_prob", 0.4),
                 ("rao", "log_prob", 0.3),
+                ("typicality", "", 0.55),
             )
         ]
     )
@@ -232,6 +244,8 @@ def test_gains_over_the_likelihood_are_by_model_and_complexity(
     assert found["gain_others"].startswith("-0.100")
     assert found["gain_glow"].endswith("(4 pairs)")
     assert found["gain_dense"].endswith("(2 pairs)")
+    assert found["gain_typicality"].startswith("-0.050")
+    assert found["typicality_simpler"].startswith("-0.050")
     assert found["layers_gain"].startswith("0.100")
     assert found["density_gain"].startswith("0.100")
 
@@ -291,11 +305,41 @@ def test_flows_are_compared_by_their_means_over_seeds() -> None:
     """Set a has two seeds, which disagree, and set b has one."""
     values = {("a", 0, 1.0, 1): 0.6, ("a", 0, 2.0, 1): 0.9, ("a", 1, 1.0, 1): 0.8}
     values |= {("a", 1, 2.0, 1): 0.7, ("b", 0, 1.0, 1): 0.9, ("b", 0, 2.0, 1): 0.5}
+    values |= {("a", 0, 0.0, 1): 0.3, ("b", 0, 0.0, 1): 0.4}
     found = _over_epochs(published(values, "layer_gradients"))
     assert (found["flows"], found["flows_compared"]) == ("3", "2")
     assert (found["later_better"], found["early_better"], found["pairs_up"]) == ("1", "1", "1")
+    assert found["mean_untrained"].startswith("0.350 [")
     assert found["mean_early"].startswith("0.800 [")
     assert found["mean_last"].startswith("0.650 [")
+
+
+def test_gains_are_by_model_and_over_typicality(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the end the gradients gain .3 and .1 on the likelihood and lose .1 on typicality."""
+    rows = pd.DataFrame(
+        [
+            {"id_dataset": "a", "ood": "x", "model": model, "seed": 0, "group_size": 1}
+            | {"epoch": epoch, "detector": detector, "auroc": auroc + (epoch == 1.0) * early}
+            | {"objective": "log_prob" if detector == "layer_gradients" else ""}
+            for model, of_likelihood in (("glow", 0.2), ("dense_glow", 0.4))
+            for epoch in (1.0, 2.0)
+            for detector, auroc, early in (
+                ("layer_gradients", 0.5, 0.2),
+                ("likelihood", of_likelihood, 0.0),
+                ("typicality", 0.6, 0.0),
+            )
+        ]
+    )
+    monkeypatch.setattr(claims, "published_rows", lambda *_: rows)
+    found = _gains_by_model() | _gains_over_typicality(claims.gradient_rows())
+    assert {name: float(text[:6]) for name, text in found.items()} == pytest.approx(
+        {
+            "gain_glow": 0.3,
+            "gain_dense_glow": 0.1,
+            "typicality_early": 0.1,
+            "typicality_last": -0.1,
+        }
+    )
 
 
 def test_deviation_over_seeds_needs_several() -> None:
@@ -341,3 +385,61 @@ def test_what_groups_put_right() -> None:
     assert (found["righted_5"], found["righted_25"]) == ("50%", "100%")
     assert found["share_five"] == "66.7%"
     assert found["late_5"].startswith("0.583 [")
+
+
+def test_deviation_falls_and_shifts_rise_with_the_group() -> None:
+    """From single images to the largest groups: the deviation to a quarter, the shifts doubled."""
+    config = GroupSize("digits", profile="smoke")
+    _, _, last = config.shown_epochs
+    rows = [
+        (last, 1, "digits", 0.8, 0.01),
+        (last, 1, "mnist", 0.8, 0.1),
+        (last, 1, "kmnist", 0.8, 0.3),
+        (last, 5, "digits", 0.2, 0.09),
+        (last, 5, "mnist", 0.2, 0.2),
+        (last, 5, "kmnist", 0.2, 0.3),
+        (last - 0.1, 5, "mnist", 0.8, 9.0),
+    ]
+    names = ["epoch", "group_size", "dataset", "deviation", "shift"]
+    found = _of_separation(config, pd.DataFrame(rows, columns=names))
+    assert found == {"deviation_factor": "4.0", "shift_factors": "1.0 to 2.0"}
+
+
+def test_the_full_size_is_compared_at_the_epochs_that_both_sizes_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At full size the two sets lose .1 and .3 from epoch 1 to 20, and end .2 and 0 above."""
+
+    def rows(values: dict[tuple[str, float], float], model: str = "dense_glow") -> pd.DataFrame:
+        common = {"ood": "x", "model": model, "seed": 0, "group_size": 1}
+        common |= {"detector": "layer_gradients", "objective": "log_prob"}
+        return pd.DataFrame(
+            [{"id_dataset": n, "epoch": e, "auroc": a, **common} for (n, e), a in values.items()]
+        )
+
+    full = {("mnist", 0.0): 0.1, ("mnist", 1.0): 0.8, ("mnist", 20.0): 0.7}
+    full |= {("omniglot", 1.0): 0.9, ("omniglot", 20.0): 0.6, ("omniglot", 50.0): 0.2}
+    small = {("mnist", 1.0): 0.4, ("mnist", 3.0): 0.3, ("mnist", 20.0): 0.5}
+    small |= {("omniglot", 1.0): 0.4, ("omniglot", 3.0): 0.3, ("omniglot", 20.0): 0.6}
+    small |= {("kmnist", 1.0): 0.9, ("kmnist", 3.0): 0.9, ("kmnist", 20.0): 0.9}
+    other = rows({("mnist", 20.0): 0.0}, model="glow")
+    tables = {"full_size": rows(full), "classroom": pd.concat([rows(small), other])}
+    monkeypatch.setattr(
+        claims, "published_rows", lambda name, table, profile="classroom": tables[profile]
+    )
+    beside = findings.beside_classroom()
+    assert beside.columns.to_list() == [
+        (size, epoch) for size in ("full size", "classroom") for epoch in (1.0, 20.0)
+    ]
+    assert beside.loc["mnist"].to_list() == [0.8, 0.7, 0.4, 0.5]
+    assert beside.loc["omniglot"].to_list() == [0.9, 0.6, 0.4, 0.6]
+    epochs = pd.DataFrame({"dataset": "mnist", "epoch": [1.0, 20.0], "bits_per_dim": [5.0, 2.0]})
+    own = tables["full_size"].query("id_dataset == 'mnist'")
+    config = DenseGlowFullSize("mnist", profile="smoke")
+    found = findings.dense_glow_full_size(config, {"aurocs": own, "epochs": epochs})
+    assert (found["early"], found["last"], found["common_last"]) == ("1", "20", "20")
+    assert (found["auroc_early"], found["auroc_last"]) == ("0.800", "0.700")
+    assert (found["bits_early"], found["bits_last"]) == ("5.00", "2.00")
+    assert found["change"].startswith("-0.200 [")
+    assert found["against"].startswith("0.100 [")
+    assert (found["sets"], found["pairs"]) == ("2", "2")

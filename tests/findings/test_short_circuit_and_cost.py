@@ -16,6 +16,8 @@ CONFIG = ShortCircuit("fashion_mnist", profile="smoke")
 def means(less: float) -> pd.DataFrame:
     """MSP is the best, GSC better than the plain energy by ``less``, or worse, surely."""
     rows = [("MSP", 0.9, 0.0), ("Energy", 0.6, less), ("GSC", 0.6 + less, 0.0)]
+    # Two that check others: they have no place of their own.
+    rows += [("GSC (exact)", 0.8, 0.0), ("GradNorm (closed form)", 0.8, 0.0)]
     table = pd.DataFrame(rows, columns=["detector", "auroc", "gsc_less"])
     return table.assign(
         low=table["auroc"] - 0.1,
@@ -27,7 +29,7 @@ def means(less: float) -> pd.DataFrame:
 
 def classifier(less: float, accuracy_change: float) -> Tables:
     accuracy = pd.DataFrame({"detector": ["GSC"], "change": [accuracy_change]})
-    return {"means": means(less), "accuracy": accuracy}
+    return {"means": means(less), "accuracy": accuracy, "ablation": ablation()}
 
 
 def ablation() -> pd.DataFrame:
@@ -86,7 +88,9 @@ def test_the_place_of_gsc_and_what_its_parts_bring() -> None:
     assert found["changes"].startswith("0.100 [0.090, 0.110] (Fashion-MNIST, seed 0), -0.200 [")
     assert (found["best_name"], found["rank"]) == ("MSP", "2 of 3")
     assert (found["gsc"], found["uncut"]) == ("0.700 [0.600, 0.800]", "0.600 [0.500, 0.700]")
+    assert (found["better_sets"], found["worse_sets"]) == ("Fashion-MNIST", "Fashion-MNIST")
     assert found["choices"] == "gradient 0.750, random 0.500"
+    assert found["gradient_best"] == "3"
     assert (found["few_uncut"], found["few"]) == ("0.600", "1,500")
     assert (found["order_worst"], found["order_worst_place"]) == ("-0.030 [-0.050, 0.020]", "late")
     assert found["order_worst_fraction"] == "20%"
@@ -99,6 +103,7 @@ def test_the_place_of_gsc_and_what_its_parts_bring() -> None:
 def test_no_published_classifier_is_said() -> None:
     found = findings.gradient_short_circuit(CONFIG, tables(), claims(), {}, both())
     assert (found["changes"], found["accuracy_lost"]) == ("none published", "not measured")
+    assert (found["better_sets"], found["gradient_best"]) == ("none", "0")
 
 
 def test_the_floor_is_compared_with_the_rivals_fastest_batch() -> None:

@@ -1,6 +1,7 @@
 """Experiments: a configuration becomes a table of scores, kept by the hash of its inputs."""
 
 from earlyglow.experiments.cost import Cost
+from earlyglow.experiments.dense_glow_full_size import DenseGlowFullSize
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.published import published_experiments
 from earlyglow.experiments.quickstart import Quickstart
@@ -31,6 +32,7 @@ __all__ = [
     "EXPERIMENTS",
     "NOTEBOOKS",
     "Cost",
+    "DenseGlowFullSize",
     "EpochSweep",
     "Experiment",
     "GroupSize",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Protocol
 
 from earlyglow.experiments.cost import Cost
+from earlyglow.experiments.dense_glow_full_size import DenseGlowFullSize
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.quickstart import Quickstart
 from earlyglow.experiments.running import Experiment
@@ -34,6 +35,7 @@ _SHOWN: tuple[type[NotebookParameters], ...] = (
     EpochSweep,
     ThreeSweeps,
     *STUDIES,
+    DenseGlowFullSize,
     Verdict,
     Cost,
     ShortCircuit,

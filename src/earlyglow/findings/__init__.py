@@ -1,6 +1,7 @@
 """The numbers that the last section of each chapter quotes, one module a chapter."""
 
 from earlyglow.findings.cost import cost
+from earlyglow.findings.dense_glow_full_size import beside_classroom, dense_glow_full_size
 from earlyglow.findings.epoch_sweep import epoch_sweep
 from earlyglow.findings.gradient_short_circuit import gradient_short_circuit
 from earlyglow.findings.group_size import aurocs_by_size, group_size
@@ -20,10 +21,12 @@ from earlyglow.findings.verdict import seeds_and_images, verdict
 __all__ = [
     "aurocs_by_detector",
     "aurocs_by_size",
+    "beside_classroom",
     "beside_released",
     "correlations_across",
     "correlations_within",
     "cost",
+    "dense_glow_full_size",
     "distance_by_kind",
     "epoch_sweep",
     "gradient_short_circuit",

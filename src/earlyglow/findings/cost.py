@@ -26,6 +26,7 @@ def cost(tables: Tables) -> Texts:
     best = arithmetic["best_times_loop"]
     detection = tables["detection"].pivot(index="ood", columns="precision", values="auroc")
     texts = {name: f"{ratio[measure]:{form}}" for name, (measure, form) in _RATIOS.items()}
+    rounds = tables["times"].groupby("case", sort=False)["repetition"].nunique()
     return (
         texts
         | _floors(speed_table(tables["times"]), arithmetic["floor_ms"])
@@ -33,6 +34,7 @@ def cost(tables: Tables) -> Texts:
             "cost_paper_floor": f"{best['paper Glow', 'batched']:.1f}",
             "cost_dense_floor": f"{best['paper DenseGlow', 'batched']:.0f}",
             "cost_paper_share": f"{arithmetic['share_of_peak']['paper Glow', 'batched']:.0%}",
+            "cost_rounds": ", ".join(f"{case} {count}" for case, count in rounds.items()),
             "cost_met": f"{targets['met'].sum()} of {len(targets)}",
             "cost_missed": "; ".join(targets.loc[~targets["met"].astype(bool), "measure"]),
             "cost_bf16_auroc": f"{(detection['bf16'] - detection['float32']).abs().max():.3f}",

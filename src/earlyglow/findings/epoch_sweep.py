@@ -18,6 +18,7 @@ def epoch_sweep(config: EpochSweep, tables: Tables) -> Texts:
     likelihood = select(table, "likelihood", "", size).groupby("epoch")["auroc"].mean()
     bits = bits_of(tables["epochs"], config.id_dataset)
     return {
+        "epoch_images": f"{config.sizes.images_per_epoch:,}",
         "sets": str(chosen["ood"].nunique()),
         "items": f"{chosen['n_id'].iloc[0]} ID against up to {chosen['n_ood'].max()} OOD",
         "first_epoch": f"{first:g}",

@@ -10,6 +10,8 @@ from earlyglow.experiments import ShortCircuit
 from earlyglow.experiments.claim import Claim
 from earlyglow.experiments.collected import as_text
 from earlyglow.experiments.short_circuit import PLAIN_SCORE, published
+from earlyglow.experiments.short_circuit.contenders.names import GRAD_NORM_CLOSED_FORM
+from earlyglow.experiments.short_circuit.experiment import GSC_EXACT
 from earlyglow.findings.texts import Texts, with_interval
 from earlyglow.store import Tables
 from earlyglow.titles import title_of
@@ -52,6 +54,9 @@ def gradient_short_circuit(
 def _of_all_classifiers(classifiers: Mapping[ShortCircuit, Tables], plain: str) -> Texts:
     """What cutting features changes on the published classifiers; empty where there is none."""
     rows = [tables["means"].set_index("detector").loc[plain] for tables in classifiers.values()]
+    choices = published.choices_by_classifier(classifiers).drop(
+        columns=published.UNCUT, errors="ignore"
+    )
     losses = [
         -tables["accuracy"].set_index("detector").loc["GSC", "change"]
         for tables in classifiers.values()
@@ -59,10 +64,19 @@ def _of_all_classifiers(classifiers: Mapping[ShortCircuit, Tables], plain: str) 
     return {
         "changes": published.changes_by_classifier(classifiers, plain) or "none published",
         "classifiers": str(len(rows)),
+        "better_sets": _sets_where(classifiers, [row["gsc_less_low"] > 0 for row in rows]),
+        "worse_sets": _sets_where(classifiers, [row["gsc_less_high"] < 0 for row in rows]),
+        "gradient_best": str(sum(choices.idxmax(axis=1) == "gradient")),
         "better_on": str(sum(row["gsc_less_low"] > 0 for row in rows)),
         "worse_on": str(sum(row["gsc_less_high"] < 0 for row in rows)),
         "accuracy_lost": f"{min(losses):.2f} to {max(losses):.2f}" if losses else "not measured",
     }
+
+
+def _sets_where(classifiers: Mapping[ShortCircuit, Tables], true: Sequence[bool]) -> str:
+    """The ID sets of those classifiers for which something is true."""
+    sets = [title_of(c.id_dataset) for c, is_so in zip(classifiers, true, strict=True) if is_so]
+    return ", ".join(dict.fromkeys(sets)) or "none"
 
 
 def _of_classifier(config: ShortCircuit, tables: Tables) -> Texts:
@@ -72,25 +86,25 @@ def _of_classifier(config: ShortCircuit, tables: Tables) -> Texts:
 
 def _among_detectors(means: pd.DataFrame, plain: str) -> Texts:
     ordered = means.sort_values("auroc", ascending=False).set_index("detector")
+    # The two rows that check another one are not detectors of their own.
+    distinct = ordered.index.drop([GSC_EXACT, GRAD_NORM_CLOSED_FORM], errors="ignore")
     best = str(ordered.index[0])
     return {
         "best_name": best,
         "best": with_interval(ordered.loc[best]),
         "gsc": with_interval(ordered.loc["GSC"]),
         "uncut": with_interval(ordered.loc[plain]),
-        "rank": f"{list(ordered.index).index('GSC') + 1} of {len(ordered)}",
+        "rank": f"{list(distinct).index('GSC') + 1} of {len(distinct)}",
     }
 
 
 def _of_choices(config: ShortCircuit, ablation: pd.DataFrame) -> Texts:
     """Which features are cut: exact passes at the study's place."""
-    uncut = ablation.loc[ablation["at"] == "nowhere", "auroc"].mean()
-    here = ablation[(ablation["at"] == config.split_at) & (ablation["fraction"] == 0.05)]
-    zeroed = here[(here["intervention"] == "zero") & here["exact"]]
-    chosen = zeroed.groupby("importance", observed=True, sort=False)["auroc"].mean()
+    means = published.mean_by_choice(config, ablation)
+    chosen = means.drop(published.UNCUT)
     return {
         "choices": ", ".join(f"{name} {auroc:.3f}" for name, auroc in chosen.items()),
-        "few_uncut": f"{uncut:.3f}",
+        "few_uncut": f"{means[published.UNCUT]:.3f}",
         "few": f"{ablation['n_id'].max():,}",
     }
 

@@ -16,15 +16,20 @@ def aurocs_by_size(rows: pd.DataFrame) -> pd.DataFrame:
     return trained.pivot_table(index=keys, columns="group_size", values="auroc", observed=True)
 
 
-def group_size(config: GroupSize, rows: pd.DataFrame, mixed: pd.DataFrame) -> Texts:
-    """What groups change over all pairs, and what mixed groups cost on one ID set.
+def group_size(
+    config: GroupSize, rows: pd.DataFrame, mixed: pd.DataFrame, separation: pd.DataFrame
+) -> Texts:
+    """What groups change over all pairs, and why, and what mixed groups cost on one ID set.
 
     Args:
         config: the study.
         rows: published AUROCs of the likelihood and of the gradients of log p.
         mixed: the study's table of mixed groups.
+        separation: the study's table of deviations and shifts.
     """
-    return _of_all_pairs(rows) | _of_mixed_groups(config, mixed)
+    return (
+        _of_all_pairs(rows) | _of_mixed_groups(config, mixed) | _of_separation(config, separation)
+    )
 
 
 def _of_all_pairs(rows: pd.DataFrame) -> Texts:
@@ -49,6 +54,19 @@ def _of_all_pairs(rows: pd.DataFrame) -> Texts:
     for size in (1, 25):
         texts[f"likelihood_{size}"] = with_interval(means.loc[("likelihood", last, size)], "mean")
     return texts
+
+
+def _of_separation(config: GroupSize, separation: pd.DataFrame) -> Texts:
+    """What the largest groups change against single images at the last epoch."""
+    at = separation[separation["epoch"] == config.shown_epochs[-1]]
+    of_size = {size: rows.set_index("dataset") for size, rows in at.groupby("group_size")}
+    least, most = of_size[min(of_size)], of_size[max(of_size)]
+    shifts = (most["shift"] / least["shift"]).drop(config.id_dataset)
+    deviation = least.loc[config.id_dataset, "deviation"] / most.loc[config.id_dataset, "deviation"]
+    return {
+        "deviation_factor": f"{deviation:.1f}",
+        "shift_factors": f"{shifts.min():.1f} to {shifts.max():.1f}",
+    }
 
 
 def _of_mixed_groups(config: GroupSize, mixed: pd.DataFrame) -> Texts:

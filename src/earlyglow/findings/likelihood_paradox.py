@@ -44,6 +44,7 @@ def aurocs_by_detector(rows: pd.DataFrame) -> pd.DataFrame:
 def _gains(table: pd.DataFrame) -> Texts:
     gradients = table["layer_gradients"]
     gain = gradients - table["likelihood"]
+    over_typicality = gradients - table["typicality"]
     models = gain.index.get_level_values("model")
     simpler, others = (gain.loc[pairs] for pairs in by_complexity(gain.index))
     parts = {
@@ -52,6 +53,8 @@ def _gains(table: pd.DataFrame) -> Texts:
         "gain_dense": gain[models == "dense_glow"],
         "gain_simpler": simpler,
         "gain_others": others,
+        "gain_typicality": over_typicality,
+        "typicality_simpler": over_typicality.loc[simpler.index],
         "layers_gain": gradients - table["total_norm"],
         "density_gain": table["layer_density"] - gradients,
     }

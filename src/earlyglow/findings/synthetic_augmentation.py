@@ -11,12 +11,15 @@ from earlyglow.titles import title_of
 _REAL = "real images"
 
 
-def synthetic_augmentation(config: SyntheticAugmentation, single: pd.DataFrame) -> Texts:
+def synthetic_augmentation(
+    config: SyntheticAugmentation, single: pd.DataFrame, grouped: pd.DataFrame
+) -> Texts:
     """The hardest pair and the means with real and with other training images.
 
     Args:
         config: the study.
         single: its AUROCs of single images.
+        grouped: its AUROCs of groups of five at the last epoch.
     """
     last = config.training.epochs[-1]
     at_end = single[single["epoch"] == last]
@@ -25,7 +28,12 @@ def synthetic_augmentation(config: SyntheticAugmentation, single: pd.DataFrame) 
     hardest = real.idxmin()
     best, means = others[hardest].idxmax(), others.mean(axis=1)
     row = at_end[at_end["ood"] == hardest].set_index("variant")
+    fives = grouped[grouped["ood"] == hardest].set_index("variant")
+    best_five = fives["auroc"].drop(_REAL).idxmax()
     return {
+        "hardest_real_five": with_interval(fives.loc[_REAL]),
+        "hardest_best_five": with_interval(fives.loc[best_five]),
+        "best_five": str(best_five),
         "hardest": title_of(str(hardest)),
         "hardest_real": with_interval(row.loc[_REAL]),
         "best": str(best),

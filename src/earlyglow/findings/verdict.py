@@ -9,11 +9,17 @@ from scipy import stats
 
 from earlyglow.experiments import claims, collected
 from earlyglow.experiments.claim import Claim
+from earlyglow.experiments.profiles import find_profile
 from earlyglow.findings.texts import Texts, with_interval
 
 _VERDICTS = {
-    "stop": "A flow stopped early detects as well as a fully trained one, or better",
-    "own": "… when each ID set may have its own best epoch",
+    "stop": "A flow stopped early detects as well as a fully trained one, or better: single images",
+    "stop_five": (
+        "A flow stopped early detects as well as a fully trained one, or better: groups of five"
+    ),
+    "own": "… when each ID set may have its own best epoch: single images",
+    "untrained": "… and no training at all: single images",
+    "untrained_five": "… and no training at all: groups of five",
     "groups": "Groups of five beat single images throughout",
     "likelihood": "The gradient score beats the likelihood",
     "complexity": "… most of all for a complex ID set against a simple OOD set",
@@ -55,11 +61,14 @@ def verdict(judged: Sequence[Claim], single: pd.DataFrame, bits: pd.DataFrame) -
     """
     by_text = {claim.text: claim.verdict for claim in judged}
     verdicts = {f"{name}_verdict": by_text[text] for name, text in _VERDICTS.items()}
-    return verdicts | _gains() | _over_epochs(single) | _bits(bits, single) | _seeds(single)
+    gains = _gains() | _gains_by_model() | _gains_over_typicality(single)
+    full_size = collected.published_rows("epoch_sweep", "epochs", profile="full_size")
+    gains |= {"full_size_sets": str(full_size["id_dataset"].nunique())}
+    return verdicts | gains | _over_epochs(single) | _bits(bits, single) | _seeds(single)
 
 
 def _gains() -> Texts:
-    rows = claims.gradient_rows()
+    rows, fives = claims.gradient_rows(), claims.gradient_rows(5)
     stop = claims.stopping_early(rows)
     own = collected.mean_over_pairs(claims.gain_of_own_epoch(rows))
     lowest, highest = claims.spread_of_stopping_early(rows)
@@ -68,14 +77,34 @@ def _gains() -> Texts:
         "pairs": str(stop.pairs),
         "sets": str(stop.id_sets),
         "stop": str(stop),
+        "stop_five": str(claims.stopping_early(fives)),
         "stop_lowest": f"{lowest:.3f}",
         "stop_highest": f"{highest:.3f}",
         "own": f"{own} ({own.pairs} pairs)",
         "first_epoch": str(collected.mean_over_pairs(claims.gain_of_epoch(rows, 1.0))),
+        "untrained": str(collected.mean_over_pairs(claims.gain_of_epoch(rows, 0.0))),
+        "untrained_five": str(collected.mean_over_pairs(claims.gain_of_epoch(fives, 0.0))),
         "five": str(collected.mean_over_pairs(claims.gain_of_groups())),
         "gain": str(collected.mean_over_pairs(claims.gain_over_likelihood())),
         "gain_simpler": f"{simpler} ({simpler.pairs} pairs)",
         "gain_elsewhere": f"{elsewhere} ({elsewhere.pairs} pairs)",
+    }
+
+
+def _gains_by_model() -> Texts:
+    gain = claims.gain_over_likelihood()
+    models = gain.index.get_level_values("model")
+    return {
+        f"gain_{model}": str(collected.mean_over_pairs(gain[models == model]))
+        for model in ("glow", "dense_glow")
+    }
+
+
+def _gains_over_typicality(single: pd.DataFrame) -> Texts:
+    typicality = claims.typicality_rows()
+    return {
+        f"typicality_{name}": str(collected.mean_over_pairs(claims.gain_over(typicality, epoch)))
+        for name, epoch in zip(("early", "last"), collected.early_and_late(single), strict=True)
     }
 
 
@@ -85,9 +114,11 @@ def _over_epochs(single: pd.DataFrame) -> Texts:
     by_pair = single.groupby([*collected.PAIR, "epoch"])["auroc"].mean().unstack("epoch")
     by_set = by_pair.groupby(["id_dataset", "model"]).mean()
     return {
+        "epoch_images": f"{find_profile('classroom').images_per_epoch:,}",
         "flows": str(len(single.groupby(["id_dataset", "model", "seed"]))),
         "early": f"{early:g}",
         "last": f"{last:g}",
+        "mean_untrained": with_interval(means.loc[0.0], "mean"),
         "mean_early": with_interval(means.loc[early], "mean"),
         "mean_last": with_interval(means.loc[last], "mean"),
         "later_better": str((by_set[last] > by_set[early]).sum()),
@@ -100,8 +131,10 @@ def _over_epochs(single: pd.DataFrame) -> Texts:
 def _seeds(single: pd.DataFrame) -> Texts:
     trained = seeds_and_images(single[single["epoch"] > 0])
     mean = trained.pow(2).mean().pow(0.5)
+    _, last = collected.early_and_late(single)
     return {
         "seed_deviation": f"{mean['deviation over seeds']:.3f}",
+        "seed_deviation_last": f"{trained.loc[last, 'deviation over seeds']:.3f}",
         "image_error": f"{mean['standard error over images']:.3f}",
     }
 

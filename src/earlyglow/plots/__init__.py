@@ -22,6 +22,7 @@ from earlyglow.plots.sweeps import (
     auroc_over_epochs,
     bits_per_dim_over_epochs,
     detector_comparison,
+    loss_curves,
     score_histograms,
     two_histograms,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "intervals_by_row",
     "layer_aurocs",
     "lines_by_variant",
+    "loss_curves",
     "maturity",
     "mixed_groups",
     "overlap_over_epochs",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 from scipy import stats
@@ -24,6 +26,8 @@ from earlyglow.titles import detector_title, title_of
 
 # Factor between the epochs of detectors that stand side by side.
 _DODGE = 1.07
+# Where a logarithmic axis, which has no zero, shows the untrained flow.
+_UNTRAINED_AT = 0.03
 # Tensors in a running median.
 _NEIGHBOURS = 11
 
@@ -284,26 +288,30 @@ def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
         left.set_ylabel("bits per dimension above the end")
         left.set_title("the flow")
         for i, (name, table) in enumerate(means.items()):
-            rows = table[table["epoch"] > 0].sort_values("epoch")
-            right.errorbar(
-                # Side by side, so that the intervals of one epoch do not hide each other.
-                rows["epoch"] * _DODGE ** (i - (len(means) - 1) / 2),
-                rows["mean"],
-                (rows["mean"] - rows["low"], rows["high"] - rows["mean"]),
-                label=name,
-                color=COLOURS[i],
-                marker=MARKERS[i],
-                ls=LINES[i],
-                elinewidth=1,
+            # Side by side, so that the intervals of one epoch do not hide each other.
+            aside = _DODGE ** (i - (len(means) - 1) / 2)
+            common = {"color": COLOURS[i], "marker": MARKERS[i], "elinewidth": 1}
+            rows = table.sort_values("epoch")
+            trained, untrained = rows[rows["epoch"] > 0], rows[rows["epoch"] == 0]
+            _with_bars(
+                right, trained.assign(x=trained["epoch"] * aside), label=name, ls=LINES[i], **common
             )
+            _with_bars(right, untrained.assign(x=_UNTRAINED_AT * aside), ls="none", **common)
         right.axhline(0.5, color="0.5", lw=1, ls=":")
         right.set_ylabel("mean AUROC over all pairs")
         right.set_title("the detector")
         figure.legend(loc="outside lower center", ncols=3)
         for axis in (left, right):
             axis.set_xscale("log")
-            ticks = [0.1, 1, 10, above.columns[-1]]
-            axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            ticks = {0.1: "0.1", 1: "1", 10: "10", above.columns[-1]: f"{above.columns[-1]:g}"}
+            ticks |= {_UNTRAINED_AT: "0"} if axis is right else {}
+            axis.set_xticks(list(ticks), list(ticks.values()))
             axis.minorticks_off()
             axis.set_xlabel("epoch")
     return figure
+
+
+def _with_bars(axis: Axes, rows: pd.DataFrame, **line: Any) -> None:
+    """Means at x with their intervals: columns x, mean, low, high."""
+    below, above = rows["mean"] - rows["low"], rows["high"] - rows["mean"]
+    axis.errorbar(rows["x"], rows["mean"], (below, above), **line)

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 from torch import Tensor
 
 from earlyglow.plots.style import (
@@ -21,6 +22,35 @@ from earlyglow.plots.style import (
     style,
 )
 from earlyglow.titles import detector_title, title_of
+
+
+def loss_curves(logs: dict[str, pd.DataFrame]) -> Figure:
+    """Training loss against epoch, one line per ID set.
+
+    Args:
+        logs: ID set → columns epoch and bits_per_dim of the training log.
+    """
+    with style():
+        figure, (axis,) = panels(1, height=3.0, share_y=False)
+        for name, log in logs.items():
+            line = line_style(name)
+            axis.plot(
+                log["epoch"],
+                log["bits_per_dim"],
+                label=title_of(name),
+                color=line["color"],
+                ls=line["ls"],
+                lw=1.2,
+            )
+        # The first steps fall so far that a linear axis would show nothing of the others.
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 7, 8)))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.minorticks_off()
+        axis.set_xlabel("epoch")
+        axis.set_ylabel("bits per dimension, training")
+        legend(figure, [axis])
+    return figure
 
 
 def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:

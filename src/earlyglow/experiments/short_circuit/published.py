@@ -14,7 +14,11 @@ from earlyglow.experiments.short_circuit.experiment import PLAIN_SCORE, ShortCir
 from earlyglow.experiments.short_circuit.image_sets import USUAL_OOD
 from earlyglow.store import Tables, published_tables
 
-_TABLES = ("accuracy", "changes", "consistency", "means")
+_TABLES = ("ablation", "accuracy", "changes", "consistency", "means")
+# The column of no intervention.
+UNCUT = "none cut"
+# The share of features that is cut where choices of them are compared.
+_SHARE = 0.05
 
 
 def published_classifiers(config: ShortCircuit) -> dict[ShortCircuit, Tables]:
@@ -44,6 +48,26 @@ def detectors_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.Da
         for config, tables in classifiers.items()
     }
     return pd.DataFrame(columns).sort_values(list(columns), ascending=False)
+
+
+def choices_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataFrame:
+    """Mean AUROC with 5 % of the features at zero, exact pass, by how they were chosen.
+
+    Returns:
+        A row for each classifier, a column for each choice, and ``UNCUT``.
+    """
+    rows = {title(c): mean_by_choice(c, tables["ablation"]) for c, tables in classifiers.items()}
+    return pd.DataFrame(rows).T
+
+
+def mean_by_choice(config: ShortCircuit, ablation: pd.DataFrame) -> pd.Series:
+    """The same of one classifier, from its table of ablations."""
+    here = ablation[(ablation["at"] == config.split_at) & (ablation["fraction"] == _SHARE)]
+    zeroed = here[(here["intervention"] == "zero") & here["exact"]]
+    chosen = zeroed.groupby("importance", observed=True, sort=False)["auroc"].mean()
+    chosen.index = chosen.index.astype(str)
+    uncut = ablation.loc[ablation["at"] == "nowhere", "auroc"].mean()
+    return pd.concat((chosen, pd.Series({UNCUT: uncut})))
 
 
 def claims_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataFrame:

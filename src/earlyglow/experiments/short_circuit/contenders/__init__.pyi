@@ -1,11 +1,11 @@
 from .baselines import (
-    GRAD_NORM_CLOSED_FORM,
     ClosedFormGradNorm,
     Penultimate,
     new_classes,
     on_features,
     on_images,
 )
+from .names import GRAD_NORM_CLOSED_FORM
 from .scoring import gradients_only_where_needed, in_chunks, scores_by_set, scores_of
 
 __all__ = [

@@ -23,9 +23,10 @@ from pytorch_ood.detector import (
 )
 from torch import Tensor, nn
 
+from earlyglow.experiments.short_circuit.contenders.names import GRAD_NORM_CLOSED_FORM
+
 # Of DICE's paper for CIFAR; the library has no default.
 _DICE_SPARSITY = 0.9
-GRAD_NORM_CLOSED_FORM = "GradNorm (closed form)"
 
 
 @dataclass(frozen=True)

@@ -440,6 +440,7 @@ def test_the_full_size_is_compared_at_the_epochs_that_both_sizes_have(
     assert (found["early"], found["last"], found["common_last"]) == ("1", "20", "20")
     assert (found["auroc_early"], found["auroc_last"]) == ("0.800", "0.700")
     assert (found["bits_early"], found["bits_last"]) == ("5.00", "2.00")
-    assert found["change"].startswith("-0.200 [")
-    assert found["against"].startswith("0.100 [")
+    assert found["change"] == "-0.200 [-1.000, 1.000]"
+    assert found["against"].startswith("0.100 [-1.000, ")
+    assert (found["falls_on"], found["rises_on"]) == ("MNIST, Omniglot", "none")
     assert (found["sets"], found["pairs"]) == ("2", "2")

@@ -8,6 +8,7 @@ from earlyglow.experiments import DenseGlowFullSize, EpochSweep, claims, collect
 from earlyglow.findings.epoch_sweep import bits_of
 from earlyglow.findings.texts import Texts
 from earlyglow.store import Tables
+from earlyglow.titles import title_of
 
 # The first of them stands for a flow that has hardly begun to learn.
 _FIRST = 1.0
@@ -54,15 +55,26 @@ def _over_all_runs() -> Texts:
         part[part["epoch"] == last].groupby(collected.PAIR)["auroc"].mean()
         for part in (rows, smaller[smaller["model"] == "dense_glow"])
     ]
-    change = collected.mean_over_pairs(-claims.gain_of_epoch(rows, _FIRST))
-    against = collected.mean_over_pairs((at_last[0] - at_last[1]).dropna())
+    changes = -claims.gain_of_epoch(rows, _FIRST)
+    by_set = changes.groupby("id_dataset").mean()
+    # With few ID sets an interval would reach beyond what a difference of AUROCs can be.
+    change, against = (
+        collected.within_range(collected.mean_over_pairs(values), -1, 1)
+        for values in (changes, (at_last[0] - at_last[1]).dropna())
+    )
     return {
+        "falls_on": _titles(by_set.index[by_set < 0]),
+        "rises_on": _titles(by_set.index[by_set >= 0]),
         "sets": str(rows["id_dataset"].nunique()),
         "pairs": str(change.pairs),
         "common_last": f"{last:g}",
         "change": str(change),
         "against": str(against),
     }
+
+
+def _titles(names: pd.Index) -> str:
+    return ", ".join(title_of(str(name)) for name in names) or "none"
 
 
 def _millions(sweep: EpochSweep) -> str:

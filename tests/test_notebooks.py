@@ -17,6 +17,7 @@ import papermill
 import pytest
 import yaml
 from click.testing import CliRunner
+from papermill.exceptions import PapermillExecutionError
 
 from earlyglow import notebooks, store
 from earlyglow.cache import cache_folder
@@ -187,6 +188,33 @@ def test_what_cannot_be_downloaded_is_said_before_a_download(fresh: Path) -> Non
     assert not list(cache_folder().glob("datasets/*"))
 
 
+def test_a_set_that_is_to_be_downloaded_is_not_proposed_as_present(fresh: Path) -> None:
+    with pytest.raises(DatasetError, match=r"notmnist are not.*fashion_mnist, mnist would be down"):
+        result_of(EpochSweep("fashion_mnist", ("notmnist", "mnist"), seed=1234))
+
+
+def test_the_quickstart_refuses_missing_images_before_a_kernel_starts(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *_, **__: pytest.fail("a kernel"))
+    outcome = CliRunner().invoke(main, ["run", "quickstart", "-p", "ood_dataset", "notmnist"])
+    assert outcome.exit_code == 1
+    assert "the test images of notmnist are not on this machine" in outcome.output
+
+
+def test_a_failing_cell_is_named_with_its_notebook(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise PapermillExecutionError(3, 3, "1 / 0", "ZeroDivisionError", "division by zero", [])
+
+    monkeypatch.setattr(papermill, "execute_notebook", fail)
+    outcome = CliRunner().invoke(main, ["run", "quickstart", "-o", "mine.ipynb"])
+    assert outcome.exit_code == 1
+    assert "a cell of quickstart failed: ZeroDivisionError: division by zero" in outcome.output
+    assert "mine.ipynb" in outcome.output
+
+
 def test_only_published_results_where_only_they_are_asked_for(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +245,15 @@ def test_list_shows_every_parameter() -> None:
         assert f"{name}: " in outcome.output
         for field in dataclasses.fields(kind):
             assert f"    {field.name}: " in outcome.output
+
+
+def test_list_of_one_notebook() -> None:
+    outcome = CliRunner().invoke(main, ["list", "cost"])
+    assert outcome.output.startswith("cost: ")
+    assert "quickstart: " not in outcome.output
+    outcome = CliRunner().invoke(main, ["list", "Quickstrat"])
+    assert outcome.exit_code == 1
+    assert "Did you mean 'quickstart'?" in outcome.output
 
 
 def test_verify_recomputes_the_cheapest_result(

@@ -1,3 +1,4 @@
+from . import classifiers as classifiers
 from . import datasets as datasets
 from . import detectors as detectors
 from . import experiments as experiments

@@ -47,19 +47,15 @@ def run(
     name: str, parameters: tuple[tuple[str, str], ...], file: Path | None, output: Path | None
 ) -> None:
     """Run notebook NAME with parameters, and say where the executed notebook is."""
-    from papermill.exceptions import PapermillExecutionError
-
     from earlyglow import notebooks
 
     try:
         given = {**_read_parameters(file), **dict(parameters)}
         written = notebooks.run(name, given, output)
+    except notebooks.NotebookError as error:
+        raise click.ClickException(str(error)) from error
     except _refusals() as error:
         raise click.ClickException(str(error)) from error
-    except PapermillExecutionError as error:
-        raise click.ClickException(
-            f"a cell of {name} failed: {error.ename}: {error.evalue}"
-        ) from error
     except KeyboardInterrupt:
         click.echo("\nstopped; the same command goes on where it was.", err=True)
         sys.exit(130)
@@ -67,13 +63,17 @@ def run(
 
 
 @main.command("list")
-def list_notebooks() -> None:
-    """Show every notebook with its parameters, their defaults and what they mean."""
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def list_notebooks(names: tuple[str, ...]) -> None:
+    """Show notebooks with their parameters, the defaults and what they mean: all, or NAME."""
     from earlyglow import notebooks
     from earlyglow.experiments import NOTEBOOKS
 
-    for name in NOTEBOOKS:
-        path = notebooks.find_notebook(name)
+    for name in names or tuple(NOTEBOOKS):
+        try:
+            path = notebooks.find_notebook(name)
+        except notebooks.ParameterError as error:
+            raise click.ClickException(str(error)) from error
         click.echo(f"{name}: {notebooks.title_of(path)}")
         for parameter in notebooks.declared_parameters(path).values():
             declaration = f"{parameter.name}: {parameter.type} = {parameter.default!r}"
@@ -233,7 +233,7 @@ def _read_parameters(file: Path | None) -> dict[str, object]:
     import yaml
 
     try:
-        values = yaml.safe_load(file.read_text())
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise click.ClickException(f"{file} is not readable YAML: {error}") from error
     if not isinstance(values, dict):

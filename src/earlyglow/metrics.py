@@ -114,6 +114,8 @@ def auroc_interval(
     area = auroc(negative, positive)
     if area in (0.0, 1.0):
         return _perfect(area, min(len(negative), len(positive)), confidence)
+    if np.ptp(np.concatenate((negative, positive))) == 0:
+        return Interval(0.0, 1.0)
     if method == "bootstrap":
         return _bootstrap(negative, positive, confidence, resamples, seed)
     deviation = math.sqrt(delong_variance(negative, positive)) / (area * (1 - area))
@@ -163,9 +165,17 @@ def _bootstrap(
     return Interval(float(low), float(high))
 
 
+def perfect_shortfall(pairs: int, confidence: float) -> float:
+    """How far below 1 the AUROC may be where a sample separates perfectly.
+
+    The exact binomial (Clopper-Pearson) bound for ``pairs`` independent pairs that all agree.
+    """
+    return 1 - ((1 - confidence) / 2) ** (1 / pairs)
+
+
 def _perfect(area: float, pairs: int, confidence: float) -> Interval:
-    bound = ((1 - confidence) / 2) ** (1 / pairs)
-    return Interval(bound, 1.0) if area == 1.0 else Interval(0.0, 1 - bound)
+    shortfall = perfect_shortfall(pairs, confidence)
+    return Interval(1 - shortfall, 1.0) if area == 1.0 else Interval(0.0, shortfall)
 
 
 def _labelled(id_scores: ArrayLike, ood_scores: ArrayLike) -> tuple[Scores, Scores]:

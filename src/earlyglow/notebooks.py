@@ -13,10 +13,15 @@ from typing import Any
 import nbformat
 import papermill
 import yaml
+from papermill.exceptions import PapermillExecutionError
 
 from earlyglow.experiments import NOTEBOOKS
 from earlyglow.provenance import PACKAGE
 from earlyglow.settings import digest, unknown
+
+
+class NotebookError(Exception):
+    """A cell of a notebook failed; the message names the notebook as far as it was executed."""
 
 
 class ParameterError(ValueError):
@@ -111,6 +116,10 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
         name: the notebook's name.
         given: parameters, checked by :func:`resolve` before anything runs.
         output: where to write; ``runs/<name>-<hash of the parameters>.ipynb`` where omitted.
+
+    Raises:
+        ParameterError: a parameter is refused.
+        NotebookError: a cell failed.
     """
     values = resolve(name, given)
     configuration = configure(name, values)
@@ -118,7 +127,12 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
     if output is None:
         output = Path("runs") / f"{name}-{digest(asdict(configuration))[:8]}.ipynb"
     output.parent.mkdir(parents=True, exist_ok=True)
-    execute(find_notebook(name), output, values)
+    try:
+        execute(find_notebook(name), output, values)
+    except PapermillExecutionError as error:
+        raise NotebookError(
+            f"a cell of {name} failed: {error.ename}: {error.evalue} (executed so far: {output})"
+        ) from error
     return output
 
 

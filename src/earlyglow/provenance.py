@@ -36,7 +36,9 @@ def source_digests(parts: Iterable[str]) -> dict[str, str]:
 def _snapshot() -> dict[str, str]:
     """Text of each file of the package, read once: a long run must not see a later edit."""
     files = sorted(PACKAGE.rglob("*.py"))
-    return {file.relative_to(PACKAGE).as_posix(): file.read_text() for file in files}
+    return {
+        file.relative_to(PACKAGE).as_posix(): file.read_text(encoding="utf-8") for file in files
+    }
 
 
 @functools.cache
@@ -65,9 +67,14 @@ def software() -> dict[str, str]:
 
 
 def device_name() -> str:
-    """The accelerator's or the processor's kind, and the threads torch uses."""
+    """The accelerator where torch sees one, else :func:`processor_name`."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
+    return processor_name()
+
+
+def processor_name() -> str:
+    """The processor's kind, and the threads torch uses."""
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
 
 

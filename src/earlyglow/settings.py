@@ -13,8 +13,9 @@ from collections.abc import Iterable
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
     """The sentence for a name that does not exist, with the closest one that does."""
     known = list(known)
-    close = difflib.get_close_matches(str(name), known, n=1)
-    suggestion = f" Did you mean {close[0]!r}?" if close else ""
+    spelt = {other.lower(): other for other in known}
+    close = difflib.get_close_matches(str(name).lower(), spelt, n=1)
+    suggestion = f" Did you mean {spelt[close[0]]!r}?" if close else ""
     return f"there is no {kind} {name!r}; there are: {', '.join(known)}.{suggestion}"
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from earlyglow.cache import cache_folder
+from earlyglow.cache import atomic_path, cache_folder
 from earlyglow.provenance import PACKAGE, device_name, software, source_digests
 from earlyglow.settings import digest, plain
 
@@ -71,11 +71,13 @@ class Computed:
         source: digest of each source file on their path, as it was when the file was used: what
             was found half-done in a cache keeps the digests of then.
         facts: JSON-like numbers that the manifest shall show, such as a model's accuracy.
+        device: what it was computed on.
     """
 
     tables: Tables
     source: dict[str, str]
     facts: dict[str, object] = field(default_factory=dict)
+    device: str = field(default_factory=device_name)
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ def save(
             "parameters": dict(parameters),
             "command": command,
             "seconds": round(seconds, 1),
-            "device": device_name(),
+            "device": computed.device,
             "threads": torch.get_num_threads(),
             "software": software(),
             "path": list(path),
@@ -252,9 +254,8 @@ def record_source(result: Result, source: Mapping[str, str], path: Sequence[str]
     """
     manifest = {**result.manifest, "source": dict(source), "path": list(path)}
     file = result.folder / "manifest.json"
-    temporary = file.with_suffix(".new")
-    temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-    temporary.replace(file)
+    with atomic_path(file) as temporary:
+        temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
 def _publish(temporary: Path, final: Path) -> None:
@@ -320,7 +321,7 @@ def _read_table(folder: Path, name: str, expected: str) -> pd.DataFrame:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"))
         key_agrees = Inputs(**manifest["inputs"]).key() == manifest["key"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(

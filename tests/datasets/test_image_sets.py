@@ -23,6 +23,7 @@ from earlyglow.datasets import (
     halves,
     load_images,
     quantize,
+    require_available,
     subset,
 )
 from earlyglow.datasets.parquet import read_parquet, recorded_fingerprint, write_parquet
@@ -174,9 +175,11 @@ def test_listed_checksum(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = hashlib.sha256(path.read_bytes()).hexdigest()
     (empty / "data/SHA256SUMS").write_text(f"{right}  mnist/test.parquet\n")
     assert len(load_images("mnist")) == 6
-    (empty / "data/SHA256SUMS").write_text(f"{'0' * 64}  mnist/test.parquet\n")
-    with pytest.raises(DatasetError, match="SHA-256"):
-        load_images("mnist")
+    # sha256sum writes an asterisk for a file that it read as binary.
+    for mark in (" ", "*"):
+        (empty / "data/SHA256SUMS").write_text(f"{'0' * 64} {mark}mnist/test.parquet\n")
+        with pytest.raises(DatasetError, match="SHA-256"):
+            load_images("mnist")
 
 
 def test_image_set_refuses_other_types() -> None:
@@ -265,3 +268,71 @@ def test_quantize_gives_the_grey_levels_back() -> None:
 def test_a_seed_of_numpy_is_a_seed() -> None:
     images = torch.zeros(2, 1, 4, 4, dtype=torch.uint8)
     assert torch.equal(dequantize(images, np.int64(-3)), dequantize(images, -3))
+
+
+def test_an_image_set_says_what_it_is() -> None:
+    images = some_images("cifar10")
+    assert repr(images) == "ImageSet(cifar10, test: 6 images of 3×32×32)"
+    assert images == images
+    assert images != some_images("cifar10")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "error", "match"),
+    [
+        (np.zeros((2, 1, 8, 8), np.uint8), torch.zeros(2).long(), TypeError, "the images of mine"),
+        (torch.zeros(2, 1, 8, 8).byte(), np.zeros(2, np.int64), TypeError, "the labels of mine"),
+        (
+            torch.zeros(2, 8, 8, 3).byte(),
+            torch.zeros(2).long(),
+            ValueError,
+            r"permute\(0, 3, 1, 2\)",
+        ),
+    ],
+)
+def test_image_set_refuses_arrays_and_channels_at_the_end(
+    images: object, labels: object, error: type, match: str
+) -> None:
+    with pytest.raises(error, match=match):
+        ImageSet(images, labels, "mine", "test")  # type: ignore[arg-type]
+
+
+def test_only_a_shape_of_three_numbers_can_be_matched() -> None:
+    with pytest.raises(ValueError, match=r"image_shape is \(8, 8\)"):
+        some_images("mnist").matched_to((8, 8))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.uint8])
+def test_noise_does_not_depend_on_the_type_of_an_index(kind: torch.dtype) -> None:
+    images, indices = some_images("mnist").images, torch.tensor([5, 2, 90, 7, 8, 9])
+    assert torch.equal(dequantize(images, 3, indices.to(kind)), dequantize(images, 3, indices))
+
+
+def test_only_tensors_are_dequantised() -> None:
+    with pytest.raises(TypeError, match=r"of type ImageSet.*dequantize\(image_set.images\)"):
+        dequantize(some_images("mnist"))  # type: ignore[arg-type]
+
+
+def test_labels_that_are_missing_or_words(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Missing labels are unknown ones; words are refused by the file's name."""
+    path = empty / "data/mnist/test.parquet"
+    write_parquet(path, some_images("mnist", count=2))
+    monkeypatch.setenv("EARLYGLOW_DATA", str(empty / "data"))
+    column = pq.read_table(path).column("image")
+    pq.write_table(pa.table({"image": column, "label": pa.array([None, 3])}), path)
+    assert load_images("mnist").labels.tolist() == [-1, 3]
+    pq.write_table(pa.table({"image": column, "label": ["zero", "one"]}), path)
+    with pytest.raises(DatasetError, match=r"mnist/test.parquet is not.*'label' \(integers"):
+        load_images("mnist")
+
+
+def test_a_data_folder_that_is_not_there_is_named(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARLYGLOW_DATA", "/nowhere")
+    with pytest.raises(
+        DatasetError, match=r"'/nowhere', which is no folder.*at /nowhere/notmnist/test.parquet"
+    ):
+        require_available("notmnist", "test")
+    require_available("digits", "test")
+    require_available("mnist", "train")

@@ -10,6 +10,7 @@ from scipy import stats
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from earlyglow.datasets import load_images
 from earlyglow.detectors import (
     InputComplexityDetector,
     LayerDensityDetector,
@@ -180,7 +181,7 @@ def test_unlike_images_score_higher(model: Glow) -> None:
 def test_broken_norms_are_named(model: Glow) -> None:
     norms = layer_gradient_norms(model, images(6))
     norms.values[2, 3] = torch.nan
-    with pytest.raises(ValueError, match=f"{norms.names[3]} are NaN or infinite"):
+    with pytest.raises(ValueError, match=f"of 1 of .*, {norms.names[3]} among them, are NaN"):
         LayerGradientDetector(model).fit_from_norms(norms)
 
 
@@ -199,3 +200,34 @@ def test_wrong_use_is_refused(model: Glow) -> None:
         LikelihoodDetector(model, group_size=5).predict(images(2))
     with pytest.raises(ValueError, match="holds 1 group"):
         LayerGradientDetector(model, group_size=4).fit(images(4))
+
+
+@pytest.mark.parametrize("kind", [*ALL, TotalNormDetector, RaoDetector, LayerDensityDetector])
+def test_broken_images_are_named(kind: type, model: Glow) -> None:
+    broken = images(6)
+    broken[4, 0, 1, 1] = torch.nan
+    detector = kind(model).fit(images(20))
+    with pytest.raises(ValueError, match=r"1 of 6 images hold NaN or infinity.*number 4"):
+        detector.predict(broken)
+    if kind is not LikelihoodDetector:
+        with pytest.raises(ValueError, match="number 4"):
+            kind(model).fit(broken)
+
+
+@pytest.mark.parametrize("kind", [LayerGradientDetector, TypicalityDetector, RaoDetector])
+@pytest.mark.parametrize("given", [load_images("digits", limit=4), np.zeros((4, 1, 8, 8))])
+def test_what_is_no_tensor_is_refused(kind: type, given: object, model: Glow) -> None:
+    with pytest.raises(TypeError, match=r"a torch tensor is needed.*earlyglow\.dequantize"):
+        kind(model).fit(given)
+    with pytest.raises(TypeError, match="a torch tensor is needed"):
+        kind(model).fit(images(20)).predict(given)
+
+
+def test_fits_that_say_nothing_are_refused(model: Glow) -> None:
+    norms = torch.ones(5, len(list(model.parameters())))
+    with pytest.raises(ValueError, match=r"deviation 0\.0, but it must be finite and above 0"):
+        TotalNormDetector(model).fit_from_statistics(norms)
+    with pytest.raises(ValueError, match="deviation nan"):
+        TotalNormDetector(model).fit_from_statistics(norms * torch.nan)
+    with pytest.raises(ValueError, match="NaN or infinite; look for a diverged model"):
+        TypicalityDetector(model).fit_from_statistics(torch.tensor([1.0, torch.nan]))

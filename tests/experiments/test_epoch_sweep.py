@@ -151,6 +151,8 @@ def test_a_new_column_does_not_agree(result: Result) -> None:
         ([np.nan, 1.0], [2.0, 1.0], False),
         ([1.0, 1.0], [1.0, 1.0005], True),
         ([1.0, 1.0], [1.0, 1.01], False),
+        ([np.inf, 1.0], [np.inf, 1.0], True),
+        ([np.inf, 1.0], [np.inf, 2.0], False),
         ([], [], True),
     ],
 )
@@ -249,6 +251,7 @@ def test_three_sweeps_share_their_settings() -> None:
         ({"id_dataset": "gtsr"}, "no data set 'gtsr'.*Did you mean 'gtsrb'"),
         ({"ood_datasets": ("mnist", "mnst")}, "'mnst'.*Did you mean"),
         ({"ood_datasets": ("digits",)}, "holds 'digits', which is the in-distribution set"),
+        ({"ood_datasets": ("mnist", "mnist")}, "no set may be named twice"),
         ({"epochs": (2.0, 1.0)}, "increasing"),
         ({"group_size": 0}, "group_size is 0"),
         ({"group_size": 31}, "at most 30"),
@@ -256,7 +259,7 @@ def test_three_sweeps_share_their_settings() -> None:
         ({"profile": "smok"}, "no profile 'smok'.*Did you mean 'smoke'"),
         ({"model": "vae"}, "model is 'vae'.*glow, dense_glow"),
         ({"seed": -1}, "seed is -1"),
-        ({"id_dataset": "textures", "model": "dense_glow"}, "one channel"),
+        ({"id_dataset": "textures", "model": "dense_glow"}, "colour.*one of mnist, fashion_mnist"),
         ({"id_dataset": "imagenet32"}, "no usual sets"),
     ],
 )

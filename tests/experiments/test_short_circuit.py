@@ -48,7 +48,7 @@ from earlyglow.experiments.short_circuit.sizes import (
     require_classes,
     trained_classifier,
 )
-from earlyglow.metrics import auroc, delong_variance
+from earlyglow.metrics import auroc, auroc_interval, delong_variance
 from earlyglow.short_circuit import split
 from earlyglow.store import Computed
 
@@ -502,3 +502,26 @@ def test_bad_parameters_are_refused(setting: dict[str, object], message: str) ->
 def test_places_exist_in_both_networks(model: nn.Module) -> None:
     for at in ("stage1", "stage2", "pool"):
         split(model, at)
+
+
+def test_means_of_perfect_scores_have_a_width() -> None:
+    """By the exact bound for the smallest of the sets."""
+    scores = {"id": np.arange(50.0), "near": np.arange(60.0, 100.0), "far": np.arange(200.0, 230.0)}
+    shortfall = 1 - auroc_interval(scores["id"], scores["far"]).low
+    assert mean_auroc(scores, "id", ["near", "far"]) == pytest.approx((1.0, 1 - shortfall, 1.0))
+    change = mean_auroc_change(scores, scores, "id", ["near", "far"])
+    assert change == pytest.approx((0.0, -shortfall, shortfall))
+
+
+def test_bridge_refuses_scores_without_a_scale() -> None:
+    own = pd.DataFrame({"dataset": "id", "score": np.arange(20.0)})
+    saturated = pd.DataFrame({"dataset": "id", "score": np.repeat([1.0, 2.0], [15, 5])})
+    with pytest.raises(ValueError, match="half of the 10 ID scores are equal"):
+        bridge.bridge(own, saturated, id_dataset="id")
+    with pytest.raises(ValueError, match="3 images of id were scored by both"):
+        bridge.bridge(own[:3], own, id_dataset="id")
+
+
+def test_cost_refuses_a_bad_fraction() -> None:
+    with pytest.raises(ValueError, match=r"fraction is 7\.0, but it must be above 0"):
+        ShortCircuitCost("digits", fraction=7.0, profile="smoke")

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from earlyglow.experiments import claims, collected, neyman_pearson
 from earlyglow.experiments.paired import auroc_change
 from earlyglow.experiments.references import released_aurocs
+from earlyglow.metrics import auroc_interval
 
 
 def aurocs(values: dict[tuple[str, str, int, float], float]) -> pd.DataFrame:
@@ -49,6 +50,16 @@ def test_the_same_scores_change_nothing() -> None:
     assert auroc_change(own, ood, 2 * own, 2 * ood) == (0.0, 0.0, 0.0)
     with pytest.raises(ValueError, match="score the same images"):
         auroc_change(own, ood, own[:4], ood)
+
+
+def test_the_change_of_perfect_scores_has_a_width() -> None:
+    """By the exact bound of one perfect AUROC, in both directions."""
+    own, ood = np.arange(50.0), np.arange(60.0, 100.0)
+    shortfall = 1 - auroc_interval(own, ood).low
+    assert shortfall > 0.05
+    change = auroc_change(own, ood, own**2, ood**2)
+    assert change == pytest.approx((0.0, -shortfall, shortfall))
+    assert auroc_change(-own, -ood, own, ood) == pytest.approx((1.0, 1 - shortfall, 1.0))
 
 
 def pairs_of(values: dict[tuple[str, str, str], float]) -> pd.Series:

@@ -350,3 +350,50 @@ def test_a_shape_of_numpy_is_a_shape() -> None:
     flow = Glow(tuple(np.array([1, 8, 8])), levels=1, steps=1, hidden=4)
     assert flow.image_shape == (1, 8, 8)
     assert all(type(size) is int for size in flow.image_shape)
+
+
+def test_autocast_rounds_networks_and_not_the_flow() -> None:
+    """A fresh coupling's network gives zero, so that all of the density is the flow's own."""
+    torch.manual_seed(0)
+    model = Glow((3, 8, 8), levels=2, steps=3, hidden=8)
+    x = torch.rand(16, 3, 8, 8) - 0.5
+    model(x)
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        rounded = model.log_prob(x)
+    torch.testing.assert_close(rounded, model.log_prob(x).detach(), rtol=1e-6, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "match"),
+    [
+        (np.zeros((2, 1, 8, 8), np.float32), TypeError, "of type ndarray.*torch.from_numpy"),
+        (torch.zeros(1, 8, 8), ValueError, r"for a single image pass x\[None\]"),
+        (torch.zeros(0, 1, 8, 8), ValueError, "there are 0 images"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Glow, DenseGlow])
+def test_what_is_no_batch_of_images_is_refused(
+    kind: type, images: object, error: type, match: str
+) -> None:
+    model = kind((1, 8, 8), steps=1, hidden=4) if kind is DenseGlow else Glow((1, 8, 8), 1, 1, 4)
+    with pytest.raises(error, match=match):
+        model.log_prob(images)
+
+
+def test_a_broken_first_batch_does_not_set_the_actnorms() -> None:
+    model = Glow((1, 8, 8), levels=1, steps=1, hidden=4)
+    x = torch.rand(4, 1, 8, 8) - 0.5
+    broken = x.clone()
+    broken[1, 0, 2, 3] = torch.nan
+    with pytest.raises(ValueError, match="initialises an actnorm holds NaN"):
+        model.log_prob(broken)
+    assert model.log_prob(x).isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "build", [lambda: Glow(hidden=4.5), lambda: Glow(steps=1.5), lambda: DenseGlow(hidden=4.5)]
+)
+def test_sizes_are_whole_numbers(build: Callable[[], Flow]) -> None:
+    with pytest.raises(ValueError, match=r"is \d\.5, but it must be a whole number"):
+        build()

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
+import torch
+
+from earlyglow import plots
 from earlyglow.datasets import DATASETS
 from earlyglow.plots.style import line_style
 
@@ -10,3 +15,22 @@ def test_no_two_data_sets_look_alike() -> None:
     looks = [line_style(name) for name in DATASETS]
     for parts in (("color", "ls"), ("color", "marker")):
         assert len({tuple(str(look[part]) for part in parts) for look in looks}) == len(DATASETS)
+
+
+class OnAnotherDevice:
+    """A tensor that must be fetched before NumPy can read it, as one on a GPU."""
+
+    def __init__(self, values: torch.Tensor) -> None:
+        self.values = values
+
+    def cpu(self) -> torch.Tensor:
+        return self.values
+
+
+def test_scores_on_a_gpu_can_be_drawn() -> None:
+    scores = [OnAnotherDevice(torch.linspace(0, 1 + i, 50)) for i in range(2)]
+    figure = plots.two_histograms({"gradients": tuple(scores)}, "Digits", "Textures")
+    filled, outline = figure.axes[0].patches
+    together = np.concatenate([s.values for s in scores])
+    for patch in (filled, outline):
+        assert patch.get_xy()[:, 0].max() == pytest.approx(np.quantile(together, 0.97))

@@ -312,3 +312,23 @@ def test_seeds_of_numpy_and_paths_as_text(tmp_path: Path) -> None:
 def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_another_runs_setting_is_named(tmp_path: Path) -> None:
+    train(tiny(), digits(), config(epochs=(0, 1)), tmp_path, CPU)
+    with pytest.raises(CheckpointError, match=r"epochs is \[0, 2\] here and \[0, 1\] there"):
+        train(tiny(), digits(), config(epochs=(0, 2)), tmp_path, CPU)
+    with pytest.raises(CheckpointError, match="other images or another model"):
+        train(tiny(), digits(64), config(epochs=(0, 1)), tmp_path, CPU)
+
+
+def test_only_image_sets_are_trained_on(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="of type Tensor, but train takes an ImageSet"):
+        train(tiny(), digits().images, config(), tmp_path, CPU)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_settings(tmp_path: Path) -> None:
+    settings = config(epochs=np.array([0, 1]), batch_size=np.int64(32))
+    run = train(tiny(), digits(), settings, tmp_path, CPU)
+    assert list(run.checkpoints) == [0, 1]
+    assert load_tensors(run.checkpoints[1])[1]["config"]["batch_size"] == 32  # type: ignore[index]

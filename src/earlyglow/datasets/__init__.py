@@ -3,7 +3,7 @@
 from earlyglow.datasets.catalogue import DATASETS, Dataset
 from earlyglow.datasets.dequantization import centre, dequantize, quantize
 from earlyglow.datasets.image_set import ImageSet
-from earlyglow.datasets.loading import find_file, find_fingerprint, load_images
+from earlyglow.datasets.loading import find_file, find_fingerprint, load_images, require_available
 from earlyglow.datasets.parquet import DatasetError
 from earlyglow.datasets.splits import halves, subset
 
@@ -19,5 +19,6 @@ __all__ = [
     "halves",
     "load_images",
     "quantize",
+    "require_available",
     "subset",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from earlyglow.image_checks import require_tensor
+
 _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
 _MIX_1 = -4658895280553007687  # 0xBF58476D1CE4E5B9
 _MIX_2 = -7723592293110705685  # 0x94D049BB133111EB
@@ -20,13 +22,14 @@ def dequantize(images: Tensor, seed: int = 0, indices: Tensor | None = None) -> 
     Args:
         images: uint8 (N, C, H, W); left untouched.
         seed: any integer.
-        indices: int64 (N,), the identity of each image; 0 … N-1 where omitted.
+        indices: (N,) integers, the identity of each image; 0 … N-1 where omitted.
 
     Returns:
         float32 (N, C, H, W) in [-0.5, 0.5).
 
     Source: arXiv 2502.00820 (code): x·255/256 - 0.5 plus U(0, 1/256).
     """
+    require_tensor(images)
     if images.dtype != torch.uint8:
         raise TypeError(
             f"the images have dtype {images.dtype}, but dequantize takes uint8 images; "
@@ -39,7 +42,7 @@ def dequantize(images: Tensor, seed: int = 0, indices: Tensor | None = None) -> 
         raise ValueError(
             f"indices has shape {tuple(indices.shape)}, but {count} images need ({count},)."
         )
-    noise = _uniform_16_bit(seed, indices.to(images.device), dims).view(images.shape)
+    noise = _uniform_16_bit(seed, indices.to(images.device, torch.int64), dims).view(images.shape)
     return (images.float() + noise / 65536.0) / 256.0 - 0.5
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class ImageSet:
     """Images and labels of one split of one data set.
 
@@ -26,10 +26,22 @@ class ImageSet:
     split: str
 
     def __post_init__(self) -> None:
+        for part, values in (("images", self.images), ("labels", self.labels)):
+            if not isinstance(values, Tensor):
+                raise TypeError(
+                    f"the {part} of {self.name} are of type {type(values).__name__}, but an "
+                    "ImageSet holds torch tensors; pass torch.from_numpy(array)."
+                )
         if self.images.dtype != torch.uint8 or self.images.dim() != 4:
             raise ValueError(
                 f"the images of {self.name} are {self.images.dtype} of shape "
                 f"{tuple(self.images.shape)}, but an ImageSet holds uint8 (N, C, H, W)."
+            )
+        if self.images.shape[1] not in (1, 3):
+            raise ValueError(
+                f"the images of {self.name} have shape {tuple(self.images.shape)}, but an ImageSet "
+                "holds (N, C, H, W) with 1 or 3 channels; permute(0, 3, 1, 2) brings the channels "
+                "of (N, H, W, C) to the front."
             )
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
@@ -40,6 +52,10 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        shape = "×".join(map(str, self.image_shape))
+        return f"ImageSet({self.name}, {self.split}: {len(self)} images of {shape})"
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -71,9 +87,12 @@ class ImageSet:
         # torchvision takes seconds to import, and most runs never need it.
         from torchvision.transforms.v2 import functional as TF
 
+        if len(image_shape) != 3 or image_shape[0] not in (1, 3):
+            raise ValueError(
+                f"image_shape is {image_shape!r}, but it must be (channels, height, width) with 1 "
+                "or 3 channels."
+            )
         channels, height, width = image_shape
-        if channels not in (1, 3):
-            raise ValueError(f"image_shape has {channels} channels, but images have 1 or 3.")
         images = self.images
         if images.shape[1] != channels:
             images = TF.rgb_to_grayscale(images, num_output_channels=channels)

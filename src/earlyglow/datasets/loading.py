@@ -94,6 +94,27 @@ def find_fingerprint(name: str, split: str) -> str | None:
     return memo.read_text()
 
 
+def require_available(name: str, split: str) -> None:
+    """Raise DatasetError where a split is neither on this machine nor offered for download."""
+    dataset = _lookup(name, split)
+    if dataset.make is None and dataset.source is None and find_file(name, split) is None:
+        raise _absent(name, split, "does not offer them")
+
+
+def _absent(name: str, split: str, reason: str) -> DatasetError:
+    """The error for images that cannot be had; ``reason`` says why not by torchvision."""
+    data = os.environ.get("EARLYGLOW_DATA")
+    folder = Path(data or "$EARLYGLOW_DATA").expanduser()
+    places = (folder / name / f"{split}.parquet", _cached_file(name, split))
+    is_nowhere = data and not folder.is_dir()
+    nowhere = f"EARLYGLOW_DATA is {data!r}, which is no folder; " if is_nowhere else ""
+    return DatasetError(
+        f"the {split} images of {name} are not on this machine and torchvision {reason}; {nowhere}"
+        f"put a Parquet file at {' or at '.join(map(str, places))}, or choose 'digits' or "
+        "'textures', which need no file."
+    )
+
+
 def _lookup(name: str, split: str) -> Dataset:
     if name not in DATASETS:
         raise DatasetError(unknown("data set", name, DATASETS))
@@ -107,25 +128,16 @@ def _cached_file(name: str, split: str) -> Path:
 
 
 def _download(name: str, split: str, dataset: Dataset) -> Path:
-    path = _cached_file(name, split)
-    remedy = (
-        f"put a Parquet file at $EARLYGLOW_DATA/{name}/{split}.parquet or at {path}, or choose "
-        "'digits' or 'textures', which need no file"
-    )
     if dataset.source is None:
-        raise DatasetError(
-            f"the {split} images of {name} are not on this machine and torchvision does not offer "
-            f"them; {remedy}."
-        )
+        raise _absent(name, split, "does not offer them")
+    path = _cached_file(name, split)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as root:
         try:
             images, labels = dataset.source(Path(root), split, True)
         except Exception as error:
-            raise DatasetError(
-                f"the {split} images of {name} are not on this machine and torchvision could not "
-                f"download them ({type(error).__name__}: {error}); {remedy}."
-            ) from error
+            reason = f"could not download them ({type(error).__name__}: {error})"
+            raise _absent(name, split, reason) from error
     write_parquet(path, ImageSet(images, labels, name, split))
     return path
 
@@ -135,9 +147,10 @@ def _check_sum(path: Path) -> None:
     if not sums.is_file():
         return
     relative = f"{path.parent.name}/{path.name}"
-    for line in sums.read_text().splitlines():
-        expected, _, listed = line.partition("  ")
-        if listed == relative and expected != _sha256(path):
+    for line in sums.read_text(encoding="utf-8").splitlines():
+        expected, _, listed = line.partition(" ")
+        # A space or, from sha256sum -b, an asterisk comes before the name.
+        if listed[1:] == relative and expected != _sha256(path):
             raise DatasetError(
                 f"{path} does not have the SHA-256 that {sums} lists for it; copy the file again "
                 "or remove its line."

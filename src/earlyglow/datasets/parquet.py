@@ -18,7 +18,7 @@ from earlyglow.cache import atomic_path
 from earlyglow.datasets.image_set import ImageSet, fingerprint
 
 FINGERPRINT = b"earlyglow.fingerprint"
-_UNREADABLE = (pa.ArrowException, OSError, KeyError, AttributeError)
+_UNREADABLE = (pa.ArrowException, OSError, KeyError, AttributeError, ValueError)
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -37,11 +37,12 @@ def read_parquet(
     try:
         table = pq.read_table(path, columns=["image", "label"])
         encoded = table["image"].combine_chunks().field("bytes")
-        labels = torch.from_numpy(table["label"].to_numpy().astype(np.int64))
+        labels = torch.from_numpy(table["label"].fill_null(-1).to_numpy().astype(np.int64))
     except _UNREADABLE as error:
         raise DatasetError(
             f"{path} is not a readable Parquet file with the columns 'image' (struct with "
-            f"'bytes') and 'label' ({type(error).__name__}); delete it or put the right file there."
+            f"'bytes') and 'label' (integers; {type(error).__name__}); delete it or put the right "
+            "file there."
         ) from error
     recorded = (table.schema.metadata or {}).get(FINGERPRINT)
     encoded, labels = encoded[:limit], labels[:limit]

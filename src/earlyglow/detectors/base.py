@@ -10,6 +10,7 @@ import torch
 from pytorch_ood.api import Detector
 from torch import Tensor, nn
 
+from earlyglow.image_checks import require_finite, require_tensor
 from earlyglow.settings import require_whole
 
 Images = Tensor | Iterable[Tensor | tuple[Tensor, Tensor]]
@@ -25,21 +26,31 @@ class GroupDetector(Detector):
 
     @abstractmethod
     def fit(self, data: Images) -> Self:
-        """Fit on ID images: a tensor (N, C, H, W), or a loader of ``x`` or ``(x, y)``."""
+        """Fit on ID images: a tensor (N, C, H, W), or a loader of ``x`` or ``(x, y)``.
+
+        Images are as the model takes them; a flow's are as :func:`earlyglow.dequantize` gives them.
+
+        Raises:
+            TypeError: the images are no tensors.
+            ValueError: an image holds NaN or infinity, or there is no complete group.
+        """
 
     def predict(self, x: Tensor) -> Tensor:
         """Score each group of images (N, C, H, W): (N // group_size,), higher = more OOD.
 
         Raises:
             RequiresFittingException: the detector needs fitting and was not fitted.
+            TypeError: the images are no tensor.
+            ValueError: an image holds NaN or infinity, or there is no complete group.
         """
         self._require_fitted()
+        x = self._on_device(x)
         if len(x) < self.group_size:
             raise ValueError(
                 f"there are {len(x)} images, but a group needs {self.group_size}; give more "
                 "images or a smaller group_size."
             )
-        return self._scores(self._on_device(x))
+        return self._scores(x)
 
     @abstractmethod
     def _scores(self, x: Tensor) -> Tensor:
@@ -54,6 +65,8 @@ class GroupDetector(Detector):
         Raises:
             ValueError: there is no complete group at all.
         """
+        if not isinstance(data, Iterable):
+            require_tensor(data)
         rest: Tensor | None = None
         found = False
         for batch in [data] if isinstance(data, Tensor) else data:
@@ -71,6 +84,8 @@ class GroupDetector(Detector):
             )
 
     def _on_device(self, x: Tensor) -> Tensor:
+        require_tensor(x)
+        require_finite(x)
         return x.to(next(self.model.parameters()).device)
 
 

@@ -78,7 +78,13 @@ class TotalNormDetector(StatisticsDetector):
                 f"the fit set holds {len(statistics)} group, but a variance needs at least 2."
             )
         logs = _log_total(statistics)
-        self._moments = logs.mean(), logs.std()
+        mean, deviation = logs.mean(), logs.std()
+        if not (deviation.isfinite() and deviation > 0):
+            raise ValueError(
+                f"the fit set's log gradient norms have deviation {deviation.item()}, but it must "
+                "be finite and above 0; check the model and the fit set."
+            )
+        self._moments = mean, deviation
         return self
 
     def predict_from_statistics(self, statistics: Tensor) -> Tensor:
@@ -120,6 +126,10 @@ class RaoDetector(GroupDetector):
             for gradients in self._gradients(x):
                 total = total.to(gradients) + gradients.square().sum(0)
                 count += len(gradients)
+        if not total.isfinite().all():
+            raise ValueError(
+                "a gradient of the fit set is NaN or infinite; look for a diverged model."
+            )
         self._inverse_fisher = 1 / (total / count + _FISHER_FLOOR)
         return self
 

@@ -97,8 +97,8 @@ class LayerGradientDetector(StatisticsDetector):
         if broken.any():
             names = [n for n, b in zip(self.names, broken.tolist(), strict=True) if b]
             raise ValueError(
-                f"the gradient norms of {', '.join(names)} are NaN or infinite on the fit set; "
-                "look for a diverged model."
+                f"the gradient norms of {len(names)} of {len(self.names)} tensors, {names[0]} "
+                "among them, are NaN or infinite on the fit set; look for a diverged model."
             )
         logs = self._log(statistics)
         variance, mean = torch.var_mean(logs, dim=0)

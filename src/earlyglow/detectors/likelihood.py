@@ -44,6 +44,10 @@ class TypicalityDetector(StatisticsDetector):
         return mean_log_prob(self.model, x, self.group_size)
 
     def fit_from_statistics(self, statistics: Tensor) -> Self:
+        if not statistics.isfinite().all():
+            raise ValueError(
+                "a log-likelihood of the fit set is NaN or infinite; look for a diverged model."
+            )
         self._fit_mean = statistics.double().mean()
         return self
 

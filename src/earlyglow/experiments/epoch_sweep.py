@@ -13,6 +13,7 @@ import pandas as pd
 
 from earlyglow.datasets import DATASETS, ImageSet, find_fingerprint, load_images
 from earlyglow.experiments import statistics, sweep_tables, trained_flows
+from earlyglow.experiments.compared_sets import require_comparable
 from earlyglow.experiments.measured import (
     FIT,
     MeasuredCheckpoint,
@@ -31,7 +32,7 @@ from earlyglow.experiments.trained_flows import (
     training_config,
 )
 from earlyglow.provenance import combined, source_digests
-from earlyglow.settings import require_choice, require_whole, unknown
+from earlyglow.settings import require_choice, require_whole
 from earlyglow.store import Computed, Inputs
 from earlyglow.training import TrainingConfig, TrainingRun
 
@@ -99,14 +100,7 @@ class EpochSweep:
     images: int = 0
 
     def __post_init__(self) -> None:
-        for name in (self.id_dataset, *self.ood_datasets):
-            if name not in DATASETS:
-                raise ValueError(unknown("data set", name, DATASETS))
-        if self.id_dataset in self.ood_datasets:
-            raise ValueError(
-                f"ood_datasets holds {self.id_dataset!r}, which is the in-distribution set; leave "
-                "it out."
-            )
+        require_comparable(self.id_dataset, self.ood_datasets)
         require_choice("model", self.model, MODELS)
         require_choice("objective", self.objective, OBJECTIVES)
         require_whole("group_size", self.group_size, 1)

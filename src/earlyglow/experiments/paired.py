@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from earlyglow.metrics import Estimate, placements
+from earlyglow.metrics import Estimate, perfect_shortfall, placements
 
 
 def change_columns(change: Estimate) -> dict[str, float]:
@@ -32,6 +32,9 @@ def auroc_change(
         ood_after: (M,) other scores of the same OOD images.
         confidence: between 0 and 1.
 
+    Where both separate the images perfectly, DeLong's variance is zero; each may fall short of its
+    AUROC by the exact binomial bound then, and so may their difference.
+
     Source: DeLong et al. 1988; the variance of a difference of placements, image by image.
     """
     before = placements(id_before, ood_before)
@@ -45,4 +48,6 @@ def auroc_change(
     change = float(moved[0].mean())
     variance = sum(float(np.var(part, ddof=1)) / part.size for part in moved)
     reach = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(variance)
-    return Estimate(change, change - reach, change + reach)
+    if all(part.mean() in (0.0, 1.0) for part in (before[0], after[0])):
+        reach = perfect_shortfall(min(before[0].size, before[1].size), confidence)
+    return Estimate(change, max(-1.0, change - reach), min(1.0, change + reach))

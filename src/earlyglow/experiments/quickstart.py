@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from earlyglow.datasets import DATASETS
+from earlyglow.datasets import DATASETS, require_available
 from earlyglow.settings import require_least, require_whole, unknown
 
 
@@ -49,4 +49,11 @@ class Quickstart:
             object.__setattr__(self, "epochs", min(self.epochs, 0.5))
 
     def prepare(self) -> None:
-        """Nothing: the notebook trains before the reader's eyes."""
+        """Refuse missing images; the notebook itself trains before the reader's eyes.
+
+        Raises:
+            DatasetError: images are neither on this machine nor to be downloaded.
+        """
+        require_available(self.id_dataset, "train")
+        require_available(self.id_dataset, "test")
+        require_available(self.ood_dataset, "test")

@@ -79,13 +79,16 @@ def _refuse_missing_images(inputs: Inputs) -> None:
     absent = {split.partition("/")[0] for split, found in inputs.data.items() if found is None}
     missing = sorted(name for name in absent if DATASETS[name].source is None)
     if missing:
-        others = [n for n in inputs.configuration.get("ood_datasets", ()) if n not in missing]
+        others = [n for n in inputs.configuration.get("ood_datasets", ()) if n not in absent]
         # Where the ID set itself is missing, other OOD sets do not help.
         helps = others and inputs.configuration.get("id_dataset") not in missing
         example = f"such as -p ood_datasets '[{', '.join(others)}]', " if helps else ""
+        others_absent = ", ".join(sorted(absent.difference(missing)))
+        download = f" {others_absent} would be downloaded." if others_absent else ""
         raise DatasetError(
             f"images of {', '.join(missing)} are not on this machine and torchvision does not "
             f"offer them; choose other sets, {example}or put Parquet files into $EARLYGLOW_DATA."
+            f"{download}"
         )
 
 

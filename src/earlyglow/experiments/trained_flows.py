@@ -57,6 +57,12 @@ def flow_spec(model: str, id_dataset: str, profile: Profile) -> FlowSpec:
     require_choice("model", model, MODELS)
     shape = DATASETS[id_dataset].shape
     if model == "dense_glow":
+        if shape[0] != 1:
+            grey = ", ".join(name for name, other in DATASETS.items() if other.shape[0] == 1)
+            raise ValueError(
+                f"id_dataset is {id_dataset!r}, which has colour, but dense_glow takes grey "
+                f"images; choose one of {grey}."
+            )
         sizes = {"steps": 10, "hidden": profile.dense_hidden, "depth": profile.dense_depth}
     else:
         levels = 3 if shape[1] % 8 == 0 and shape[1] > 8 else 2

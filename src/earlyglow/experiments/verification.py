@@ -139,7 +139,8 @@ def _largest_difference(stored: pd.Series, fresh: pd.Series) -> float:
     if not pd.api.types.is_float_dtype(stored):
         return 0.0 if stored.tolist() == fresh.tolist() else np.inf
     differ = (stored != fresh) & ~(stored.isna() & fresh.isna())
-    scale = np.maximum(np.abs(stored), np.abs(stored).mean())
+    # One infinite value must not make every difference small.
+    scale = np.maximum(np.abs(stored), np.abs(stored[np.isfinite(stored)]).mean())
     # A NaN on one side only must not pass as equal.
     relative = (np.abs(stored - fresh) / scale).fillna(np.inf)
     return float(relative[differ].max()) if differ.any() else 0.0

@@ -10,6 +10,8 @@ from numbers import Integral
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from earlyglow.image_checks import require_tensor
+
 ImageShape = tuple[int, int, int]
 
 
@@ -101,12 +103,20 @@ class Flow(Bijection):
         """Draw ``n`` images (n, C, H, W); ``temperature`` scales the prior's deviation."""
 
     def _check_images(self, x: Tensor) -> None:
+        require_tensor(x)
+        if tuple(x.shape) == self.image_shape:
+            raise ValueError(
+                f"the images have shape {tuple(x.shape)}, but a flow takes a batch (N, C, H, W); "
+                "for a single image pass x[None]."
+            )
         if x.dim() != 4 or tuple(x.shape[1:]) != self.image_shape:
             raise ValueError(
                 f"the images have shape {tuple(x.shape)}, but this {type(self).__name__} takes "
                 f"(N, {', '.join(map(str, self.image_shape))}); reshape them or build the model "
-                f"with image_shape={tuple(x.shape[1:])}."
+                "with the image_shape of these images."
             )
+        if not len(x):
+            raise ValueError("there are 0 images, but a flow takes at least 1.")
         if not x.is_floating_point():
             raise TypeError(
                 f"the images have dtype {x.dtype}, but a flow takes floating-point images in "

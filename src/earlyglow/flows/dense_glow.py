@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earlyglow.flows.bijection import Bijection, Flow, ImageShape
+from earlyglow.settings import require_choice, require_whole
 
 Initialisation = Literal["identity", "released"]
 
@@ -129,13 +130,8 @@ class DenseGlow(Flow):
                 "images to grey or use Glow."
             )
         for name, value, least in (("steps", steps, 1), ("hidden", hidden, 1), ("depth", depth, 0)):
-            if value < least:
-                raise ValueError(f"{name} is {value}, but a DenseGlow needs at least {least}.")
-        if initialisation not in get_args(Initialisation):
-            raise ValueError(
-                f"initialisation is {initialisation!r}, but it must be one of "
-                f"{', '.join(get_args(Initialisation))}."
-            )
+            require_whole(name, value, least)
+        require_choice("initialisation", initialisation, get_args(Initialisation))
         self.steps = steps
         self.affine = ScalarAffine()
         self.convolution = ScalarConvolution()

@@ -14,6 +14,7 @@ from earlyglow.flows.layers import (
     ConditionalGaussian,
     Squeeze,
 )
+from earlyglow.settings import require_whole
 
 
 def glow_step(channels: int, hidden: int) -> Chain:
@@ -51,8 +52,7 @@ class Glow(Flow):
     ) -> None:
         super().__init__(image_shape)
         for name, value in (("levels", levels), ("steps", steps), ("hidden", hidden)):
-            if value < 1:
-                raise ValueError(f"{name} is {value}, but a Glow needs at least 1.")
+            require_whole(name, value, 1)
         channels, height, width = self.image_shape
         if height % 2**levels or width % 2**levels:
             raise ValueError(

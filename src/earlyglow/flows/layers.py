@@ -62,6 +62,11 @@ class ActNorm(Bijection):
     def initialise(self, x: Tensor) -> None:
         """Set bias and scale so that ``x`` (N, C, H, W) comes out with mean 0 and variance 1."""
         deviation, mean = torch.std_mean(x.float(), dim=(0, 2, 3), correction=0)
+        if not (deviation.isfinite().all() and mean.isfinite().all()):
+            raise ValueError(
+                "the batch that initialises an actnorm holds NaN or infinity, and every later "
+                "density would too; begin with images that do not."
+            )
         scale = torch.where(deviation > _CONSTANT_CHANNEL, deviation, 1.0)
         self.bias.copy_(-mean.view_as(self.bias))
         self.log_scale.copy_(-scale.log().view_as(self.log_scale))
@@ -137,9 +142,9 @@ class ActNormConv1x1(Bijection):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.norm.awaits_data():
             self.norm.initialise(x)
-        weight = self.conv.weight() * self.norm.log_scale.exp().flatten()
         # Autocast would round the flow's own state, not only a network inside it.
         with torch.autocast(x.device.type, enabled=False):
+            weight = self.conv.weight() * self.norm.log_scale.exp().flatten()
             z = F.conv2d(x, weight[:, :, None, None], weight @ self.norm.bias.flatten())
         positions = x.shape[2] * x.shape[3]
         log_det = positions * (self.norm.log_scale.sum() + self.conv.log_diagonal.sum())

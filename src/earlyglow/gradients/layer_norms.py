@@ -25,6 +25,7 @@ from earlyglow.gradients.objectives import (
     find_objective,
 )
 from earlyglow.gradients.vmap import vmap_norms
+from earlyglow.image_checks import require_tensor
 from earlyglow.progress import progress_bar
 from earlyglow.settings import require_choice, require_whole, unknown
 
@@ -122,6 +123,7 @@ def layer_gradient_norms_by_group(
     precision: Precision = "float32",
 ) -> dict[int, LayerNorms]:
     """:func:`layer_gradient_norms` for several group sizes at the price of one backward pass."""
+    require_tensor(x)
     sizes = tuple(dict.fromkeys(group_sizes))
     _check_choices(backend, precision, chunk_size, max_memory)
     _check_sizes(sizes, x)

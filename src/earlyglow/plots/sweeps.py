@@ -151,18 +151,18 @@ def two_histograms(
     with style():
         figure, axes = panels(len(scores), height=2.6, share_y=False)
         for axis, (name, (inside, outside)) in zip(axes, scores.items(), strict=True):
-            values = np.concatenate((inside.cpu().numpy(), outside.cpu().numpy()))
-            low, high = np.quantile(values, [0.0, 0.97])
+            id_values, ood_values = inside.cpu().numpy(), outside.cpu().numpy()
+            low, high = np.quantile(np.concatenate((id_values, ood_values)), [0.0, 0.97])
             bins = np.linspace(low, high, 41).tolist()
             axis.hist(
-                np.clip(inside, low, high),
+                np.clip(id_values, low, high),
                 bins,
                 histtype="stepfilled",
                 color="0.75",
                 label=f"{id_title} (ID)",
             )
             axis.hist(
-                np.clip(outside, low, high),
+                np.clip(ood_values, low, high),
                 bins,
                 histtype="step",
                 color=COLOURS[1],

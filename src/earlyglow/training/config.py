@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from numbers import Real
 from typing import Literal, get_args
 
-from earlyglow.settings import require_choice, require_least, require_whole
+from earlyglow.settings import plain, require_choice, require_least, require_whole
 
 Optimiser = Literal["adamax", "adamw"]
 Augmentation = Literal["shift", "flip"]
@@ -56,8 +57,15 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.epochs, Iterable):
+            raise ValueError(
+                f"epochs is {self.epochs!r}, but it must be a list of numbers; for example "
+                "(0, 0.5, 1, 2)."
+            )
         # 1 and 1.0 are one epoch and must have one hash.
-        epochs = tuple(int(e) if math.isfinite(e) and e == int(e) else e for e in self.epochs)
+        epochs = tuple(
+            int(e) if math.isfinite(e) and e == int(e) else plain(e) for e in self.epochs
+        )
         object.__setattr__(self, "epochs", epochs)
         object.__setattr__(self, "augmentation", tuple(self.augmentation))
         rising = all(a < b for a, b in pairwise(epochs))
@@ -74,8 +82,10 @@ class TrainingConfig:
             require_whole(name, getattr(self, name), 0)
         for name in ("learning_rate", "weight_decay"):
             require_least(name, getattr(self, name), 0)
-        # Streams are drawn by arithmetic that overflows in NumPy's integers.
-        object.__setattr__(self, "seed", int(self.seed))
+        for name, value in vars(self).items():
+            if isinstance(value, Real):
+                # NumPy's integers overflow in the arithmetic of seeds, and JSON takes none.
+                object.__setattr__(self, name, plain(value))
         require_choice("optimiser", self.optimiser, get_args(Optimiser))
         require_choice("noise", self.noise, get_args(Noise))
         require_choice("precision", self.precision, get_args(Precision))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,13 +76,19 @@ def train(
         images: the training set.
         config: what to do.
         folder: one folder for each (model, images, config), and for each draw of the model's
-            weights: the state that lies there replaces them.
+            weights: the state that lies there replaces them. Epochs cannot be added to a run.
         device: where to train; chosen automatically where omitted.
 
     Raises:
+        TypeError: ``images`` is no ImageSet.
         NonFiniteLossError: the loss is not a number any more.
         CheckpointError: ``folder`` holds the files of another run, or damaged ones.
     """
+    if not isinstance(images, ImageSet):
+        raise TypeError(
+            f"images is of type {type(images).__name__}, but train takes an ImageSet; wrap uint8 "
+            "images (N, C, H, W) in earlyglow.ImageSet(images, labels, name, split)."
+        )
     device, folder = device or choose_device(), Path(folder)
     model.to(device).train()
     session = _Session(model, images, config, folder, device)
@@ -256,11 +262,21 @@ class _Session:
         """The tensors and facts of this run's state; CheckpointError where it is another's."""
         tensors, facts = load_tensors(path)
         if facts["identity"] != self.identity:
+            other = self._other_than(dict(facts["config"]))  # type: ignore[call-overload]
             raise CheckpointError(
-                f"{path} belongs to another training run (other settings, images or model); choose "
-                "an empty folder."
+                f"{path} belongs to another training run: {other}; choose an empty folder."
             )
         return tensors, facts
+
+    def _other_than(self, theirs: Mapping[str, object]) -> str:
+        """What sets this run apart from the one whose settings are given."""
+        ours = self.config.as_dict()
+        differing = [
+            f"{name} is {value!r} here and {theirs.get(name)!r} there"
+            for name, value in ours.items()
+            if value != theirs.get(name)
+        ]
+        return ", ".join(differing) or "other images or another model"
 
     def _load_state(self, path: Path) -> None:
         tensors, facts = self._read_own(path)

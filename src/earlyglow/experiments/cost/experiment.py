@@ -27,7 +27,7 @@ from earlyglow.flows import Flow
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.metrics import auroc, auroc_interval
 from earlyglow.progress import progress_bar
-from earlyglow.provenance import combined, source_digests
+from earlyglow.provenance import combined, processor_name, source_digests
 from earlyglow.settings import require_choice, require_whole
 from earlyglow.store import Computed, Inputs
 from earlyglow.training import TrainingConfig, load_weights
@@ -189,7 +189,8 @@ class Cost:
         tables = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
         tables["products"] = product_times(self.plan.product_size, repetitions=5)
         tables["detection"] = detection
-        return Computed(tables, combined(source_digests(self.source_path), source))
+        every_source = combined(source_digests(self.source_path), source)
+        return Computed(tables, every_source, device=processor_name())
 
     def _measure(self, case: Case) -> dict[str, pd.DataFrame]:
         flow = contenders.perturbed_flow(case.spec, self.seed)

@@ -10,6 +10,7 @@ from scipy import stats
 from earlyglow.metrics import auroc, auroc_interval
 
 Values = NDArray[np.float64]
+_LEAST_IMAGES = 4
 FLOW, CLASSIFIER, TOGETHER = "flow gradients", "GSC", "both"
 _COLUMNS = [
     *("dataset", "images", "correlation", "correlation_low", "correlation_high"),
@@ -29,6 +30,9 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
         classifier: scores of Gradient Short-Circuit; columns dataset, score.
         id_dataset: the in-distribution set, which both hold.
 
+    Raises:
+        ValueError: too few images, or ID scores half of which are equal.
+
     Returns:
         One row per set that both hold: dataset, images, correlation (Spearman's, within the set)
         with its ends correlation_low and correlation_high, and, for OOD sets, auroc, low and high
@@ -37,6 +41,12 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
     one, other = _by_set(flow), _by_set(classifier)
     shared = [name for name in other if name in one]
     pairs = {name: _same_images(one[name], other[name]) for name in shared}
+    for name, (scores, _) in pairs.items():
+        if len(scores) < _LEAST_IMAGES:
+            raise ValueError(
+                f"{len(scores)} images of {name} were scored by both, but a correlation with its "
+                f"interval needs at least {_LEAST_IMAGES}."
+            )
     half = len(pairs[id_dataset][0]) // 2
     fitted = [_median_and_deviation(scores[:half]) for scores in pairs[id_dataset]]
     pairs[id_dataset] = tuple(scores[half:] for scores in pairs[id_dataset])  # type: ignore[assignment]
@@ -81,7 +91,13 @@ def _aurocs(inside: dict[str, Values], outside: dict[str, Values]) -> dict[str, 
 
 def _median_and_deviation(scores: Values) -> tuple[float, float]:
     """A few strange images must not decide on the scale of a score."""
-    return float(np.median(scores)), float(stats.median_abs_deviation(scores, scale="normal"))
+    deviation = float(stats.median_abs_deviation(scores, scale="normal"))
+    if not deviation:
+        raise ValueError(
+            f"half of the {len(scores)} ID scores are equal, so that they have no scale; look for "
+            "a saturated score."
+        )
+    return float(np.median(scores)), deviation
 
 
 def _spearman(first: Values, second: Values) -> dict[str, float]:

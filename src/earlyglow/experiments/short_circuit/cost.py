@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from earlyglow import short_circuit
 from earlyglow.datasets import DATASETS, find_fingerprint
@@ -29,7 +29,7 @@ from earlyglow.experiments.short_circuit.sizes import (
     untrained_classifier,
 )
 from earlyglow.gradients.model_state import evaluating
-from earlyglow.provenance import source_digests
+from earlyglow.provenance import processor_name, source_digests
 from earlyglow.settings import unknown
 from earlyglow.store import Computed, Inputs
 
@@ -62,6 +62,9 @@ class ShortCircuitCost:
         "experiments/cost/measuring.py",
         "experiments/short_circuit/contenders",
         "experiments/short_circuit/cost.py",
+        "experiments/short_circuit/experiment.py",
+        "experiments/short_circuit/image_sets.py",
+        "experiments/short_circuit/sizes.py",
         "short_circuit",
     )
 
@@ -73,6 +76,8 @@ class ShortCircuitCost:
         if self.id_dataset not in DATASETS:
             raise ValueError(unknown("data set", self.id_dataset, DATASETS))
         find_sizes(self.profile)
+        # Built here so that a bad fraction is refused before anything runs.
+        short_circuit.GradientShortCircuit(nn.Identity(), nn.Identity(), self.fraction)
 
     def parameters(self) -> dict[str, object]:
         """The parameters by name."""
@@ -119,7 +124,8 @@ class ShortCircuitCost:
             # The place after pooling is measured too, where the head is affine.
             warnings.simplefilter("ignore", short_circuit.AffineHeadWarning)
             times = interleaved_times(timed, _REPETITIONS)
-        return Computed({"times": times}, source_digests(self.source_path))
+        source = source_digests(self.source_path)
+        return Computed({"times": times}, source, device=processor_name())
 
 
 def _call(detector: Detector, x: Tensor) -> Callable[[], Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from earlyglow import short_circuit
 from earlyglow.classifiers import calibration_error, predicted_logits
 from earlyglow.datasets import DATASETS, ImageSet, centre, find_fingerprint, load_images
+from earlyglow.experiments.compared_sets import require_comparable
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.paired import auroc_change, change_columns
 from earlyglow.experiments.running import result_of
@@ -43,7 +44,7 @@ from earlyglow.experiments.short_circuit.sizes import (
 from earlyglow.experiments.summaries import auroc_table
 from earlyglow.experiments.sweep_tables import compact
 from earlyglow.provenance import combined, source_digests
-from earlyglow.settings import require_choice, require_whole, unknown
+from earlyglow.settings import require_choice, require_whole
 from earlyglow.store import Computed, Inputs, Tables
 
 GSC, GSC_EXACT, PLAIN = "GSC", "GSC (exact)", "no intervention"
@@ -92,10 +93,12 @@ class ShortCircuit:
         "experiments/short_circuit/mean_areas.py",
         "experiments/short_circuit/sizes.py",
         "experiments/summaries.py",
+        "experiments/sweep_tables.py",
         "gradients/model_state.py",
         "metrics.py",
         "short_circuit",
         "training/batches.py",
+        "training/checkpoints.py",
         "training/config.py",
     )
 
@@ -109,21 +112,7 @@ class ShortCircuit:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.id_dataset not in DATASETS:
-            raise ValueError(unknown("data set", self.id_dataset, DATASETS))
-        for name in self.ood_datasets:
-            if name not in KNOWN:
-                raise ValueError(unknown("data set", name, KNOWN))
-        if len(set(self.ood_datasets)) < len(self.ood_datasets):
-            raise ValueError(
-                f"ood_datasets is {self.ood_datasets}, but no set may be named twice; leave the "
-                "second out."
-            )
-        if self.id_dataset in self.ood_datasets:
-            raise ValueError(
-                f"ood_datasets holds {self.id_dataset!r}, which is the in-distribution set; leave "
-                "it out."
-            )
+        require_comparable(self.id_dataset, self.ood_datasets, KNOWN)
         if not self.ood_datasets and self.id_dataset not in USUAL_OOD:
             raise ValueError(
                 f"ood_datasets is empty, and {self.id_dataset!r} has no usual sets to be compared "

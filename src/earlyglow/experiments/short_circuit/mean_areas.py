@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from earlyglow.metrics import Estimate, placements
+from earlyglow.metrics import Estimate, perfect_shortfall, placements
 
 Values = NDArray[np.float64]
 Scores = Mapping[str, ArrayLike]
@@ -31,7 +31,11 @@ def mean_auroc(
         oods: the OOD sets.
         confidence: between 0 and 1.
     """
-    value, low, high = _mean([placements(scores[id_dataset], scores[o]) for o in oods], confidence)
+    areas = [placements(scores[id_dataset], scores[ood]) for ood in oods]
+    value, low, high = _mean(areas, confidence)
+    if value in (0.0, 1.0):
+        reach = _perfect_shortfall(areas, confidence)
+        low, high = value - reach, value + reach
     return Estimate(value, max(0.0, low), min(1.0, high))
 
 
@@ -39,15 +43,27 @@ def mean_auroc_change(
     before: Scores, after: Scores, id_dataset: str, oods: Sequence[str], confidence: float = 0.95
 ) -> Estimate:
     """Mean AUROC after less mean AUROC before, both of the same images in the same order."""
-    moved = []
-    for ood in oods:
-        old = placements(before[id_dataset], before[ood])
-        new = placements(after[id_dataset], after[ood])
-        moved.append(tuple(b - a for a, b in zip(old, new, strict=True)))
-    return _mean(moved, confidence)
+    old, new = (
+        [placements(scores[id_dataset], scores[ood]) for ood in oods] for scores in (before, after)
+    )
+    moved = [
+        tuple(b - a for a, b in zip(was, now, strict=True))
+        for was, now in zip(old, new, strict=True)
+    ]
+    change = _mean(moved, confidence)
+    if all(_mean(areas, confidence).value in (0.0, 1.0) for areas in (old, new)):
+        reach = _perfect_shortfall(old, confidence)
+        low, high = change.value - reach, change.value + reach
+        return Estimate(change.value, max(-1.0, low), min(1.0, high))
+    return change
 
 
-def _mean(by_ood: list[tuple[Values, ...]], confidence: float) -> Estimate:
+def _perfect_shortfall(areas: Sequence[tuple[Values, ...]], confidence: float) -> float:
+    """Where all sets are separated perfectly DeLong's variance is zero, and says nothing."""
+    return perfect_shortfall(min(part.size for pair in areas for part in pair), confidence)
+
+
+def _mean(by_ood: Sequence[tuple[Values, ...]], confidence: float) -> Estimate:
     count = len(by_ood)
     value = float(np.mean([outside.mean() for outside, _ in by_ood]))
     inside = np.mean([own for _, own in by_ood], axis=0)

@@ -1,0 +1,29 @@
+"""Checks of the images that are handed to flows and detectors."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def require_tensor(x: object) -> None:
+    """Raise TypeError unless ``x`` is a tensor.
+
+    An image set, whose images a flow does not take as they are, is what it is mistaken for most.
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"the images are of type {type(x).__name__}, but a torch tensor is needed; for an "
+            "ImageSet pass earlyglow.dequantize(image_set.images), for an array "
+            "torch.from_numpy(array)."
+        )
+
+
+def require_finite(x: Tensor) -> None:
+    """Raise ValueError where one of the images (N, ...) holds NaN or infinity."""
+    finite = x.isfinite().flatten(1).all(1)
+    if not finite.all():
+        broken = (~finite).nonzero().flatten().tolist()
+        raise ValueError(
+            f"{len(broken)} of {len(x)} images hold NaN or infinity, the first of them number "
+            f"{broken[0]} (from 0); leave them out."
+        )

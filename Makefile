@@ -46,5 +46,5 @@ clean:  ## remove what was built, but neither the environment nor the cache
 
 # The tests open the book's pages in a browser.
 .venv/.browser: .venv/.installed tests/install_browser.sh
-	sh tests/install_browser.sh .venv/browser
-	touch $@
+	if sh tests/install_browser.sh .venv/browser; then touch $@; \
+	else echo "no browser could be had: the tests that open pages will fail, the others run"; fi

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import matplotlib
@@ -24,7 +26,11 @@ def main() -> None:
     for name in NOTEBOOKS:
         print(f"executing {name}", flush=True)
         path = find_notebook(name)
-        execute(path, path, {})
+        # A notebook that fails must not take the place of the one that worked.
+        with tempfile.TemporaryDirectory() as folder:
+            executed = Path(folder, path.name)
+            execute(path, executed, {})
+            shutil.copyfile(executed, path)
     matplotlib.use("agg")
     FIGURES.mkdir(exist_ok=True)
     results = {name: result_of(EpochSweep(id_dataset=name)) for name in ID_DATASETS}

@@ -51,18 +51,21 @@ def test_unit_and_order_do_not_matter(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "size", "truth"),
+    ("method", "size", "distance", "truth"),
     [
-        ("kde", 150, 2 * stats.norm.cdf(-0.5 / np.sqrt(1 + 0.3**2))),
-        ("histogram", 1000, 2 * stats.norm.cdf(-0.5)),
+        ("kde", 150, 1.0, 2 * stats.norm.cdf(-0.5 / np.sqrt(1 + 0.3**2))),
+        ("histogram", 1000, 1.0, 2 * stats.norm.cdf(-0.5)),
+        ("histogram", 1000, 0.3, 2 * stats.norm.cdf(-0.15)),
     ],
 )
-def test_the_interval_covers_as_often_as_it_says(method: str, size: int, truth: float) -> None:
+def test_the_interval_covers_as_often_as_it_says(
+    method: str, size: int, distance: float, truth: float
+) -> None:
     """Kernels: of the smoothed densities. Bins of 0.3: of the densities, close to their sums."""
     random = np.random.default_rng(0)
     covered, widths, estimates = 0, [], []
     for trial in range(60):
-        a, b = random.normal(0, 1, size), random.normal(1, 1, size)
+        a, b = random.normal(0, 1, size), random.normal(distance, 1, size)
         low, high = overlap_interval(a, b, method, 0.3, confidence=0.8, resamples=60, seed=trial)
         assert 0 <= low < high <= 1
         covered += low <= truth <= high

@@ -11,7 +11,7 @@ from . import plots as plots
 from . import reporting as reporting
 from . import short_circuit as short_circuit
 from . import training as training
-from .datasets import DATASETS, DatasetError, ImageSet, dequantize, load_images
+from .datasets import DATASETS, DatasetError, ImageSet, dequantize, halves, load_images, subset
 from .detectors import (
     InputComplexityDetector,
     LayerDensityDetector,
@@ -63,11 +63,13 @@ __all__ = [
     "dequantize",
     "fpr_at_tpr",
     "gradient_consistency",
+    "halves",
     "layer_gradient_norms",
     "load_images",
     "load_weights",
     "overlap_coefficient",
     "overlap_interval",
     "split",
+    "subset",
     "train",
 ]

@@ -148,6 +148,8 @@ def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
             parameters=dict(values),
             kernel_name="python3",
             progress_bar=False,
+            # A kernel on this machine warns each time that its messages are not encrypted.
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
         _remove_timings(output)
     finally:

@@ -73,16 +73,27 @@ def overlap_interval(
     """Basic bootstrap interval of :func:`overlap_coefficient`, both samples drawn anew.
 
     A resample overlaps less than its sample, because it has fewer different values. The basic
-    interval reflects the resamples' quantiles at the estimate and so takes that bias out.
+    interval reflects the resamples' quantiles at the estimate and so takes some of that bias out.
+    It takes out enough, of histograms of 1000 samples each, where the distributions overlap by up
+    to about 0.9. Above that, and for few samples, the histograms' own coefficient is too low by
+    more than the interval tells, which then rarely holds the truth, and may not even hold the
+    coefficient. Disjoint samples give an interval without width.
 
     Args:
         a: (N,) samples of one distribution.
         b: (M,) samples of the other.
-        method: as above.
-        bandwidth: as above.
+        method: "kde" or "histogram", as for :func:`overlap_coefficient`.
+        bandwidth: as for :func:`overlap_coefficient`.
         confidence: between 0 and 1.
         resamples: draws, at least 10.
         seed: of the draws.
+
+    Returns:
+        Interval(low, high) within [0, 1].
+
+    Raises:
+        ValueError: as for :func:`overlap_coefficient`, or a confidence or number of draws out of
+            range.
     """
     if not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}, but it must be between 0 and 1.")

@@ -60,6 +60,16 @@ def aupr(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
     """Area under the precision-recall curve (average precision) with OOD as the positive class.
 
     Unlike the AUROC it depends on the share of OOD samples, its value at chance.
+
+    Args:
+        id_scores: (N,) scores of in-distribution samples.
+        ood_scores: (M,) scores of OOD samples.
+
+    Returns:
+        A number in [0, 1].
+
+    Raises:
+        ValueError: a set is empty, not one-dimensional, or holds NaN or infinity.
     """
     return float(average_precision_score(*_labelled(id_scores, ood_scores)))
 
@@ -71,6 +81,12 @@ def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95) -
         id_scores: (N,) scores of in-distribution samples.
         ood_scores: (M,) scores of OOD samples.
         tpr: true-positive rate in (0, 1]; 0.95 gives the usual FPR95.
+
+    Returns:
+        A number in [0, 1]; lower is better.
+
+    Raises:
+        ValueError: ``tpr`` is out of range, or the scores are refused as by :func:`auroc`.
     """
     if not 0 < tpr <= 1:
         raise ValueError(f"tpr is {tpr}, but it must be greater than 0 and at most 1.")
@@ -93,7 +109,8 @@ def auroc_interval(
     within [0, 1]. "bootstrap" takes percentiles over resamples drawn apart from each class
     (stratified). Where the classes are separated perfectly both would have no width; the exact
     binomial bound for min(N, M) independent pairs is used instead. It is wider than what either
-    method gives for an area just below 1, where both are too narrow.
+    method gives for an area just below 1, where both are too narrow. Scores that are all equal say
+    nothing: the interval is [0, 1].
 
     Args:
         id_scores: (N,) scores of in-distribution samples.
@@ -105,6 +122,10 @@ def auroc_interval(
 
     Returns:
         Interval(low, high).
+
+    Raises:
+        ValueError: an argument is out of range, the scores are refused as by :func:`auroc`, or a
+            class has fewer than 2.
     """
     require_choice("method", method, get_args(IntervalMethod))
     if not 0 < confidence < 1:

@@ -27,6 +27,10 @@ def dequantize(images: Tensor, seed: int = 0, indices: Tensor | None = None) -> 
     Returns:
         float32 (N, C, H, W) in [-0.5, 0.5).
 
+    Raises:
+        TypeError: the images are no uint8 tensor.
+        ValueError: there are more or fewer indices than images.
+
     Source: arXiv 2502.00820 (code): x·255/256 - 0.5 plus U(0, 1/256).
     """
     require_tensor(images)

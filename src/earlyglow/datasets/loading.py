@@ -37,6 +37,7 @@ def load_images(name: str, split: str = "test", limit: int | None = None) -> Ima
 
     Raises:
         DatasetError: unknown name or split, no source, or a damaged file.
+        ValueError: ``limit`` is below 1.
 
     Examples:
         >>> load_images("digits", limit=5).images.shape

@@ -53,6 +53,11 @@ class LayerGradientDetector(StatisticsDetector):
     Attributes:
         dropped: after fitting, the names of the tensors left out.
 
+    Raises:
+        ValueError: an unknown backend, objective or guard; when fitting, fewer than 2 groups, a
+            norm that is NaN or infinite, or none that varies.
+        RequiresFittingException: when scoring before fitting.
+
     Source: arXiv 2502.00820 (score and Gaussian fit); arXiv 2403.01485 (the method it builds on).
     """
 

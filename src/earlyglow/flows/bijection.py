@@ -92,6 +92,10 @@ class Flow(Bijection):
 
         Returns:
             (N,) nats. A sample's value does not depend on the other samples of the batch.
+
+        Raises:
+            TypeError: the images are no tensor of floating-point numbers.
+            ValueError: the images have another shape than the model's, or there are none.
         """
 
     @abstractmethod
@@ -150,6 +154,9 @@ def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
 
     Returns:
         (N,) bits per dimension; lower is a better fit.
+
+    Raises:
+        ValueError: ``dims`` is below 1.
 
     Examples:
         >>> import torch

@@ -96,6 +96,7 @@ def layer_gradient_norms(
         LayerNorms with values (N // group_size, L) on the model's device.
 
     Raises:
+        TypeError: ``x`` is no tensor, or the model lacks what the objective calls.
         ValueError: unknown backend, objective or precision, no complete group, or (batched) a
             parameter whose layer cannot be handled.
 

@@ -71,6 +71,10 @@ class GradientShortCircuit(GradientDetector):
         importance: which features count as exploited, from features and gradient; the largest are
             changed.
 
+    Raises:
+        ValueError: a fraction, temperature, intervention or score out of range; when scoring, a
+            head that does not return logits (N, C).
+
     Source: arXiv 2507.01417 (its code was never released; this is written from the description).
     """
 

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -50,8 +50,8 @@ class TrainingRun:
 
     folder: Path
     checkpoints: dict[float, Path]
-    log: list[dict[str, float]]
-    source: dict[str, str]
+    log: list[dict[str, float]] = field(repr=False)
+    source: dict[str, str] = field(repr=False)
 
 
 def choose_device() -> torch.device:
@@ -81,6 +81,7 @@ def train(
 
     Raises:
         TypeError: ``images`` is no ImageSet.
+        ValueError: there are fewer images than a batch holds, or two epochs fall on one step.
         NonFiniteLossError: the loss is not a number any more.
         CheckpointError: ``folder`` holds the files of another run, or damaged ones.
     """

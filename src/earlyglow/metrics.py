@@ -109,8 +109,8 @@ def auroc_interval(
     within [0, 1]. "bootstrap" takes percentiles over resamples drawn apart from each class
     (stratified). Where the classes are separated perfectly both would have no width; the exact
     binomial bound for min(N, M) independent pairs is used instead. It is wider than what either
-    method gives for an area just below 1, where both are too narrow. Scores that are all equal say
-    nothing: the interval is [0, 1].
+    method gives for an area just below 1, where both are too narrow. Scores that are all equal
+    tell of no sample from another: the interval is one half, without width.
 
     Args:
         id_scores: (N,) scores of in-distribution samples.
@@ -135,8 +135,6 @@ def auroc_interval(
     area = auroc(negative, positive)
     if area in (0.0, 1.0):
         return _perfect(area, min(len(negative), len(positive)), confidence)
-    if np.ptp(np.concatenate((negative, positive))) == 0:
-        return Interval(0.0, 1.0)
     if method == "bootstrap":
         return _bootstrap(negative, positive, confidence, resamples, seed)
     deviation = math.sqrt(delong_variance(negative, positive)) / (area * (1 - area))

@@ -54,8 +54,8 @@ class LayerGradientDetector(StatisticsDetector):
         dropped: after fitting, the names of the tensors left out.
 
     Raises:
-        ValueError: an unknown backend, objective or guard; when fitting, fewer than 2 groups, a
-            norm that is NaN or infinite, or none that varies.
+        ValueError: an unknown guard; when fitting, an unknown backend or objective, fewer than 2
+            groups, a norm that is NaN or infinite, or none that varies.
         RequiresFittingException: when scoring before fitting.
 
     Source: arXiv 2502.00820 (score and Gaussian fit); arXiv 2403.01485 (the method it builds on).

@@ -443,4 +443,6 @@ def test_the_full_size_is_compared_at_the_epochs_that_both_sizes_have(
     assert found["change"] == "-0.200 [-1.000, 1.000]"
     assert found["against"].startswith("0.100 [-1.000, ")
     assert (found["falls_on"], found["rises_on"]) == ("MNIST, Omniglot", "none")
+    assert (found["longest_set"], found["longest_last"]) == ("Omniglot", "50")
+    assert (found["longest_at_common"], found["longest_at_last"]) == ("0.600", "0.200")
     assert (found["sets"], found["pairs"]) == ("2", "2")

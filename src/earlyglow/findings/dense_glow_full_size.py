@@ -70,6 +70,19 @@ def _over_all_runs() -> Texts:
         "common_last": f"{last:g}",
         "change": str(change),
         "against": str(against),
+        **_longest_run(rows, last),
+    }
+
+
+def _longest_run(rows: pd.DataFrame, common_last: float) -> Texts:
+    """The run that was trained furthest beyond the epoch that all have."""
+    longest = rows[rows["epoch"] == rows["epoch"].max()].iloc[0]
+    means = rows[rows["id_dataset"] == longest["id_dataset"]].groupby("epoch")["auroc"].mean()
+    return {
+        "longest_set": title_of(str(longest["id_dataset"])),
+        "longest_last": f"{means.index.max():g}",
+        "longest_at_common": f"{means[common_last]:.3f}",
+        "longest_at_last": f"{means[means.index.max()]:.3f}",
     }
 
 

@@ -30,6 +30,7 @@ _STORED: tuple[type[Experiment], ...] = (
     ShortCircuit,
     ShortCircuitCost,
 )
+# In the order of the book.
 _SHOWN: tuple[type[NotebookParameters], ...] = (
     Quickstart,
     EpochSweep,
@@ -37,8 +38,8 @@ _SHOWN: tuple[type[NotebookParameters], ...] = (
     *STUDIES,
     DenseGlowFullSize,
     Verdict,
-    Cost,
     ShortCircuit,
+    Cost,
 )
 
 # Experiments whose results are stored.

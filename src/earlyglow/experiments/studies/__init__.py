@@ -11,12 +11,12 @@ from earlyglow.experiments.studies.synthetic_augmentation import SyntheticAugmen
 
 STUDIES: tuple[type[FlowStudy], ...] = (
     GroupSize,
-    KmnistFailure,
     LikelihoodParadox,
-    LowLevelFeatures,
-    ReleasedCode,
     SupportOverlap,
+    LowLevelFeatures,
+    KmnistFailure,
     SyntheticAugmentation,
+    ReleasedCode,
 )
 
 __all__ = [

@@ -79,7 +79,7 @@ def _refuse_missing_images(inputs: Inputs) -> None:
     absent = {split.partition("/")[0] for split, found in inputs.data.items() if found is None}
     missing = sorted(name for name in absent if DATASETS[name].source is None)
     if missing:
-        others = [n for n in inputs.configuration.get("ood_datasets", ()) if n not in absent]
+        others = [n for n in inputs.configuration.get("ood_datasets", ()) if n not in missing]
         # Where the ID set itself is missing, other OOD sets do not help.
         helps = others and inputs.configuration.get("id_dataset") not in missing
         example = f"such as -p ood_datasets '[{', '.join(others)}]', " if helps else ""

@@ -1,14 +1,11 @@
+from . import checks as checks
 from . import classifiers as classifiers
 from . import datasets as datasets
 from . import detectors as detectors
-from . import experiments as experiments
-from . import findings as findings
 from . import flows as flows
 from . import gradients as gradients
 from . import metrics as metrics
 from . import overlap as overlap
-from . import plots as plots
-from . import reporting as reporting
 from . import short_circuit as short_circuit
 from . import training as training
 from .datasets import DATASETS, DatasetError, ImageSet, dequantize, halves, load_images, subset
@@ -34,6 +31,8 @@ from .training import (
     load_weights,
     train,
 )
+
+__version__: str
 
 __all__ = [
     "DATASETS",

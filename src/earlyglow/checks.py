@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import math
 import numbers
 from collections.abc import Iterable
@@ -40,18 +38,3 @@ def require_whole(name: str, value: object, least: int) -> None:
     """Raise ValueError unless ``value`` is a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(f"{name} is {value!r}, but it must be a whole number of at least {least}.")
-
-
-def plain(value: object) -> int | float:
-    """A number of NumPy's as JSON takes it; TypeError for anything else."""
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        return float(value)
-    raise TypeError(f"{value!r} is not a number that JSON can hold.")
-
-
-def digest(value: object) -> str:
-    """SHA-256 (hexadecimal) of a JSON-like value, independent of the order of its keys."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), default=plain)
-    return hashlib.sha256(canonical.encode()).hexdigest()

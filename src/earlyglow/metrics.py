@@ -15,7 +15,7 @@ from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from torch import Tensor
 
-from earlyglow.settings import require_choice, require_whole
+from earlyglow.checks import require_choice, require_whole
 
 Scores = NDArray[np.float64]
 IntervalMethod = Literal["delong", "bootstrap"]

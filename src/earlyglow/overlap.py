@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from earlyglow.checks import require_choice, require_least, require_whole
 from earlyglow.metrics import Interval, to_float64
-from earlyglow.settings import require_choice, require_least, require_whole
 
 Method = Literal["kde", "histogram"]
 _GRID = 1000

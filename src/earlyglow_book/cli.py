@@ -1,16 +1,18 @@
-"""The command line: run a notebook, list what there is, verify stored results."""
+"""The command line: run a notebook, list what there is, compute and verify stored results."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from earlyglow.store import Result
+    from earlyglow_book.results import Result
 
 
 @click.group()
@@ -47,18 +49,11 @@ def run(
     name: str, parameters: tuple[tuple[str, str], ...], file: Path | None, output: Path | None
 ) -> None:
     """Run notebook NAME with parameters, and say where the executed notebook is."""
-    from earlyglow import notebooks
+    from earlyglow_book import notebooks
 
-    try:
+    with _refusals(), _interruption():
         given = {**_read_parameters(file), **dict(parameters)}
         written = notebooks.run(name, given, output)
-    except notebooks.NotebookError as error:
-        raise click.ClickException(str(error)) from error
-    except _refusals() as error:
-        raise click.ClickException(str(error)) from error
-    except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where it was.", err=True)
-        sys.exit(130)
     click.echo(f"executed notebook: {written}")
 
 
@@ -66,18 +61,18 @@ def run(
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def list_notebooks(names: tuple[str, ...]) -> None:
     """Show notebooks with their parameters, the defaults and what they mean: all, or NAME."""
-    from earlyglow import notebooks
-    from earlyglow.experiments import NOTEBOOKS
+    from earlyglow_book import notebooks
+    from earlyglow_book.parameters import declared
+    from earlyglow_book.registry import chapter_class, chapter_names
 
-    for name in names or tuple(NOTEBOOKS):
-        try:
+    for name in names or chapter_names():
+        with _refusals():
             path = notebooks.find_notebook(name)
-        except notebooks.ParameterError as error:
-            raise click.ClickException(str(error)) from error
-        click.echo(f"{name}: {notebooks.title_of(path)}")
-        for parameter in notebooks.declared_parameters(path).values():
-            declaration = f"{parameter.name}: {parameter.type} = {parameter.default!r}"
-            click.echo(f"    {declaration}\n        {parameter.help}")
+        click.echo(f"{name}: {notebooks.notebook_title(path)}")
+        for parameter in declared(chapter_class(name)).values():
+            click.echo(f"    {parameter.name}: {parameter.type} = {parameter.default!r}")
+            allowed = f" ({parameter.allowed})" if parameter.allowed else ""
+            click.echo(f"        {parameter.meaning}{allowed}")
         click.echo()
 
 
@@ -89,8 +84,9 @@ def sweep(only_list: bool) -> None:
     Stopped at any moment, it goes on where it was. EARLYGLOW_RESULTS chooses the folder. What
     cannot be computed, for lack of images say, is named at the end.
     """
-    from earlyglow.experiments import published_experiments, result_of
-    from earlyglow.store import find
+    from earlyglow_book.experiment import result_of
+    from earlyglow_book.published import published_experiments
+    from earlyglow_book.results import find
 
     every = published_experiments()
     left, failed = [], []
@@ -98,7 +94,7 @@ def sweep(only_list: bool) -> None:
         what = f"{experiment.name}  {experiment.label()}"
         try:
             is_done = find(experiment.inputs()) is not None
-        except _refusals() as error:
+        except _own_errors() as error:
             click.echo(f"broken  {what}: {error}")
             failed.append(what)
             continue
@@ -108,26 +104,22 @@ def sweep(only_list: bool) -> None:
     for experiment in [] if only_list else left:
         click.echo(f"{experiment.name} {experiment.label()}")
         try:
-            click.echo(f"    {result_of(experiment).provenance()}")
-        except _refusals() as error:
+            with _interruption():
+                click.echo(f"    {result_of(experiment).provenance()}")
+        except _own_errors() as error:
             click.echo(f"    {error}")
             failed.append(f"{experiment.name}  {experiment.label()}")
-        except KeyboardInterrupt:
-            click.echo("\nstopped; the same command goes on where it was.", err=True)
-            sys.exit(130)
     if failed:
         raise click.ClickException(f"{len(failed)} not computed: {'; '.join(failed)}.")
 
 
 @main.command()
 @click.argument("names", nargs=-1, metavar="[EXPERIMENT/RESULT]...")
-@click.option(
-    "--all", "everything", is_flag=True, help="Recompute all results, not only the moved ones."
-)
+@click.option("--all", "everything", is_flag=True, help="Recompute all results.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
-    help="How many, the cheapest first.  [default: 1, or all that are named]",
+    help="How many, those confirmed longest ago first.  [default: 1, or all that are named]",
 )
 @click.option(
     "--cached",
@@ -141,28 +133,32 @@ def sweep(only_list: bool) -> None:
     show_default=True,
     help="The largest relative difference that counts as equal.",
 )
+@click.option(
+    "--record",
+    is_flag=True,
+    help="Note in the manifest when and by which commit an equal result was confirmed.",
+)
 def verify(
-    names: tuple[str, ...], everything: bool, limit: int | None, cached: bool, tolerance: float
+    names: tuple[str, ...],
+    everything: bool,
+    limit: int | None,
+    cached: bool,
+    tolerance: float,
+    record: bool,
 ) -> None:
     """Recompute stored results, and compare.
 
-    The cheapest ones whose source has changed, or those whose folders begin with what is named:
-    epoch_sweep/kmnist-dense_glow, say. A result that comes out the same is marked as computed by
-    the present source; what was taken from the cache keeps the source of then. One that cannot be
-    recomputed here is passed over.
+    The one that was confirmed longest ago, or those whose folders begin with what is named:
+    epoch_sweep/kmnist-dense_glow, say. One that cannot be recomputed here is passed over.
     """
     from earlyglow.cache import cache_folder
-    from earlyglow.datasets import DatasetError
-    from earlyglow.experiments import differences, present_path, recomputed
-    from earlyglow.store import StoreError, record_source
+    from earlyglow_book.verify import confirm, differences, recomputed, reproducible_results
 
-    results = _reproducible_results()
-    if names:
-        chosen = [r for r in results if r.name.startswith(names)]
-        _refuse_names_of_nothing(names, [r.name for r in results])
-    else:
-        chosen = [r for r in results if everything or r.moved_sources()]
-    limit = limit or (len(chosen) if names else 1)
+    results, damaged = reproducible_results()
+    for error in damaged:
+        click.echo(f"passed over: {error}")
+    chosen = _chosen(results, names)
+    limit = limit or (len(chosen) if names or everything else 1)
     click.echo(f"{len(results)} results, {len(chosen)} to verify, {min(limit, len(chosen))} now")
     verified, different, failed = 0, [], []
     for result in chosen:
@@ -172,20 +168,20 @@ def verify(
         try:
             with tempfile.TemporaryDirectory() as nothing:
                 computed = recomputed(result, cache_folder() if cached else Path(nothing))
-        except (StoreError, DatasetError) as error:
+        except _absences() as error:
             click.echo(f"passed over: {error}")
             continue
-        except _refusals() as error:
+        except _own_errors() as error:
             click.echo(f"could not be computed: {error}")
             failed.append(result.name)
             continue
         verified += 1
         compared = differences(result, computed.tables, tolerance)
         click.echo(compared.to_string(index=False))
-        if compared["agrees"].all():
-            record_source(result, computed.source, present_path(result))
-        else:
+        if not compared["agrees"].all():
             different.append(result.name)
+        elif record:
+            confirm(result, tolerance)
     if different or failed:
         parts = (("came out differently", different), ("could not be computed", failed))
         raise click.ClickException(
@@ -195,45 +191,62 @@ def verify(
         raise click.ClickException("none of them can be recomputed here.")
 
 
-def _reproducible_results() -> list[Result]:
-    """Every stored result that should come out the same again, the cheapest first."""
-    from earlyglow.experiments import cheapest_first, is_reproducible
-    from earlyglow.store import load, result_folders
-
-    results = []
-    for folder in result_folders():
-        try:
-            results.append(load(folder))
-        except _refusals() as error:
-            click.echo(f"passed over: {error}")
-    return cheapest_first(filter(is_reproducible, results))
-
-
-def _refuse_names_of_nothing(names: tuple[str, ...], stored: list[str]) -> None:
+def _chosen(results: list[Result], names: tuple[str, ...]) -> list[Result]:
+    """The results whose names begin with one of those that are given; all where none is."""
     for name in names:
-        if not any(found.startswith(name) for found in stored):
+        if not any(result.name.startswith(name) for result in results):
             raise click.ClickException(
                 f"no stored result begins with {name!r}; the names are EXPERIMENT/RESULT, as the "
                 "folders in results/ are called."
             )
+    return [r for r in results if r.name.startswith(names)] if names else results
 
 
-def _refusals() -> tuple[type[Exception], ...]:
-    """What the library raises for a reason that its message tells."""
-    from earlyglow.datasets import DatasetError
-    from earlyglow.store import StoreError
-    from earlyglow.training import CheckpointError, NonFiniteLossError
+def _absences() -> tuple[type[Exception], ...]:
+    """Why a result cannot be recomputed on this machine."""
+    import earlyglow as eg
+    from earlyglow_book.results import StoreError
 
-    return DatasetError, StoreError, CheckpointError, NonFiniteLossError, ValueError
+    return eg.DatasetError, StoreError
+
+
+def _own_errors() -> tuple[type[Exception], ...]:
+    """Errors of ours, whose messages are for the user; anything else keeps its traceback."""
+    import earlyglow as eg
+    from earlyglow_book.parameters import ParameterError
+
+    return *_absences(), eg.CheckpointError, eg.NonFiniteLossError, ParameterError
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say errors of ours in one sentence."""
+    from earlyglow_book.notebooks import NotebookError
+
+    try:
+        yield
+    except (NotebookError, *_own_errors()) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _interruption() -> Iterator[None]:
+    """Say after Ctrl-C that what was done is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("\nstopped; the same command goes on where it was.", err=True)
+        sys.exit(130)
 
 
 def _read_parameters(file: Path | None) -> dict[str, object]:
+    """Values of a YAML file as texts, so that they are read as those of the command line."""
     if file is None:
         return {}
     import yaml
 
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
     except yaml.YAMLError as error:
         raise click.ClickException(f"{file} is not readable YAML: {error}") from error
     if not isinstance(values, dict):

@@ -1,38 +1,89 @@
-"""Run an experiment, or find its stored result."""
+"""What is computed from parameters and stored: the base of all chapters whose numbers are kept."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from earlyglow.allocator import keep_freed_memory
+import earlyglow as eg
 from earlyglow.cache import cache_folder
-from earlyglow.datasets import DATASETS, DatasetError
-from earlyglow.store import Computed, Inputs, Result, discard, find, find_published, save
+from earlyglow.datasets.finding import find_fingerprint
+from earlyglow_book.allocator import keep_freed_memory
+from earlyglow_book.machine import code_state
+from earlyglow_book.results import Computed, Inputs, Result, discard, find, find_published, save
 
 
-class Experiment(Protocol):
-    """What an experiment's configuration offers.
+class Chapter:
+    """The parameters of a notebook, which are checked when they are built.
 
-    One that is shown in the notebook of another also has that one's name as ``notebook``.
+    A chapter's class is decorated by :func:`~earlyglow_book.parameters.parameters`.
     """
 
     name: ClassVar[str]
-    source_path: ClassVar[tuple[str, ...]]
-    reproducible: ClassVar[bool]
 
-    def parameters(self) -> dict[str, Any]: ...
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as the notebook takes them."""
+        values = asdict(self)  # type: ignore[call-overload]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
-    def inputs(self) -> Inputs: ...
+    def prepare(self) -> None:
+        """Compute beforehand what the notebook shows and takes minutes."""
 
-    def inputs_on_trust(self) -> Inputs: ...
 
-    def label(self) -> str: ...
+class Experiment(Chapter, ABC):
+    """A chapter whose tables are stored under the hash of what they mean.
 
-    def compute(self, workspace: Path) -> Computed: ...
+    Attributes:
+        notebook: the notebook that shows it, where that has another name.
+        reproducible: whether the tables come out the same again; times do not.
+        versions: of each step, raised by hand when its meaning changes.
+    """
+
+    notebook: ClassVar[str] = ""
+    reproducible: ClassVar[bool] = True
+    versions: ClassVar[dict[str, int]]
+
+    @abstractmethod
+    def configuration(self) -> dict[str, Any]:
+        """What the result depends on, JSON-like; images, seed and versions apart."""
+
+    @abstractmethod
+    def splits(self) -> list[tuple[str, str]]:
+        """Name and split of the image sets that the result depends on."""
+
+    @abstractmethod
+    def label(self) -> str:
+        """A readable start for the result's folder."""
+
+    @abstractmethod
+    def compute(self, workspace: Path) -> Computed:
+        """Compute the tables; what is half-done is kept in ``workspace``."""
+
+    def inputs(self) -> Inputs:
+        """What the result depends on; this reads the images that are at hand."""
+        return self._inputs(find_fingerprint)
+
+    def inputs_on_trust(self) -> Inputs:
+        """What the result depends on, with no image looked at."""
+        return self._inputs(lambda name, split: None)
+
+    def prepare(self) -> None:
+        result_of(self)
+
+    def _inputs(self, fingerprint: Callable[[str, str], str | None]) -> Inputs:
+        return Inputs(
+            self.name,
+            self.configuration(),
+            {f"{name}/{split}": fingerprint(name, split) for name, split in self.splits()},
+            getattr(self, "seed", 0),
+            self.versions,
+        )
 
 
 def result_of(experiment: Experiment) -> Result:
@@ -47,27 +98,50 @@ def result_of(experiment: Experiment) -> Result:
     """
     if os.environ.get("EARLYGLOW_PUBLISHED") == "1":
         return find_published(experiment.inputs_on_trust())
-    return find(experiment.inputs()) or _compute_and_save(experiment)
+    inputs = experiment.inputs()
+    found = find(inputs)
+    if found is not None:
+        return found
+    _refuse_missing_images(inputs)
+    return _store(experiment, *_computed(experiment))
 
 
 def recompute(experiment: Experiment) -> Result:
     """Compute anew and put the result in the place of the one in the working folder, if any."""
-    computed, seconds = _compute(experiment)
+    computed, seconds, code = _computed(experiment)
     discard(experiment.inputs())
-    return _save(experiment, computed, seconds)
+    return _store(experiment, computed, seconds, code)
 
 
-def command_of(experiment: Experiment) -> str:
+def command(experiment: Experiment) -> str:
     """The shell command that runs an experiment with the same parameters."""
-    words = ["earlyglow", "run", getattr(experiment, "notebook", experiment.name)]
+    words = ["earlyglow", "run", experiment.notebook or experiment.name]
     for name, value in experiment.parameters().items():
         words += ["-p", name, str(value).replace("'", "").replace('"', "")]
     return shlex.join(words)
 
 
-def _compute_and_save(experiment: Experiment) -> Result:
-    _refuse_missing_images(experiment.inputs())
-    return _save(experiment, *_compute(experiment))
+def _computed(experiment: Experiment) -> tuple[Computed, float, dict[str, str]]:
+    """The tables, the seconds that they took, and the code that made them."""
+    keep_freed_memory()
+    # Of now: a long run must not be signed by a later edit.
+    code, start = code_state(), time.monotonic()
+    computed = experiment.compute(cache_folder())
+    return computed, time.monotonic() - start, code
+
+
+def _store(
+    experiment: Experiment, computed: Computed, seconds: float, code: dict[str, str]
+) -> Result:
+    return save(
+        experiment.inputs(),
+        computed,
+        experiment.label(),
+        experiment.parameters(),
+        command(experiment),
+        seconds,
+        code,
+    )
 
 
 def _refuse_missing_images(inputs: Inputs) -> None:
@@ -77,36 +151,17 @@ def _refuse_missing_images(inputs: Inputs) -> None:
         DatasetError: a set is neither on this machine nor to be downloaded.
     """
     absent = {split.partition("/")[0] for split, found in inputs.data.items() if found is None}
-    missing = sorted(name for name in absent if DATASETS[name].source is None)
-    if missing:
-        others = [n for n in inputs.configuration.get("ood_datasets", ()) if n not in missing]
-        # Where the ID set itself is missing, other OOD sets do not help.
-        helps = others and inputs.configuration.get("id_dataset") not in missing
-        example = f"such as -p ood_datasets '[{', '.join(others)}]', " if helps else ""
-        others_absent = ", ".join(sorted(absent.difference(missing)))
-        download = f" {others_absent} would be downloaded." if others_absent else ""
-        raise DatasetError(
-            f"images of {', '.join(missing)} are not on this machine and torchvision does not "
-            f"offer them; choose other sets, {example}or put Parquet files into $EARLYGLOW_DATA."
-            f"{download}"
-        )
-
-
-def _compute(experiment: Experiment) -> tuple[Computed, float]:
-    """The tables and the seconds that they took."""
-    keep_freed_memory()
-    start = time.monotonic()
-    computed = experiment.compute(cache_folder())
-    return computed, time.monotonic() - start
-
-
-def _save(experiment: Experiment, computed: Computed, seconds: float) -> Result:
-    return save(
-        experiment.inputs(),
-        computed,
-        experiment.label(),
-        experiment.parameters(),
-        command_of(experiment),
-        seconds,
-        experiment.source_path,
+    missing = sorted(name for name in absent if eg.DATASETS[name].origin == "file")
+    if not missing:
+        return
+    others = [n for n in inputs.configuration.get("ood_datasets", ()) if n not in missing]
+    # Where the ID set itself is missing, other OOD sets do not help.
+    helps = others and inputs.configuration.get("id_dataset") not in missing
+    example = f"such as -p ood_datasets '[{', '.join(others)}]', " if helps else ""
+    others_absent = ", ".join(sorted(absent.difference(missing)))
+    download = f" {others_absent} would be downloaded." if others_absent else ""
+    raise eg.DatasetError(
+        f"images of {', '.join(missing)} are not on this machine and torchvision does not "
+        f"offer them; choose other sets, {example}or put Parquet files into $EARLYGLOW_DATA."
+        f"{download}"
     )

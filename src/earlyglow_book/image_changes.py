@@ -6,14 +6,17 @@ random in it depends on a seed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from earlyglow.datasets import ImageSet
+from earlyglow.datasets.image_set import ImageSet
 
 _NOISE_LEVELS = 12.0
 _BLUR = 1.0
 _TILT = 0.5
+_INK_REACH = 4.0
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -131,3 +134,39 @@ def _with_moments(images: Tensor, reference: Tensor) -> Tensor:
 
 def _to_levels(values: Tensor) -> Tensor:
     return values.round().clamp(0, 255).to(torch.uint8)
+
+
+def with_ink_of(images: Tensor, reference: Tensor) -> Tensor:
+    """The sorted grey levels of the reference image, put on the strokes and next to them.
+
+    Among pixels of one level those nearest to the strokes come first: otherwise more ink would be
+    spread over the empty background in the order of the pixels.
+    """
+    from torchvision.transforms.v2 import functional as TF
+
+    levels = images.float()
+    size = 2 * (min(images.shape[2:]) // 2) - 1
+    near = TF.gaussian_blur(levels, kernel_size=[size, size], sigma=[_INK_REACH, _INK_REACH])
+    return with_levels_of(levels + 1e-3 * near, reference[: len(images)])
+
+
+# Changes of low-level statistics, of colours, and of content, by name.
+LOW_LEVEL: dict[str, Callable[[Tensor], Tensor]] = {
+    "blurred": blurred,
+    "low contrast": low_contrast,
+    "noisy": noisy,
+    "tilted spectrum": tilted_spectrum,
+    "inverted": inverted,
+}
+COLOUR_LEVEL: dict[str, Callable[[Tensor], Tensor]] = {"red and blue swapped": swapped_colours}
+CONTENT: dict[str, Callable[[Tensor], Tensor]] = {
+    "upside down": upside_down,
+    "shuffled patches": shuffled_patches,
+    "scrambled phases": phase_scrambled,
+}
+
+# What an image can be given of another: changes of (images, reference).
+GIVEN: tuple[tuple[str, Callable[..., Tensor]], ...] = (
+    ("ink", with_ink_of),
+    ("spectrum", with_low_level_of),
+)

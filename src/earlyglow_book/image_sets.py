@@ -1,28 +1,81 @@
-"""Which sets an experiment may compare: one in-distribution set with others."""
+"""What each image set is compared with, and how its training images are altered."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from earlyglow.datasets import DATASETS
-from earlyglow.settings import unknown
+import earlyglow as eg
+from earlyglow.checks import unknown
+from earlyglow.training.config import Augmentation
+
+_COMPARED = (
+    ("mnist", "fashion_mnist", "kmnist", "omniglot", "notmnist"),
+    ("cifar10", "gtsrb", "celeba", "tiny_imagenet", "svhn"),
+    ("digits", "textures"),
+)
+
+# The OOD sets that a flow of each ID set is usually tried on: the others of its group.
+USUAL_OOD: dict[str, tuple[str, ...]] = {
+    name: tuple(other for other in group if other != name) for group in _COMPARED for name in group
+}
+
+# The OOD sets that a classifier of each ID set is usually tried on, noise among them.
+USUAL_OOD_OF_CLASSIFIERS: dict[str, tuple[str, ...]] = {
+    "cifar10": (
+        "svhn",
+        "gtsrb",
+        "celeba",
+        "tiny_imagenet",
+        "textures",
+        "uniform_noise",
+        "gaussian_noise",
+    ),
+    "fashion_mnist": ("mnist", "omniglot", "notmnist", "kmnist"),
+    "digits": ("textures", "uniform_noise"),
+}
+
+# Paper's code: shift and flip for these, shift alone for SVHN, none for CelebA and 1 channel.
+AUGMENTATION: dict[str, tuple[Augmentation, ...]] = {
+    "cifar10": ("shift", "flip"),
+    "gtsrb": ("shift", "flip"),
+    "imagenet32": ("shift", "flip"),
+    "tiny_imagenet": ("shift", "flip"),
+    "svhn": ("shift",),
+}
+
+# Of a classifier all sets are shifted. A mirrored digit or traffic sign is another class or none.
+AUGMENTATION_OF_CLASSIFIERS: dict[str, tuple[Augmentation, ...]] = {
+    "cifar10": ("shift", "flip"),
+    "tiny_imagenet": ("shift", "flip"),
+    "fashion_mnist": ("shift", "flip"),
+}
 
 
 def require_comparable(
-    id_dataset: str, ood_datasets: Sequence[str], known: Iterable[str] = tuple(DATASETS)
+    id_dataset: str,
+    ood_datasets: Sequence[str],
+    usual: Iterable[str],
+    known: Iterable[str] | None = None,
 ) -> None:
-    """Raise ValueError unless every set is known, and each of them is named once.
+    """Raise ValueError unless every set is known and named once, and there is one to detect.
 
     Args:
-        id_dataset: the in-distribution set, one of ``DATASETS``.
-        ood_datasets: the sets to detect.
-        known: names that they may have.
+        id_dataset: the ID set, a key of ``earlyglow.DATASETS``.
+        ood_datasets: the OOD sets; where empty, the usual ones are taken.
+        usual: ID sets that have usual OOD sets.
+        known: names that OOD sets may have; those of ``earlyglow.DATASETS`` where omitted.
     """
-    if id_dataset not in DATASETS:
-        raise ValueError(unknown("data set", id_dataset, DATASETS))
+    if id_dataset not in eg.DATASETS:
+        raise ValueError(unknown("data set", id_dataset, eg.DATASETS))
+    if not ood_datasets and id_dataset not in usual:
+        raise ValueError(
+            f"ood_datasets is empty, and {id_dataset!r} has no usual sets to be compared "
+            "with; name at least one."
+        )
+    names = tuple(eg.DATASETS if known is None else known)
     for name in ood_datasets:
-        if name not in known:
-            raise ValueError(unknown("data set", name, known))
+        if name not in names:
+            raise ValueError(unknown("data set", name, names))
     if len(set(ood_datasets)) < len(ood_datasets):
         raise ValueError(
             f"ood_datasets is {tuple(ood_datasets)}, but no set may be named twice; leave the "

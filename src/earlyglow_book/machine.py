@@ -1,63 +1,28 @@
-"""Where a result comes from: the source that made it, and the machine and software it ran on."""
+"""What a result was computed with: the code, the machine, and the software."""
 
 from __future__ import annotations
 
-import ast
-import functools
-import hashlib
 import importlib.metadata
-import json
 import platform
-from collections.abc import Iterable, Mapping
+import subprocess
 from pathlib import Path
 
-import torch
+import earlyglow as eg
+from earlyglow_book.deferred import torch
+from earlyglow_book.places import CHECKOUT
 
-PACKAGE = Path(__file__).parent
 _SOFTWARE = ("numpy", "pillow", "pytorch-ood", "scikit-learn", "scipy", "torch", "torchvision")
-# These differ between Python versions or hold no meaning.
-_SKIPPED_FIELDS = {"ctx", "kind", "type_comment", "type_params", "type_ignores"}
 
 
-def source_digests(parts: Iterable[str]) -> dict[str, str]:
-    """Digest of each Python file under the given parts of the package, by relative path.
-
-    A digest is of the syntax tree without comments, docstrings and layout, so that an edit of
-    the words changes nothing.
-
-    Args:
-        parts: folders or modules relative to the package, such as "flows" or "metrics.py".
-    """
-    prefixes = tuple(part if part.endswith(".py") else f"{part}/" for part in parts)
-    return {name: _digest_of(name) for name in _snapshot() if name.startswith(prefixes)}
-
-
-@functools.cache
-def _snapshot() -> dict[str, str]:
-    """Text of each file of the package, read once: a long run must not see a later edit."""
-    files = sorted(PACKAGE.rglob("*.py"))
-    return {
-        file.relative_to(PACKAGE).as_posix(): file.read_text(encoding="utf-8") for file in files
-    }
-
-
-@functools.cache
-def _digest_of(name: str) -> str:
-    return source_digest(_snapshot()[name])
-
-
-def source_digest(source: str) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of a module's meaning."""
-    tree = _canonical(_without_docstrings(ast.parse(source)))
-    return hashlib.sha256(json.dumps(tree).encode()).hexdigest()[:16]
-
-
-def combined(current: Mapping[str, str], *recorded: Mapping[str, str]) -> dict[str, str]:
-    """Digests by file where one that differs from the current source is never lost."""
-    kept = dict(current)
-    for digests in recorded:
-        kept |= {file: value for file, value in digests.items() if value != current.get(file)}
-    return kept
+def code_state() -> dict[str, str]:
+    """The package's version and, in a checkout, the commit; a tree with changes says so."""
+    state = {"version": eg.__version__}
+    commit = _git("rev-parse", "HEAD")
+    # A package that is installed inside of somebody else's checkout is not of that checkout.
+    if commit is None or not (CHECKOUT / "src" / "earlyglow_book").is_dir():
+        return state
+    changed = _git("status", "--porcelain", "--", "src")
+    return {**state, "commit": commit, "tree": "changed since the commit" if changed else "clean"}
 
 
 def software() -> dict[str, str]:
@@ -74,28 +39,26 @@ def device_name() -> str:
 
 
 def processor_name() -> str:
-    """The processor's kind, and the threads torch uses."""
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    """The processor's kind and model, and the threads torch uses."""
+    model = _processor_model()
+    kind = f"{platform.machine()} CPU" + (f" ({model})" if model else "")
+    return f"{kind}, {torch.get_num_threads()} threads"
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:]
-    return tree
+def _processor_model() -> str:
+    facts = Path("/proc/cpuinfo")
+    if not facts.is_file():
+        return platform.processor()
+    lines = facts.read_text(encoding="utf-8", errors="replace").splitlines()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor())
 
 
-def _canonical(node: object) -> object:
-    """A JSON-like form of a syntax tree that is the same for every supported Python version."""
-    if isinstance(node, ast.AST):
-        fields = {
-            name: _canonical(value)
-            for name, value in ast.iter_fields(node)
-            if name not in _SKIPPED_FIELDS and value not in (None, [])
-        }
-        return [type(node).__name__, sorted(fields.items())]
-    if isinstance(node, list):
-        return [_canonical(item) for item in node]
-    return repr(node)
+def _git(*words: str) -> str | None:
+    """What git says of the checkout; None where there is neither."""
+    command = ["git", "-C", str(CHECKOUT), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

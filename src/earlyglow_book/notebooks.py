@@ -2,108 +2,51 @@
 
 from __future__ import annotations
 
-import ast
+import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import nbformat
-import papermill
-import yaml
-from papermill.exceptions import PapermillExecutionError
-
-from earlyglow.experiments import NOTEBOOKS
-from earlyglow.provenance import PACKAGE
-from earlyglow.settings import digest, unknown
+from earlyglow.hashing import digest
+from earlyglow_book.experiment import Chapter
+from earlyglow_book.parameters import from_texts
+from earlyglow_book.places import shipped
+from earlyglow_book.registry import chapter_class
 
 
 class NotebookError(Exception):
     """A cell of a notebook failed; the message names the notebook as far as it was executed."""
 
 
-class ParameterError(ValueError):
-    """A notebook or parameter that does not exist, or a value that it does not take."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One line of a notebook's parameters cell: ``name: type = default  # help``."""
-
-    name: str
-    type: str
-    default: Any
-    help: str
-
-
-def notebooks_folder() -> Path:
-    """Where the notebooks lie: in the installed package, or in the checkout."""
-    packaged = PACKAGE / "_notebooks"
-    return packaged if packaged.is_dir() else PACKAGE.parents[1] / "notebooks"
-
-
 def find_notebook(name: str) -> Path:
-    """The notebook of that name.
-
-    Raises:
-        ParameterError: there is none; the message lists those there are.
-    """
-    if name not in NOTEBOOKS:
-        raise ParameterError(unknown("notebook", name, NOTEBOOKS))
-    return notebooks_folder() / f"{name}.ipynb"
+    """The notebook of that name; ParameterError where there is none."""
+    chapter_class(name)
+    return shipped("notebooks") / f"{name}.ipynb"
 
 
-def title_of(path: Path) -> str:
+def notebook_title(path: Path) -> str:
     """The notebook's first heading."""
-    for cell in nbformat.read(path, as_version=4).cells:
-        heading = re.search(r"^# (.+)$", cell.source, re.MULTILINE)
-        if cell.cell_type == "markdown" and heading:
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        heading = re.search(r"^# (.+)$", "".join(cell["source"]), re.MULTILINE)
+        if cell["cell_type"] == "markdown" and heading:
             return heading[1]
     return path.stem
 
 
-def declared_parameters(path: Path) -> dict[str, Parameter]:
-    """The parameters that a notebook declares, in order."""
-    declared = papermill.inspect_notebook(str(path))
-    return {
-        name: Parameter(
-            name,
-            entry["inferred_type_name"],
-            ast.literal_eval(entry["default"]),
-            entry["help"],
-        )
-        for name, entry in declared.items()
-    }
-
-
-def resolve(name: str, given: Mapping[str, object]) -> dict[str, object]:
-    """Parameters as the notebook takes them, converted and checked.
+def configure(name: str, given: Mapping[str, object]) -> Chapter:
+    """The checked parameters of a notebook.
 
     Args:
         name: the notebook's name.
         given: values by parameter name: strings as typed on a command line, or typed values.
 
     Raises:
-        ParameterError: an unknown parameter, a wrong type, or a value out of range.
+        ParameterError: an unknown notebook or parameter, a wrong type, or a value out of range.
     """
-    declared = declared_parameters(find_notebook(name))
-    for parameter in given:
-        if parameter not in declared:
-            raise ParameterError(unknown("parameter", parameter, declared))
-    values = {parameter: _convert(declared[parameter], value) for parameter, value in given.items()}
-    configure(name, values)
-    return values
-
-
-def configure(name: str, values: Mapping[str, Any]) -> Any:
-    """The checked configuration of a notebook; ParameterError where a value is refused."""
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    try:
-        return NOTEBOOKS[name](**fields)
-    except ValueError as error:
-        raise ParameterError(str(error)) from error
+    kind = chapter_class(name)
+    return kind(**from_texts(kind, given))
 
 
 def run(name: str, given: Mapping[str, object], output: Path | None = None) -> Path:
@@ -114,18 +57,21 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
 
     Args:
         name: the notebook's name.
-        given: parameters, checked by :func:`resolve` before anything runs.
+        given: parameters, checked by :func:`configure` before anything runs.
         output: where to write; ``runs/<name>-<hash of the parameters>.ipynb`` where omitted.
 
     Raises:
         ParameterError: a parameter is refused.
         NotebookError: a cell failed.
     """
-    values = resolve(name, given)
-    configuration = configure(name, values)
-    configuration.prepare()
+    chapter = configure(name, given)
+    values = from_texts(type(chapter), given)
+    chapter.prepare()
+    # Imported late, and known late: the command line answers before papermill is there.
+    from papermill.exceptions import PapermillExecutionError
+
     if output is None:
-        output = Path("runs") / f"{name}-{digest(asdict(configuration))[:8]}.ipynb"
+        output = Path("runs") / f"{name}-{digest(chapter.parameters())[:8]}.ipynb"
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         execute(find_notebook(name), output, values)
@@ -138,10 +84,9 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
 
 def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
     """Execute a notebook by papermill without progress bars in its cells."""
-    # The kernel inherits the environment; a bar in a cell would be a thousand lines of output.
-    before = os.environ.get("EARLYGLOW_PROGRESS")
-    os.environ["EARLYGLOW_PROGRESS"] = "0"
-    try:
+    import papermill
+
+    with _no_progress_bars():
         papermill.execute_notebook(
             str(source),
             str(output),
@@ -151,7 +96,16 @@ def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
             # A kernel on this machine warns each time that its messages are not encrypted.
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
-        _remove_timings(output)
+    _remove_timings(output)
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """The kernel inherits the environment; a bar in a cell would be a thousand lines of output."""
+    before = os.environ.get("EARLYGLOW_PROGRESS")
+    os.environ["EARLYGLOW_PROGRESS"] = "0"
+    try:
+        yield
     finally:
         if before is None:
             del os.environ["EARLYGLOW_PROGRESS"]
@@ -161,48 +115,11 @@ def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
 
 def _remove_timings(path: Path) -> None:
     """Take out what papermill notes of time and place, so that equal runs give equal files."""
+    import nbformat
+
     notebook = nbformat.read(path, as_version=4)
     for holder in (notebook, *notebook.cells):
         for noted in ("papermill", "execution"):
             holder.metadata.pop(noted, None)
     notebook.metadata.pop("language_info", None)
     nbformat.write(notebook, path)
-
-
-def _convert(parameter: Parameter, value: object) -> object:
-    """A value in the declared type; a string is read as YAML, a list also as "a,b"."""
-    kind, element = parameter.type, None
-    if kind.startswith("list["):
-        kind, element = "list", kind[5:-1]
-    if isinstance(value, str) and kind != "str":
-        value = _parse(value, kind)
-    if kind == "list" and isinstance(value, list | tuple):
-        accepted = all(_is(item, str(element)) for item in value)
-        value = list(value)
-    else:
-        accepted = _is(value, kind)
-    if not accepted:
-        raise ParameterError(
-            f"{parameter.name} is {value!r}, but it must be of type {parameter.type} "
-            f"({parameter.help})."
-        )
-    return value
-
-
-def _parse(text: str, kind: str) -> object:
-    try:
-        if kind == "float":
-            # YAML takes "1e-2" for a word.
-            return float(text)
-        if kind == "list" and not text.lstrip().startswith("["):
-            text = f"[{text}]"
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        return text
-
-
-def _is(value: object, kind: str) -> bool:
-    if isinstance(value, bool):
-        return False
-    kinds: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float)}
-    return isinstance(value, kinds.get(kind, ()))

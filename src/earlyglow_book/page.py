@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from IPython.display import display
 
-from earlyglow.experiments.trained_flows import FlowSpec
+from earlyglow_book.deferred import pd
+from earlyglow_book.experiment import Chapter
+from earlyglow_book.flow_runs.flows import FlowSpec
+from earlyglow_book.parameters import declared
+
+if TYPE_CHECKING:
+    import pandas
 
 
-def show_parameters(parameters: Mapping[str, object]) -> None:
-    """Print the resolved parameters, one line each."""
-    width = max(map(len, parameters))
-    for name, value in parameters.items():
-        print(f"{name:<{width}}  {value}")
+def parameter_table(chapter: Chapter) -> pandas.DataFrame:
+    """The resolved parameters of a chapter, with the values that each may have and its meaning."""
+    known, values = declared(type(chapter)), chapter.parameters()
+    rows = [(values[p.name], p.allowed or p.type, p.meaning) for p in known.values()]
+    index = pd.Index(known, name="parameter")
+    return pd.DataFrame(rows, index, ["value", "allowed", "meaning"])
 
 
 def glue_all(texts: Mapping[str, str]) -> None:
@@ -35,7 +43,7 @@ def glue(name: str, text: str) -> None:
 
 def describe_flow(spec: FlowSpec) -> str:
     """Which flow it is and how large: "DenseGlow (steps 10, ...), 1,331,235 parameters"."""
-    flow = spec.build(seed=0)
+    flow = spec.outline()
     sizes = ", ".join(f"{name} {size}" for name, size in spec.sizes.items())
     tensors = list(flow.parameters())
     count = sum(tensor.numel() for tensor in tensors)

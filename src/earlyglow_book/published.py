@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 
-from earlyglow.experiments.epoch_sweep import EpochSweep
-from earlyglow.experiments.running import Experiment
-from earlyglow.experiments.short_circuit import ShortCircuit, ShortCircuitCost
-from earlyglow.experiments.studies import (
-    GroupSize,
-    KmnistFailure,
-    LikelihoodParadox,
-    LowLevelFeatures,
-    ReleasedCode,
-    SupportOverlap,
-    SyntheticAugmentation,
-)
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
+from earlyglow_book.chapters.group_size import GroupSize
+from earlyglow_book.chapters.kmnist_failure import KmnistFailure
+from earlyglow_book.chapters.likelihood_paradox import LikelihoodParadox
+from earlyglow_book.chapters.low_level_features import LowLevelFeatures
+from earlyglow_book.chapters.released_code import ReleasedCode
+from earlyglow_book.chapters.support_overlap import SupportOverlap
+from earlyglow_book.chapters.synthetic_augmentation import SyntheticAugmentation
+from earlyglow_book.experiment import Experiment
 
 COLOUR = ("cifar10", "gtsrb", "celeba", "tiny_imagenet")
 GREY = ("fashion_mnist", "mnist", "omniglot", "kmnist")
@@ -48,10 +46,7 @@ def _classifiers(seed: int) -> tuple[ShortCircuit, ...]:
 
 @functools.cache
 def published_experiments() -> tuple[Experiment, ...]:
-    """Every experiment of the book: one seed of every set comes first, with what follows from it.
-
-    Made when asked for, because each of them builds its flow to check its settings.
-    """
+    """Every experiment of the book: one seed of every set comes first, with what follows from it."""
     return (
         EpochSweep(id_dataset="digits", profile="smoke"),
         EpochSweep(id_dataset="gtsrb", profile="smoke"),

@@ -8,23 +8,25 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import torch
+from typing import TYPE_CHECKING, Any
 
 from earlyglow.cache import atomic_path, cache_folder
-from earlyglow.provenance import PACKAGE, device_name, software, source_digests
-from earlyglow.settings import digest, plain
+from earlyglow.hashing import digest, plain
+from earlyglow_book.deferred import pd, torch
+from earlyglow_book.machine import device_name, software
+from earlyglow_book.places import shipped
+
+if TYPE_CHECKING:
+    import pandas
 
 FORMAT = "earlyglow-result-1"
 # Of the key in the folder's name.
 _KEY_LETTERS = 12
 log = logging.getLogger(__name__)
-Tables = dict[str, pd.DataFrame]
+Tables = dict[str, "pandas.DataFrame"]
 
 
 class StoreError(Exception):
@@ -68,14 +70,11 @@ class Computed:
 
     Attributes:
         tables: by name.
-        source: digest of each source file on their path, as it was when the file was used: what
-            was found half-done in a cache keeps the digests of then.
         facts: JSON-like numbers that the manifest shall show, such as a model's accuracy.
         device: what it was computed on.
     """
 
     tables: Tables
-    source: dict[str, str]
     facts: dict[str, object] = field(default_factory=dict)
     device: str = field(default_factory=device_name)
 
@@ -103,23 +102,24 @@ class Result:
         """What the result depends on."""
         return Inputs(**self.manifest["inputs"])
 
-    def moved_sources(self) -> list[str]:
-        """Files on the result's path whose meaning has changed since it was computed."""
-        recorded = self.manifest["source"]
-        now = source_digests(self.manifest["path"])
-        return sorted(name for name in recorded | now if recorded.get(name) != now.get(name))
-
     def provenance(self) -> str:
-        """One line for a reader: key, device, and whether the source has moved since."""
-        moved = self.moved_sources()
-        state = f"source changed since in {len(moved)} files" if moved else "source unchanged"
-        return f"result {self.key[:12]}, computed on {self.manifest['device']}; {state}"
+        """One line for a reader: the key, the code, the machine, and the last confirmation."""
+        code, confirmed = self.manifest["code"], self.manifest.get("confirmed")
+        commit = f", commit {code['commit'][:10]} ({code['tree']})" if "commit" in code else ""
+        again = (
+            f"computed again and equal on {confirmed['date']}"
+            if confirmed
+            else "not computed again since"
+        )
+        return (
+            f"result {self.key[:12]}: earlyglow {code['version']}{commit}; "
+            f"{self.manifest['device']}; {again}"
+        )
 
 
 def committed_folder() -> Path:
     """Where the published results lie: in the installed package, or in the checkout."""
-    packaged = PACKAGE / "_results"
-    return packaged if packaged.is_dir() else PACKAGE.parents[1] / "results"
+    return shipped("results")
 
 
 def working_folder() -> Path:
@@ -157,7 +157,9 @@ def result_folders() -> Iterator[Path]:
     return _result_folders("*", _folders())
 
 
-def published_tables(experiment: str, table: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def read_published_tables(
+    experiment: str, table: str
+) -> Iterator[tuple[dict[str, Any], pandas.DataFrame]]:
     """Parameters and one table of every published result of an experiment."""
     for folder in _result_folders(experiment, (committed_folder(),)):
         manifest = _read_manifest(folder)
@@ -191,18 +193,18 @@ def save(
     parameters: Mapping[str, object],
     command: str,
     seconds: float,
-    path: Sequence[str],
+    code: Mapping[str, str],
 ) -> Result:
     """Write a result whole or not at all; where another process was faster, keep its copy.
 
     Args:
         inputs: what the result depends on; all fingerprints must be known.
-        computed: the tables and the source that made them.
+        computed: the tables.
         label: a readable start for the folder's name.
         parameters: the experiment's parameters.
         command: the command that recreates it.
         seconds: time of the process that stored it; work found in a cache is not counted.
-        path: parts of the package whose source the result depends on.
+        code: version and commit of the package, of :func:`~earlyglow_book.machine.code_state`.
     """
     final = working_folder() / inputs.experiment / f"{label}-{inputs.key()[:_KEY_LETTERS]}"
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -224,8 +226,7 @@ def save(
             "device": computed.device,
             "threads": torch.get_num_threads(),
             "software": software(),
-            "path": list(path),
-            "source": computed.source,
+            "code": dict(code),
             "facts": computed.facts,
         }
         text = json.dumps(manifest, indent=2, sort_keys=True, default=plain) + "\n"
@@ -244,17 +245,10 @@ def discard(inputs: Inputs) -> None:
         shutil.rmtree(folder)
 
 
-def record_source(result: Result, source: Mapping[str, str], path: Sequence[str]) -> None:
-    """Note in the manifest which source was seen to give the same tables.
-
-    Args:
-        result: what is stored.
-        source: digests by file.
-        path: parts of the package that the result depends on now.
-    """
-    manifest = {**result.manifest, "source": dict(source), "path": list(path)}
-    file = result.folder / "manifest.json"
-    with atomic_path(file) as temporary:
+def record_confirmation(result: Result, facts: Mapping[str, object]) -> None:
+    """Note in a result's manifest when and by which code it was computed again and equal."""
+    manifest = {**result.manifest, "confirmed": dict(facts)}
+    with atomic_path(result.folder / "manifest.json") as temporary:
         temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
@@ -295,7 +289,7 @@ def _result_folders(experiment: str, roots: Iterable[Path]) -> Iterator[Path]:
                 yield folder
 
 
-def _write_table(table: pd.DataFrame, file: Path) -> None:
+def _write_table(table: pandas.DataFrame, file: Path) -> None:
     """Bytes of equal significance side by side make floats a third smaller, with nothing lost."""
     floats = list(table.select_dtypes("float"))
     others = [name for name in table if name not in floats]
@@ -308,7 +302,7 @@ def _write_table(table: pd.DataFrame, file: Path) -> None:
     )
 
 
-def _read_table(folder: Path, name: str, expected: str) -> pd.DataFrame:
+def _read_table(folder: Path, name: str, expected: str) -> pandas.DataFrame:
     path = folder / f"{name}.parquet"
     if not path.is_file() or _sha256(path) != expected:
         raise StoreError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earlyglow.datasets import DATASETS
+from earlyglow.datasets.catalogue import DATASETS
 
 
 def title_of(dataset: str) -> str:

@@ -4,21 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import torch
+from earlyglow_book.deferred import np, pd, torch
+from earlyglow_book.experiment import Experiment
+from earlyglow_book.machine import code_state, processor_name
+from earlyglow_book.parameters import ParameterError
+from earlyglow_book.registry import experiment_classes
+from earlyglow_book.results import (
+    Computed,
+    Result,
+    StoreError,
+    Tables,
+    load,
+    record_confirmation,
+    result_folders,
+)
 
-from earlyglow.experiments.epoch_sweep import EpochSweep
-from earlyglow.experiments.registry import EXPERIMENTS
-from earlyglow.experiments.running import Experiment
-from earlyglow.store import Computed, Result, StoreError, Tables
+if TYPE_CHECKING:
+    import pandas
 
-# What makes a flow of a sweep and of a study the same.
-FLOW_PARAMETERS = ("id_dataset", "model", "profile", "seed")
+# What makes the flow of a sweep and of a study the same.
+_FLOW_PARAMETERS = ("id_dataset", "model", "profile", "seed")
+
+
+def reproducible_results() -> tuple[list[Result], list[StoreError]]:
+    """Every stored result that should come out the same again, and the errors of damaged ones.
+
+    Those that were never confirmed come first, then those confirmed longest ago; of equals, the
+    cheapest.
+    """
+    kinds = experiment_classes()
+    results, damaged = [], []
+    for folder in result_folders():
+        try:
+            result = load(folder)
+        except StoreError as error:
+            damaged.append(error)
+            continue
+        kind = kinds.get(result.inputs.experiment)
+        if kind is None or kind.reproducible:
+            results.append(result)
+    # A stable order: first by price, then by date.
+    ordered = sorted(cheapest_first(results), key=_last_confirmed)
+    return ordered, damaged
 
 
 def cheapest_first(results: Iterable[Result]) -> list[Result]:
@@ -27,16 +58,14 @@ def cheapest_first(results: Iterable[Result]) -> list[Result]:
     A study begins with the epoch sweep of its flow, whose time its own manifest does not count.
     """
     results = list(results)
-    of_sweep = {
-        _flow_of(result): result.manifest["seconds"]
-        for result in results
-        if result.inputs.experiment == EpochSweep.name
+    seconds_of_sweeps = {
+        _flow_of(result): result.manifest["seconds"] for result in results if _is_sweep(result)
     }
 
     def seconds(result: Result) -> float:
-        own = result.manifest["seconds"]
-        is_sweep = result.inputs.experiment == EpochSweep.name
-        return own if is_sweep else own + of_sweep.get(_flow_of(result), 0.0)
+        spent = result.manifest["seconds"]
+        begun = 0.0 if _is_sweep(result) else seconds_of_sweeps.get(_flow_of(result), 0.0)
+        return spent + begun
 
     return sorted(results, key=seconds)
 
@@ -54,7 +83,7 @@ def recomputed(result: Result, workspace: Path) -> Computed:
             parameters now.
         DatasetError: images are missing.
     """
-    experiment = _experiment_of(result)
+    experiment = stored_experiment(result)
     if experiment.inputs().key() != result.key:
         raise StoreError(
             f"{result.folder.name} cannot be recomputed here: its images are not at hand or its "
@@ -64,7 +93,33 @@ def recomputed(result: Result, workspace: Path) -> Computed:
         return experiment.compute(workspace)
 
 
-def differences(result: Result, tables: Tables, tolerance: float = 1e-3) -> pd.DataFrame:
+def stored_experiment(result: Result) -> Experiment:
+    """The experiment with the parameters of a stored result.
+
+    Raises:
+        StoreError: there is no such experiment any more, or it has other parameters now.
+    """
+    kinds, name = experiment_classes(), result.inputs.experiment
+    if name not in kinds:
+        raise StoreError(f"{result.folder.name} is of {name!r}, an experiment that is no more.")
+    try:
+        return kinds[name](**result.manifest["parameters"])
+    except ParameterError as error:
+        raise StoreError(f"{result.folder.name} has other parameters than now: {error}") from error
+
+
+def confirm(result: Result, tolerance: float) -> None:
+    """Note in a result's manifest that it was computed again today and came out the same."""
+    facts = {
+        **code_state(),
+        "date": date.today().isoformat(),
+        "device": processor_name(),
+        "tolerance": tolerance,
+    }
+    record_confirmation(result, facts)
+
+
+def differences(result: Result, tables: Tables, tolerance: float = 1e-3) -> pandas.DataFrame:
     """Compare a result with tables that were computed again: one row per table and column.
 
     Args:
@@ -77,47 +132,36 @@ def differences(result: Result, tables: Tables, tolerance: float = 1e-3) -> pd.D
         Columns table, column, rows, largest_relative_difference, agrees.
     """
     columns = {
-        (name, column): None for of in (result.tables, tables) for name in of for column in of[name]
+        (name, column): None
+        for some in (result.tables, tables)
+        for name in some
+        for column in some[name]
     }
     rows = []
     for name, column in columns:
-        stored, fresh = (_column(of, name, column) for of in (result.tables, tables))
+        stored, fresh = (_column(some, name, column) for some in (result.tables, tables))
         largest = _largest_difference(stored, fresh)
         rows.append((name, column, len(stored), largest, largest <= tolerance))
     names = ["table", "column", "rows", "largest_relative_difference", "agrees"]
     return pd.DataFrame(rows, columns=names)
 
 
-def present_path(result: Result) -> tuple[str, ...]:
-    """Parts of the package that a result of this kind depends on now."""
-    return EXPERIMENTS[result.inputs.experiment].source_path
+def _last_confirmed(result: Result) -> str:
+    return str(result.manifest.get("confirmed", {}).get("date", ""))
 
 
-def is_reproducible(result: Result) -> bool:
-    """Whether computing a result again should give the same tables; a timing does not."""
-    kind = EXPERIMENTS.get(result.inputs.experiment)
-    return kind is None or kind.reproducible
+def _is_sweep(result: Result) -> bool:
+    return result.inputs.experiment == "epoch_sweep"
 
 
-def _experiment_of(result: Result) -> Experiment:
-    name = result.inputs.experiment
-    if name not in EXPERIMENTS:
-        raise StoreError(f"{result.folder.name} is of {name!r}, an experiment that is no more.")
-    kind = EXPERIMENTS[name]
-    try:
-        return kind(**_as_fields(kind, result.manifest["parameters"]))
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"{result.folder.name} has other parameters than now: {error}") from error
+def _flow_of(result: Result) -> tuple[Any, ...]:
+    return tuple(result.manifest["parameters"].get(name) for name in _FLOW_PARAMETERS)
 
 
-def _column(tables: Tables, name: str, column: str) -> pd.Series:
+def _column(tables: Tables, name: str, column: str) -> pandas.Series:
     """A column, empty where there is none."""
     table = tables.get(name, pd.DataFrame())
     return table[column] if column in table else pd.Series(dtype=float)
-
-
-def _flow_of(result: Result) -> tuple[object, ...]:
-    return tuple(result.manifest["parameters"].get(name) for name in FLOW_PARAMETERS)
 
 
 @contextmanager
@@ -131,7 +175,7 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _largest_difference(stored: pd.Series, fresh: pd.Series) -> float:
+def _largest_difference(stored: pandas.Series, fresh: pandas.Series) -> float:
     if len(stored) != len(fresh):
         return np.inf
     if len(stored) and isinstance(stored.iloc[0], bytes):
@@ -146,18 +190,9 @@ def _largest_difference(stored: pd.Series, fresh: pd.Series) -> float:
     return float(relative[differ].max()) if differ.any() else 0.0
 
 
-def _mean_difference_of_pixels(stored: pd.Series, fresh: pd.Series) -> float:
+def _mean_difference_of_pixels(stored: pandas.Series, fresh: pandas.Series) -> float:
     """Samples are rounded to grey levels, so that a last digit may move a level by one."""
     ours, theirs = (np.frombuffer(b"".join(part), np.uint8) for part in (stored, fresh))
     if ours.size != theirs.size:
         return np.inf
     return float(np.abs(ours.astype(int) - theirs).mean() / 255) if ours.size else 0.0
-
-
-def _as_fields(kind: type[Experiment], parameters: dict[str, Any]) -> dict[str, Any]:
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in parameters.items()
-        if name in known
-    }

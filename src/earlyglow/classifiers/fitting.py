@@ -10,16 +10,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from earlyglow.datasets import ImageSet, centre
+from earlyglow.checks import require_least, require_whole
+from earlyglow.datasets.dequantization import centre
+from earlyglow.datasets.image_set import ImageSet
+from earlyglow.hashing import digest
 from earlyglow.progress import progress_bar
-from earlyglow.provenance import source_digests
-from earlyglow.settings import digest, require_least, require_whole
-from earlyglow.training import CheckpointError, NonFiniteLossError, TrainingConfig, choose_device
 from earlyglow.training.batches import augment, batch_indices
 from earlyglow.training.checkpoints import load_tensors, put_weights, save_tensors
-from earlyglow.training.config import Augmentation
+from earlyglow.training.config import Augmentation, TrainingConfig
+from earlyglow.training.errors import CheckpointError, NonFiniteLossError
+from earlyglow.training.fitting import choose_device
 
-SOURCE_PATH = ("classifiers", "datasets", "training/batches.py")
 _WARM_UP = 0.25
 _MOMENTUM = 0.9
 
@@ -74,12 +75,10 @@ class TrainedClassifier:
         model: the network, in evaluation mode.
         log: one record per epoch: epoch, loss (mean over its steps, nats), accuracy on its
             augmented batches.
-        source: digest of each source file that it went through, as it was then.
     """
 
     model: nn.Module
     log: list[dict[str, float]]
-    source: dict[str, str]
 
 
 def train_classifier(
@@ -116,7 +115,7 @@ def train_classifier(
     session = _Session(model.to(choose_device()), images, config, path)
     session.resume()
     session.run()
-    return TrainedClassifier(model.eval(), session.log, session.source)
+    return TrainedClassifier(model.eval(), session.log)
 
 
 def _weights_digest(model: nn.Module) -> str:
@@ -145,7 +144,6 @@ class _Session:
         )
         self.steps = config.batches.steps_per_epoch(len(images))
         self.log: list[dict[str, float]] = []
-        self.source = source_digests(SOURCE_PATH)
 
     def run(self) -> None:
         """Train the epochs that are left; a state is written after each."""
@@ -189,7 +187,7 @@ class _Session:
         record = {"epoch": epoch + 1, "loss": losses.mean().item(), "accuracy": hits.mean().item()}
         self.log.append(record)
         tensors = {**self.model.state_dict(), **dict(self._momenta())}
-        save_tensors(self.path, tensors, {"log": self.log, "source": self.source})
+        save_tensors(self.path, tensors, {"log": self.log})
 
     def _momenta(self) -> Iterator[tuple[str, Tensor]]:
         for name, parameter in self.model.named_parameters():
@@ -213,4 +211,4 @@ class _Session:
                 self.optimiser.state[parameter]["momentum_buffer"] = momenta[name].to(parameter)
         if not isinstance(facts.get("log"), list):
             raise CheckpointError(f"{self.path} has no log; delete it and train again.")
-        self.log, self.source = list(facts["log"]), dict(facts["source"])  # type: ignore[call-overload]
+        self.log = list(facts["log"])  # type: ignore[call-overload]

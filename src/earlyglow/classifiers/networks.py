@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from earlyglow.datasets import ImageSet, centre
+from earlyglow.datasets.dequantization import centre
+from earlyglow.datasets.image_set import ImageSet
 
 _PATCH = 2
 _WHITENED = 5000

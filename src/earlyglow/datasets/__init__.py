@@ -1,24 +1,20 @@
-"""Named image sets, their splits, and dequantisation."""
+"""Named image sets, their splits, and dequantisation.
 
-from earlyglow.datasets.catalogue import DATASETS, Dataset
-from earlyglow.datasets.dequantization import centre, dequantize, quantize
-from earlyglow.datasets.image_set import ImageSet
-from earlyglow.datasets.loading import find_file, find_fingerprint, load_images, require_available
-from earlyglow.datasets.parquet import DatasetError
-from earlyglow.datasets.splits import halves, subset
+The names are imported at their first use: what is known of a set before its images are there
+needs no torch.
+"""
 
-__all__ = [
-    "DATASETS",
-    "Dataset",
-    "DatasetError",
-    "ImageSet",
-    "centre",
-    "dequantize",
-    "find_file",
-    "find_fingerprint",
-    "halves",
-    "load_images",
-    "quantize",
-    "require_available",
-    "subset",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "catalogue": ["DATASETS", "Dataset"],
+        "dequantization": ["centre", "dequantize", "quantize"],
+        "errors": ["DatasetError"],
+        "finding": ["find_file", "find_fingerprint", "require_available"],
+        "image_set": ["ImageSet"],
+        "loading": ["load_images"],
+        "splits": ["halves", "subset"],
+    },
+)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-from earlyglow.datasets import embedded, torchvision_source
-from earlyglow.datasets.image_set import ImageSet
-from earlyglow.datasets.torchvision_source import Source
-
+Origin = Literal["torchvision", "embedded", "file"]
 GREY = (1, 28, 28)
 COLOUR = (3, 32, 32)
 
@@ -22,32 +19,29 @@ class Dataset:
         shape: (C, H, W) of its images.
         terms: the terms under which the images may be used.
         may_be_shown: whether its images may appear in a published figure.
-        source: how torchvision gives it, if it does.
-        make: how it is made without any file, if it can be.
+        origin: where its images come from: by torchvision, through the function of its name in
+            ``torchvision_source``; made without a file, by that in ``embedded``; or from a file.
     """
 
     title: str
     shape: tuple[int, int, int]
     terms: str
     may_be_shown: bool = False
-    source: Source | None = None
-    make: Callable[[str], ImageSet] | None = None
+    origin: Origin = "file"
 
 
 DATASETS: dict[str, Dataset] = {
-    "mnist": Dataset("MNIST", GREY, "CC BY-SA 3.0", True, torchvision_source.mnist),
-    "fashion_mnist": Dataset("Fashion-MNIST", GREY, "MIT", True, torchvision_source.fashion_mnist),
-    "kmnist": Dataset("KMNIST", GREY, "CC BY-SA 4.0", True, torchvision_source.kmnist),
-    "omniglot": Dataset("Omniglot", GREY, "MIT", True, torchvision_source.omniglot),
+    "mnist": Dataset("MNIST", GREY, "CC BY-SA 3.0", True, "torchvision"),
+    "fashion_mnist": Dataset("Fashion-MNIST", GREY, "MIT", True, "torchvision"),
+    "kmnist": Dataset("KMNIST", GREY, "CC BY-SA 4.0", True, "torchvision"),
+    "omniglot": Dataset("Omniglot", GREY, "MIT", True, "torchvision"),
     "notmnist": Dataset("notMNIST", GREY, "none stated"),
-    "cifar10": Dataset("CIFAR-10", COLOUR, "none stated", True, torchvision_source.cifar10),
-    "svhn": Dataset("SVHN", COLOUR, "non-commercial", False, torchvision_source.svhn),
-    "celeba": Dataset(
-        "CelebA", COLOUR, "non-commercial research", False, torchvision_source.celeba
-    ),
-    "gtsrb": Dataset("GTSRB", COLOUR, "free with citation", True, torchvision_source.gtsrb),
+    "cifar10": Dataset("CIFAR-10", COLOUR, "none stated", True, "torchvision"),
+    "svhn": Dataset("SVHN", COLOUR, "non-commercial", False, "torchvision"),
+    "celeba": Dataset("CelebA", COLOUR, "non-commercial research", False, "torchvision"),
+    "gtsrb": Dataset("GTSRB", COLOUR, "free with citation", True, "torchvision"),
     "imagenet32": Dataset("ImageNet32", COLOUR, "non-commercial research"),
     "tiny_imagenet": Dataset("Tiny-ImageNet", COLOUR, "non-commercial research"),
-    "digits": Dataset("Digits (8x8)", (1, 8, 8), "CC BY 4.0", True, make=embedded.digits),
-    "textures": Dataset("Textures", COLOUR, "drawn here", True, make=embedded.textures),
+    "digits": Dataset("Digits (8x8)", (1, 8, 8), "CC BY 4.0", True, "embedded"),
+    "textures": Dataset("Textures", COLOUR, "drawn here", True, "embedded"),
 }

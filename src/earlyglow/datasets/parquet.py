@@ -15,15 +15,12 @@ import torch
 from PIL import Image, UnidentifiedImageError
 
 from earlyglow.cache import atomic_path
+from earlyglow.datasets.errors import DatasetError
 from earlyglow.datasets.image_set import ImageSet, fingerprint
 
 FINGERPRINT = b"earlyglow.fingerprint"
 _UNREADABLE = (pa.ArrowException, OSError, KeyError, AttributeError, ValueError)
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-
-
-class DatasetError(Exception):
-    """A data set that cannot be had as asked; the message says what to do."""
 
 
 def read_parquet(

@@ -1,10 +1,34 @@
-"""OOD detectors on top of a flow, with the interface of pytorch-ood: higher means more OOD.
+"""OOD detectors on top of a flow, with the interface of pytorch-ood: higher means more OOD."""
 
-A detector scores groups of ``group_size`` consecutive images, one score per group. The names,
-listed in ``__init__.pyi``, are imported at their first use, because pytorch-ood imports much that
-the reader of a stored result need not wait for.
-"""
+from earlyglow.detectors.base import GroupDetector, Images, StatisticsDetector
+from earlyglow.detectors.gradient_baselines import (
+    LayerDensityDetector,
+    RaoDetector,
+    TotalNormDetector,
+)
+from earlyglow.detectors.groups import mean_log_prob, mean_of_groups
+from earlyglow.detectors.input_complexity import (
+    Compressor,
+    InputComplexityDetector,
+    compressed_bits,
+)
+from earlyglow.detectors.layer_gradients import Guard, LayerGradientDetector
+from earlyglow.detectors.likelihood import LikelihoodDetector, TypicalityDetector
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [
+    "Compressor",
+    "GroupDetector",
+    "Guard",
+    "Images",
+    "InputComplexityDetector",
+    "LayerDensityDetector",
+    "LayerGradientDetector",
+    "LikelihoodDetector",
+    "RaoDetector",
+    "StatisticsDetector",
+    "TotalNormDetector",
+    "TypicalityDetector",
+    "compressed_bits",
+    "mean_log_prob",
+    "mean_of_groups",
+]

@@ -10,8 +10,8 @@ import torch
 from pytorch_ood.api import Detector
 from torch import Tensor, nn
 
+from earlyglow.checks import require_whole
 from earlyglow.image_checks import require_finite, require_tensor
-from earlyglow.settings import require_whole
 
 Images = Tensor | Iterable[Tensor | tuple[Tensor, Tensor]]
 

@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from earlyglow.datasets import quantize
+from earlyglow.checks import require_choice
+from earlyglow.datasets.dequantization import quantize
 from earlyglow.detectors.base import Images, StatisticsDetector
 from earlyglow.detectors.groups import mean_log_prob, mean_of_groups
 from earlyglow.flows import bits_per_dim
-from earlyglow.settings import require_choice
 
 Compressor = Literal["png", "jpeg2000"]
 _SETTINGS: dict[str, dict[str, object]] = {

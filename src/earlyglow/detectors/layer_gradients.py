@@ -11,10 +11,10 @@ import torch
 from pytorch_ood.api import RequiresFittingException
 from torch import Tensor, nn
 
+from earlyglow.checks import require_choice
 from earlyglow.detectors.base import StatisticsDetector
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
 from earlyglow.gradients.objectives import Objective
-from earlyglow.settings import require_choice
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from earlyglow.checks import require_choice, require_whole
 from earlyglow.flows.bijection import Bijection, Flow, ImageShape
-from earlyglow.settings import require_choice, require_whole
 
 Initialisation = Literal["identity", "released"]
 

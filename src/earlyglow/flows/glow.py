@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from earlyglow.checks import require_whole
 from earlyglow.flows.bijection import Chain, Flow, ImageShape
 from earlyglow.flows.layers import (
     ActNormConv1x1,
@@ -14,7 +15,6 @@ from earlyglow.flows.layers import (
     ConditionalGaussian,
     Squeeze,
 )
-from earlyglow.settings import require_whole
 
 
 def glow_step(channels: int, hidden: int) -> Chain:

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from earlyglow.checks import require_choice, require_whole, unknown
 from earlyglow.gradients.batched import batched_norms
 from earlyglow.gradients.loop import loop_norms
 from earlyglow.gradients.memory import Need, free_bytes, need_of
@@ -27,7 +28,6 @@ from earlyglow.gradients.objectives import (
 from earlyglow.gradients.vmap import vmap_norms
 from earlyglow.image_checks import require_tensor
 from earlyglow.progress import progress_bar
-from earlyglow.settings import require_choice, require_whole, unknown
 
 _CHUNK_NUMBERS = 200_000
 _LARGEST_CHUNK = 256

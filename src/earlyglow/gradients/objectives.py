@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from earlyglow.settings import unknown
+from earlyglow.checks import unknown
 
 Objective = Callable[[nn.Module, Tensor], Tensor]
 

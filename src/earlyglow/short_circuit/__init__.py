@@ -1,8 +1,21 @@
-"""Gradient Short-Circuit: OOD detection by cutting the features that a classifier leans on.
+"""Gradient Short-Circuit: OOD detection by cutting the features that a classifier leans on."""
 
-The names, listed in ``__init__.pyi``, are imported at their first use, as those of the detectors.
-"""
+from earlyglow.short_circuit.consistency import gradient_consistency
+from earlyglow.short_circuit.detector import (
+    AffineHeadWarning,
+    Explanation,
+    GradientShortCircuit,
+)
+from earlyglow.short_circuit.importance import Importance, gradient_magnitude
+from earlyglow.short_circuit.splitting import SplitError, split
 
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ = [
+    "AffineHeadWarning",
+    "Explanation",
+    "GradientShortCircuit",
+    "Importance",
+    "SplitError",
+    "gradient_consistency",
+    "gradient_magnitude",
+    "split",
+]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from earlyglow.checks import require_least, require_whole
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
-from earlyglow.settings import require_least, require_whole
 from earlyglow.short_circuit.detector import logits_of
 
 _CHUNK = 32

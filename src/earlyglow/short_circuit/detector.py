@@ -12,8 +12,8 @@ from pytorch_ood.api import GradientDetector
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from earlyglow.checks import require_choice
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
-from earlyglow.settings import require_choice
 from earlyglow.short_circuit.importance import Importance, gradient_magnitude
 
 Intervention = Literal["zero", "scale", "clamp"]

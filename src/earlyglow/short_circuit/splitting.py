@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import fx, nn
 
+from earlyglow.checks import unknown
 from earlyglow.gradients.model_state import evaluating
-from earlyglow.settings import unknown
 
 
 class SplitError(ValueError):

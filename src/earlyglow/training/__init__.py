@@ -1,15 +1,16 @@
-"""Fit a flow by maximum likelihood, with checkpoints and exact resume."""
+"""Fit a flow by maximum likelihood, with checkpoints and exact resume.
 
-from earlyglow.training.checkpoints import CheckpointError, load_weights
-from earlyglow.training.config import TrainingConfig
-from earlyglow.training.fitting import NonFiniteLossError, TrainingRun, choose_device, train
+The names are imported at their first use: a configuration needs no torch.
+"""
 
-__all__ = [
-    "CheckpointError",
-    "NonFiniteLossError",
-    "TrainingConfig",
-    "TrainingRun",
-    "choose_device",
-    "load_weights",
-    "train",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "checkpoints": ["load_weights"],
+        "config": ["TrainingConfig"],
+        "errors": ["CheckpointError", "NonFiniteLossError"],
+        "fitting": ["TrainingRun", "choose_device", "train"],
+    },
+)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from earlyglow.datasets import centre, dequantize
+from earlyglow.datasets.dequantization import centre, dequantize
 from earlyglow.training.config import TrainingConfig
 
 _SHIFT = 0.1

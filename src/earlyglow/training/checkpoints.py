@@ -13,12 +13,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from earlyglow.cache import atomic_path
+from earlyglow.training.errors import CheckpointError
 
 FORMAT = "earlyglow-checkpoint-1"
-
-
-class CheckpointError(Exception):
-    """A checkpoint that cannot be used; the message names the file and the remedy."""
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:

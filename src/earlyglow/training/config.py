@@ -9,7 +9,8 @@ from itertools import pairwise
 from numbers import Real
 from typing import Literal, get_args
 
-from earlyglow.settings import plain, require_choice, require_least, require_whole
+from earlyglow.checks import require_choice, require_least, require_whole
+from earlyglow.hashing import plain
 
 Optimiser = Literal["adamax", "adamw"]
 Augmentation = Literal["shift", "flip"]

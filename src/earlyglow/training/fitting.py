@@ -14,27 +14,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from earlyglow.cache import atomic_path
-from earlyglow.datasets import ImageSet
+from earlyglow.datasets.image_set import ImageSet
 from earlyglow.flows import Flow, bits_per_dim
+from earlyglow.hashing import digest
 from earlyglow.progress import progress_bar
-from earlyglow.provenance import source_digests
-from earlyglow.settings import digest
 from earlyglow.training.batches import batch_indices, prepare
-from earlyglow.training.checkpoints import (
-    CheckpointError,
-    load_tensors,
-    put_weights,
-    save_tensors,
-)
+from earlyglow.training.checkpoints import load_tensors, put_weights, save_tensors
 from earlyglow.training.config import TrainingConfig
+from earlyglow.training.errors import CheckpointError, NonFiniteLossError
 
-SOURCE_PATH = ("datasets", "flows", "training")
 _SAVE_SECONDS = 60.0
 _CHECK_STEPS = 20
-
-
-class NonFiniteLossError(Exception):
-    """The loss became infinite or NaN; the message names epoch, step and the last checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +35,11 @@ class TrainingRun:
         folder: where its files lie.
         checkpoints: the checkpoint file of each configured epoch, in order.
         log: one record per logged step: step, epoch, bits_per_dim, learning_rate.
-        source: digest of each source file that the run went through, as it was then.
     """
 
     folder: Path
     checkpoints: dict[float, Path]
     log: list[dict[str, float]] = field(repr=False)
-    source: dict[str, str] = field(repr=False)
 
 
 def choose_device() -> torch.device:
@@ -97,7 +85,7 @@ def train(
     session.run()
     model.eval()
     paths = {epoch: session.checkpoint_path(epoch) for epoch in config.epochs}
-    return TrainingRun(folder, paths, session.log, session.source)
+    return TrainingRun(folder, paths, session.log)
 
 
 class _Session:
@@ -128,7 +116,6 @@ class _Session:
                 f"epochs is {config.epochs}, but two of them fall on the same step: an epoch has "
                 f"{self.steps_per_epoch} steps; leave one out."
             )
-        self.source = source_digests(SOURCE_PATH)
         self.step = 0
         self.log: list[dict[str, float]] = []
         self._unchecked: list[tuple[int, Tensor]] = []
@@ -253,7 +240,7 @@ class _Session:
     def _save_state(self) -> None:
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         tensors |= dict(_optimiser_tensors(self.optimiser))
-        facts = {**self._facts(), "log": self.log, "source": self.source}
+        facts = {**self._facts(), "log": self.log}
         save_tensors(self.folder / "state.safetensors", tensors, facts)
         lines = "".join(json.dumps(record, sort_keys=True) + "\n" for record in self.log)
         with atomic_path(self.folder / "log.jsonl") as temporary:
@@ -290,8 +277,6 @@ class _Session:
         _put_optimiser_tensors(self.optimiser, tensors)
         self.step = int(facts["step"])  # type: ignore[call-overload]
         self.log = list(facts["log"])  # type: ignore[call-overload]
-        # What was done before the stop was done by the source of then.
-        self.source |= dict(facts["source"])  # type: ignore[call-overload]
 
 
 def _optimiser(model: Flow, config: TrainingConfig) -> torch.optim.Optimizer:

@@ -1,32 +1,37 @@
-"""Parameters of the notebook on the released one-channel model at its own size."""
+"""The released one-channel model at its own size."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from earlyglow.experiments.epoch_sweep import EpochSweep
-from earlyglow.experiments.running import result_of
+from earlyglow_book.chapters.epoch_sweep import EpochSweep, bits_by_epoch
+from earlyglow_book.chapters.tools import aurocs, pairs
+from earlyglow_book.deferred import pd
+from earlyglow_book.experiment import Chapter, result_of
+from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts
+from earlyglow_book.titles import title_of
 
 
-@dataclass(frozen=True)
-class DenseGlowFullSize:
-    """The epoch sweep of a DenseGlow of the paper's size.
-
-    Attributes:
-        id_dataset: the in-distribution set, of one channel.
-        epochs: epochs to score; empty for the profile's.
-        profile: "smoke" for a tiny model, "full_size" for the paper's.
-        seed: of weights, batches and noise.
-    """
+@parameters
+class DenseGlowFullSize(Chapter):
+    """The epoch sweep of a DenseGlow of the paper's size."""
 
     name: ClassVar[str] = "dense_glow_full_size"
 
-    id_dataset: str = "kmnist"
-    epochs: tuple[float, ...] = ()
-    profile: str = "full_size"
-    seed: int = 0
+    id_dataset: DatasetName = Field(
+        default="kmnist", description="The ID set, of one channel, which needs training images."
+    )
+    epochs: Numbers = Field(
+        default=(),
+        description="Epochs to score, increasing; 0 is untrained, empty for the profile's.",
+    )
+    profile: Literal["smoke", "classroom", "full_size", "paper"] = Field(
+        default="full_size", description="The paper's model (hours), or smoke (seconds)."
+    )
+    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
 
     def __post_init__(self) -> None:
         # Built here so that a bad value is refused before anything runs.
@@ -46,3 +51,107 @@ class DenseGlowFullSize:
     def prepare(self) -> None:
         """Compute the result if it is not stored yet."""
         result_of(self.sweep)
+
+
+# The first of them stands for a flow that has hardly begun to learn.
+_FIRST = 1.0
+
+
+def beside_classroom(full: pd.DataFrame, classroom: pd.DataFrame) -> pd.DataFrame:
+    """Mean AUROC of the gradient score on single images over OOD sets and seeds.
+
+    Args:
+        full: published AUROCs of that score at full size.
+        classroom: those of the classroom's size.
+
+    Returns:
+        A row for each ID set that was run at full size; columns size and epoch, the trained epochs
+        that all runs of a size have in common.
+    """
+    large, small = _means_by_epoch(full), _means_by_epoch(classroom)
+    sizes = {"full size": large, "classroom": small.reindex(large.index, columns=large.columns)}
+    return pd.concat(sizes, axis=1, names=["size"])
+
+
+def words(
+    chapter: DenseGlowFullSize, tables: Tables, full: pd.DataFrame, classroom: pd.DataFrame
+) -> Texts:
+    """What the run of the notebook does, and all published runs of this size together.
+
+    Args:
+        chapter: the parameters.
+        tables: of the run.
+        full: published AUROCs of the gradient score on single images at full size.
+        classroom: those of the classroom's size.
+    """
+    means = (
+        aurocs.select(tables["aurocs"], "layer_gradients", "log_prob")
+        .groupby("epoch")["auroc"]
+        .mean()
+    )
+    bits = bits_by_epoch(tables["epochs"], chapter.id_dataset)
+    early, last = means.index[means.index > 0].min(), means.index.max()
+    smaller = EpochSweep(chapter.id_dataset, model="dense_glow")
+    return {
+        "weights": _millions(chapter.sweep),
+        "weights_smaller": _millions(smaller),
+        "epoch_images": f"{chapter.sweep.run.sizes.images_per_epoch:,}",
+        "early": f"{early:g}",
+        "last": f"{last:g}",
+        "auroc_early": f"{means[early]:.3f}",
+        "auroc_last": f"{means[last]:.3f}",
+        "bits_early": f"{bits[early]:.2f}",
+        "bits_last": f"{bits[last]:.2f}",
+        **_over_all_runs(full, classroom),
+    }
+
+
+def _over_all_runs(rows: pd.DataFrame, classroom: pd.DataFrame) -> Texts:
+    _, last = pairs.early_and_late(rows)
+    at_last = [
+        part[part["epoch"] == last].groupby(pairs.PAIR)["auroc"].mean()
+        for part in (rows, classroom[classroom["model"] == "dense_glow"])
+    ]
+    changes = -pairs.gain_of_epoch(rows, _FIRST)
+    by_set = changes.groupby("id_dataset").mean()
+    # With few ID sets an interval would reach beyond what a difference of AUROCs can be.
+    change, against = (
+        pairs.within_range(pairs.mean_over_pairs(values), -1, 1)
+        for values in (changes, (at_last[0] - at_last[1]).dropna())
+    )
+    return {
+        "falls_on": _titles(by_set.index[by_set < 0]),
+        "rises_on": _titles(by_set.index[by_set >= 0]),
+        "sets": str(rows["id_dataset"].nunique()),
+        "pairs": str(change.pairs),
+        "common_last": f"{last:g}",
+        "change": str(change),
+        "against": str(against),
+        **_longest_run(rows, last),
+    }
+
+
+def _longest_run(rows: pd.DataFrame, common_last: float) -> Texts:
+    """The run that was trained furthest beyond the epoch that all have."""
+    longest = rows[rows["epoch"] == rows["epoch"].max()].iloc[0]
+    means = rows[rows["id_dataset"] == longest["id_dataset"]].groupby("epoch")["auroc"].mean()
+    return {
+        "longest_set": title_of(str(longest["id_dataset"])),
+        "longest_last": f"{means.index.max():g}",
+        "longest_at_common": f"{means[common_last]:.3f}",
+        "longest_at_last": f"{means[means.index.max()]:.3f}",
+    }
+
+
+def _titles(names: pd.Index) -> str:
+    return ", ".join(title_of(str(name)) for name in names) or "none"
+
+
+def _millions(sweep: EpochSweep) -> str:
+    return f"{sweep.run.spec.count_parameters() / 1e6:.1f} million"
+
+
+def _means_by_epoch(rows: pd.DataFrame) -> pd.DataFrame:
+    rows = rows[(rows["model"] == "dense_glow") & (rows["epoch"] > 0)]
+    means = rows.groupby(["id_dataset", "epoch"])["auroc"].mean().unstack("epoch")
+    return means.dropna(axis=1)

@@ -3,271 +3,246 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
-import pandas as pd
+import earlyglow as eg
+from earlyglow_book.chapters.tools import aurocs, intervals, stored
+from earlyglow_book.deferred import np, pd, torch
+from earlyglow_book.experiment import Experiment
+from earlyglow_book.flow_runs.protocol import FIT, SWEEP_VERSIONS, three_epochs
+from earlyglow_book.flow_runs.run import FlowRun
+from earlyglow_book.flow_runs.study import ModelName, ProfileName
+from earlyglow_book.parameters import DatasetName, Field, Names, Numbers, Whole, parameters
+from earlyglow_book.results import Computed, Tables
+from earlyglow_book.tables.texts import Texts
+from earlyglow_book.titles import detector_title
 
-from earlyglow.datasets import DATASETS, ImageSet, find_fingerprint, load_images
-from earlyglow.experiments import statistics, sweep_tables, trained_flows
-from earlyglow.experiments.compared_sets import require_comparable
-from earlyglow.experiments.measured import (
-    FIT,
-    MeasuredCheckpoint,
-    measured_checkpoints,
-    sets_to_measure,
-)
-from earlyglow.experiments.profiles import Profile, find_profile
-from earlyglow.experiments.running import result_of
-from earlyglow.experiments.statistics import OBJECTIVES
-from earlyglow.experiments.summaries import auroc_table, three_epochs
-from earlyglow.experiments.trained_flows import (
-    MODELS,
-    FlowSpec,
-    flow_spec,
-    train_flow,
-    training_config,
-)
-from earlyglow.provenance import combined, source_digests
-from earlyglow.settings import require_choice, require_whole
-from earlyglow.store import Computed, Inputs
-from earlyglow.training import TrainingConfig, TrainingRun
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-_COMPARED = (
-    ("mnist", "fashion_mnist", "kmnist", "omniglot", "notmnist"),
-    ("cifar10", "gtsrb", "celeba", "tiny_imagenet", "svhn"),
-    ("digits", "textures"),
-)
-_GROUP_SIZES = (1, 2, 5, 10, 25)
-_LEAST_GROUPS = 10
-_LEAST_IMAGES = 20
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint, Statistics
+
+Objective = Literal["log_prob", "sum_z"]
 _SAMPLED_EPOCHS = 4
+_SAMPLES = 12
+_TEMPERATURE = 0.7
+_EXAMPLES = 12
 
 
-@dataclass(frozen=True)
-class EpochSweep:
-    """Parameters of the epoch sweep, as its notebook declares them.
-
-    Attributes:
-        id_dataset: the in-distribution set, which needs training images.
-        ood_datasets: the sets to detect; empty for those the ID set is usually compared with.
-        epochs: epochs to score; empty for the profile's.
-        group_size: images in a group of the figures, 1 to 50 (to 30 at the smoke profile); a
-            stored result has 1, 2, 5, 10 and 25.
-        objective: what the shown gradient score differentiates, "log_prob" or "sum_z".
-        profile: "smoke", "classroom", "full_size" or "paper".
-        seed: of weights, batches and noise.
-        model: "glow" or "dense_glow".
-        images: images of each set that are scored (and of the fit half), at most: 20 or more, or
-            0 for the number of the profile.
-    """
+@parameters
+class EpochSweep(Experiment):
+    """Every detector on every OOD set, at each epoch of one flow's training."""
 
     name: ClassVar[str] = "epoch_sweep"
-    reproducible: ClassVar[bool] = True
-    # Raised by hand when the meaning of a step changes.
-    versions: ClassVar[dict[str, int]] = {
-        **trained_flows.VERSIONS,
-        **statistics.VERSIONS,
-        "detectors": 1,
-        "epoch_sweep": 2,
-    }
-    source_path: ClassVar[tuple[str, ...]] = (
-        "datasets",
-        "detectors",
-        "experiments/epoch_sweep.py",
-        "experiments/measured.py",
-        "experiments/statistics.py",
-        "experiments/summaries.py",
-        "experiments/sweep_tables.py",
-        "experiments/trained_flows.py",
-        "flows",
-        "gradients",
-        "metrics.py",
-        "training",
+    versions: ClassVar[dict[str, int]] = SWEEP_VERSIONS
+
+    id_dataset: DatasetName = Field(
+        default="fashion_mnist", description="The ID set, which needs training images."
+    )
+    ood_datasets: Names = Field(
+        default=(),
+        description="The OOD sets; empty for those that the ID set is usually compared with.",
+    )
+    epochs: Numbers = Field(
+        default=(),
+        description="Epochs to score, increasing; 0 is untrained, empty for the profile's.",
+    )
+    group_size: Whole = Field(
+        default=1,
+        ge=1,
+        description="Images in a group of the figures, up to 50 (30 at smoke); a stored result "
+        "has 1, 2, 5, 10 and 25.",
+    )
+    objective: Objective = Field(
+        default="log_prob", description="What the shown gradient score differentiates."
+    )
+    profile: ProfileName = Field(
+        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
+    )
+    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+    model: ModelName = Field(default="glow", description="Glow, or the released one-channel model.")
+    images: Whole = Field(
+        default=0,
+        ge=0,
+        description="Scored images of each set, at most: 20 or more, 0 for the profile's.",
     )
 
-    id_dataset: str = "fashion_mnist"
-    ood_datasets: tuple[str, ...] = ()
-    epochs: tuple[float, ...] = ()
-    group_size: int = 1
-    objective: str = "log_prob"
-    profile: str = "classroom"
-    seed: int = 0
-    model: str = "glow"
-    images: int = 0
-
     def __post_init__(self) -> None:
-        require_comparable(self.id_dataset, self.ood_datasets)
-        require_choice("model", self.model, MODELS)
-        require_choice("objective", self.objective, OBJECTIVES)
-        require_whole("group_size", self.group_size, 1)
-        require_whole("seed", self.seed, 0)
-        require_whole("images", self.images, 0)
-        if 0 < self.images < _LEAST_IMAGES:
-            raise ValueError(
-                f"images is {self.images}, but it must be 0 or at least {_LEAST_IMAGES}."
-            )
-        sizes = self.sizes
-        largest = min(50, min(sizes.fit_images, sizes.eval_images, sizes.ood_images) // 2)
-        if self.group_size > largest:
-            raise ValueError(
-                f"group_size is {self.group_size}, but at profile {self.profile!r} it must be at "
-                f"most {largest}, so that there are groups to compare."
-            )
-        object.__setattr__(self, "ood_datasets", self.ood_datasets or self._usual_ood())
-        object.__setattr__(self, "epochs", tuple(self.epochs or sizes.epochs))
-        # Built here so that a bad setting is refused before anything runs.
-        object.__setattr__(self, "epochs", tuple(self.training.epochs))
-        self.flow.build(self.seed)
+        object.__setattr__(self, "ood_datasets", self.run.ood_datasets)
+        object.__setattr__(self, "epochs", self.run.epochs)
 
-    @property
-    def sizes(self) -> Profile:
-        """The profile's sizes, with the number of images where it is given."""
-        profile = find_profile(self.profile)
-        if not self.images:
-            return profile
-        return replace(
-            profile, fit_images=self.images, eval_images=self.images, ood_images=self.images
+    @cached_property
+    def run(self) -> FlowRun:
+        """The flow and its images; building it refuses bad values before anything runs."""
+        return FlowRun(
+            self.id_dataset,
+            self.ood_datasets,
+            self.epochs,
+            self.group_size,
+            self.profile,
+            self.seed,
+            self.model,
+            self.images,
         )
 
-    @property
-    def group_sizes(self) -> tuple[int, ...]:
-        """The group sizes that are measured: those that leave ten groups, and the one asked for."""
-        sizes = self.sizes
-        images = min(sizes.fit_images, sizes.eval_images, sizes.ood_images)
-        usual = {size for size in _GROUP_SIZES if images >= _LEAST_GROUPS * size}
-        return tuple(sorted({*usual, self.group_size}))
-
-    @cached_property
-    def flow(self) -> FlowSpec:
-        """The flow to train."""
-        return flow_spec(self.model, self.id_dataset, self.sizes)
-
-    @cached_property
-    def training(self) -> TrainingConfig:
-        """How it is trained."""
-        return training_config(self.model, self.id_dataset, self.sizes, self.epochs, self.seed)
-
-    def parameters(self) -> dict[str, object]:
-        """The parameters as the notebook takes them."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-
-    def inputs(self) -> Inputs:
+    def configuration(self) -> dict[str, Any]:
         """What the result depends on; the shown objective is not part of it."""
-        return self._inputs({split: find_fingerprint(*split) for split in self._splits()})
+        return self.run.configuration()
 
-    def inputs_on_trust(self) -> Inputs:
-        """The same where no image is looked at."""
-        return self._inputs(dict.fromkeys(self._splits()))
-
-    def _splits(self) -> list[tuple[str, str]]:
-        own = [(self.id_dataset, "train"), (self.id_dataset, "test")]
-        return own + [(name, "test") for name in self.ood_datasets]
-
-    def _inputs(self, fingerprints: Mapping[tuple[str, str], str | None]) -> Inputs:
-        scoring = {
-            "fit_images": self.sizes.fit_images,
-            "eval_images": self.sizes.eval_images,
-            "ood_images": self.sizes.ood_images,
-            "group_sizes": list(self.group_sizes),
-            "objectives": list(OBJECTIVES),
-        }
-        configuration = {
-            "id_dataset": self.id_dataset,
-            "ood_datasets": list(self.ood_datasets),
-            "flow": self.flow.as_dict(),
-            "training": self.training.as_dict(),
-            "scoring": scoring,
-        }
-        data = {f"{name}/{split}": found for (name, split), found in fingerprints.items()}
-        return Inputs(self.name, configuration, data, self.seed, self.versions)
+    def splits(self) -> list[tuple[str, str]]:
+        return self.run.splits()
 
     def label(self) -> str:
-        """A readable start for the result's folder."""
-        return f"{self.id_dataset}-{self.model}-{self.profile}-seed{self.seed}"
-
-    def prepare(self) -> None:
-        """Compute the result if it is not stored yet."""
-        result_of(self)
+        return self.run.label()
 
     def compute(self, workspace: Path) -> Computed:
         """Train, measure and score; what is done is kept in ``workspace``."""
         # All images first: a set that is missing must not be noticed after the training.
-        sets = self.load_sets()
-        run = self.train(workspace)
-        scores, aurocs, epochs, layers, samples = [], [], [], [], []
-        sources = [run.source]
-        shown = three_epochs(pd.Series(self.epochs))
-        for checkpoint in self.measured(run, sets, workspace):
-            epoch, flow, measured = checkpoint.epoch, checkpoint.flow, checkpoint.statistics
-            sources += [of_set.source for of_set in measured.values()]
-            scored, dropped = sweep_tables.score(flow, measured, self.group_sizes)
-            scored = scored.assign(epoch=epoch)
-            aurocs.append(auroc_table(scored, self.id_dataset))
-            if epoch in shown:
-                scores.append(sweep_tables.shown_scores(scored))
-            layers.append(dropped.assign(epoch=epoch))
-            epochs.append(sweep_tables.bits_per_dim(flow, measured).assign(epoch=epoch))
-            if self._is_sampled(epoch):
-                samples.append(sweep_tables.samples(flow, self.seed).assign(epoch=epoch))
+        sets = self.run.load_sets()
+        trained = self.run.train(workspace)
+        parts: dict[str, list[pd.DataFrame]] = {"pictures": list(_examples(sets))}
+        for checkpoint in self.run.measured(trained, sets, workspace):
+            for name, table in self._tables(checkpoint).items():
+                parts.setdefault(name, []).append(table.assign(epoch=checkpoint.epoch))
         tables = {
-            "aurocs": sweep_tables.compact(pd.concat(aurocs, ignore_index=True)),
-            "scores": sweep_tables.compact(pd.concat(scores, ignore_index=True)),
-            "layers": sweep_tables.compact(pd.concat(layers, ignore_index=True)),
-            "epochs": sweep_tables.compact(pd.concat(epochs, ignore_index=True)),
-            "training": pd.DataFrame(run.log),
-            "pictures": sweep_tables.compact(
-                pd.concat([*sweep_tables.examples(sets), *samples], ignore_index=True)
-            ),
+            name: stored.compact(pd.concat(tables, ignore_index=True))
+            for name, tables in parts.items()
         }
-        return Computed(tables, combined(source_digests(self.source_path), *sources))
+        return Computed({**tables, "training": pd.DataFrame(trained.log)})
 
-    def load_sets(self) -> dict[str, ImageSet]:
-        """The images to measure: the fit half ("fit"), the eval half, and the OOD sets.
-
-        Raises:
-            ValueError: a set makes no two groups of the largest size.
-        """
-        sets = sets_to_measure(self.id_dataset, self.ood_datasets, self.sizes)
-        name, fewest = min(((n, len(s)) for n, s in sets.items()), key=lambda item: item[1])
-        largest = max(self.group_sizes)
-        if fewest < 2 * largest:
-            raise ValueError(
-                f"there are {fewest} images of {'the fit half' if name == FIT else name}, but two "
-                f"groups of {largest} need {2 * largest}; set images to at most "
-                f"{max(fewest, _LEAST_IMAGES)}, which leaves smaller groups, or lower group_size."
-            )
-        return sets
-
-    def train(self, workspace: Path) -> TrainingRun:
-        """Train the flow, or find it trained."""
-        images = load_images(self.id_dataset, "train")
-        return train_flow(self.flow, self.training, images, workspace)
-
-    def measured(
-        self, run: TrainingRun, sets: Mapping[str, ImageSet], workspace: Path
-    ) -> Iterator[MeasuredCheckpoint]:
-        """Every checkpoint with what was measured of every set."""
-        flow = self.flow.build(self.seed)
-        return measured_checkpoints(
-            flow, run.checkpoints, sets, self.group_sizes, self.seed, workspace
-        )
-
-    def _usual_ood(self) -> tuple[str, ...]:
-        together = next((names for names in _COMPARED if self.id_dataset in names), ())
-        others = tuple(name for name in together if name != self.id_dataset)
-        if not others:
-            raise ValueError(
-                f"ood_datasets is empty, and {self.id_dataset!r} has no usual sets to be compared "
-                "with; name at least one."
-            )
-        return others
+    def _tables(self, checkpoint: MeasuredCheckpoint) -> Tables:
+        """The tables of one checkpoint; scores and samples of a few epochs only."""
+        epoch = checkpoint.epoch
+        scores, dropped = scored(checkpoint, self.run.group_sizes)
+        tables = {
+            "aurocs": aurocs.auroc_table(scores.assign(epoch=epoch), self.id_dataset),
+            "layers": dropped,
+            "epochs": bits_of_sets(checkpoint),
+        }
+        if epoch in self.run.shown_epochs:
+            # No figure shows typicality.
+            tables["scores"] = scores[scores["detector"] != "typicality"]
+        if self._is_sampled(epoch):
+            tables["pictures"] = _samples(checkpoint.flow, self.seed)
+        return tables
 
     def _is_sampled(self, epoch: float) -> bool:
         """Samples are kept at a few epochs, and only where the training images may be shown."""
         picked = np.linspace(0, len(self.epochs) - 1, _SAMPLED_EPOCHS).round().astype(int)
-        shown = DATASETS[self.id_dataset].may_be_shown
+        shown = eg.DATASETS[self.id_dataset].may_be_shown
         return shown and epoch in {self.epochs[i] for i in picked}
+
+
+def scored(
+    checkpoint: MeasuredCheckpoint, group_sizes: tuple[int, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of every detector on every scored set, and the tensors that it left out."""
+    scores, dropped = [], []
+    for size in group_sizes:
+        for name, objective, detector in _detectors(checkpoint.flow, size):
+            detector.fit_from_statistics(_values(checkpoint.fit, objective, size))
+            for dataset, measured in checkpoint.scored.items():
+                values = detector.predict_from_statistics(_values(measured, objective, size))
+                scores.append(aurocs.score_rows(dataset, values, name, objective, size))
+            if name == "layer_gradients":
+                facts = {"tensors": len(detector.names), "dropped": len(detector.dropped)}
+                dropped.append({"group_size": size, "objective": objective, **facts})
+    return pd.concat(scores, ignore_index=True), pd.DataFrame(dropped)
+
+
+def _detectors(flow: eg.Flow, size: int) -> Iterator[tuple[str, str, Any]]:
+    """Name, objective and detector."""
+    for objective in ("log_prob", "sum_z"):
+        yield "layer_gradients", objective, eg.LayerGradientDetector(flow, size, objective)
+    yield "likelihood", "", eg.LikelihoodDetector(flow, size)
+    yield "typicality", "", eg.TypicalityDetector(flow, size)
+
+
+def _values(measured: Statistics, objective: str, size: int) -> torch.Tensor:
+    """What a detector takes: norms of an objective, or mean log-likelihoods where it has none."""
+    if objective:
+        return measured.norms[objective, size].values
+    return eg.detectors.mean_of_groups(measured.log_prob, size)
+
+
+def bits_of_sets(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
+    """Mean bits per dimension of each set, with its standard error and number of images."""
+    rows = []
+    for dataset, measured in checkpoint.statistics.items():
+        bits = eg.bits_per_dim(measured.log_prob.double(), checkpoint.flow.dims)
+        rows.append(
+            {
+                "dataset": dataset,
+                "images": len(bits),
+                "bits_per_dim": bits.mean().item(),
+                "standard_error": (bits.std() / len(bits) ** 0.5).item(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _samples(flow: eg.Flow, seed: int) -> pd.DataFrame:
+    """A few samples of the flow, as grey levels."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        drawn = flow.sample(_SAMPLES, _TEMPERATURE)
+    return stored.picture_table("sample", eg.datasets.quantize(drawn))
+
+
+def _examples(sets: Mapping[str, ImageSet]) -> Iterator[pd.DataFrame]:
+    """A few images of each scored set, none where its terms do not allow them to be shown."""
+    for name, images in sets.items():
+        if name != FIT:
+            few = images.images[:_EXAMPLES]
+            shown = few if eg.DATASETS[images.name].may_be_shown else torch.zeros_like(few[:0])
+            yield stored.picture_table(name, shown).assign(epoch=-1.0)
+
+
+def bits_by_epoch(epochs: pd.DataFrame, dataset: str) -> pd.Series:
+    """Bits per dimension of one set by epoch.
+
+    Args:
+        epochs: the sweep's table of that name.
+        dataset: the set.
+    """
+    return epochs[epochs["dataset"] == dataset].set_index("epoch")["bits_per_dim"]
+
+
+def words(chapter: EpochSweep, tables: Tables) -> Texts:
+    """Means over the OOD sets at the first and the last trained epoch, and the best of all."""
+    size = chapter.group_size
+    chosen = aurocs.select(tables["aurocs"], "layer_gradients", chapter.objective, size)
+    first, _, last = three_epochs(chosen["epoch"])
+    means = chosen.groupby("epoch")["auroc"].mean()
+    likelihood = aurocs.select(tables["aurocs"], "likelihood", "", size)
+    bits = bits_by_epoch(tables["epochs"], chapter.id_dataset)
+    return {
+        "epoch_images": f"{chapter.run.sizes.images_per_epoch:,}",
+        "sets": str(chosen["ood"].nunique()),
+        "items": f"{chosen['n_id'].iloc[0]} ID against up to {chosen['n_ood'].max()} OOD",
+        "first_epoch": f"{first:g}",
+        "last_epoch": f"{last:g}",
+        "best_epoch": f"{means.idxmax():g}",
+        "mean_first": f"{means[first]:.3f}",
+        "mean_last": f"{means[last]:.3f}",
+        "mean_best": f"{means.max():.3f}",
+        "likelihood_last": f"{likelihood.groupby('epoch')['auroc'].mean()[last]:.3f}",
+        "bits_first": f"{bits[first]:.2f}",
+        "bits_last": f"{bits[last]:.2f}",
+    }
+
+
+def detectors_at_epoch(table: pd.DataFrame, epoch: float) -> Figure:
+    """AUROC with interval of every detector at one epoch, one row per OOD set.
+
+    Args:
+        table: AUROCs of one group size.
+        epoch: which rows to show.
+    """
+    chosen = table[table["epoch"] == epoch]
+    pairs = zip(chosen["detector"].astype(str), chosen["objective"].astype(str), strict=True)
+    named = chosen.assign(name=[detector_title(*pair) for pair in pairs])
+    return intervals.intervals_by_row({f"epoch {epoch:g}": named}, "ood", "name")

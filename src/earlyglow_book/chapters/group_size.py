@@ -2,95 +2,113 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-import pandas as pd
-import torch
-from torch import Tensor
-
-from earlyglow import detectors
-from earlyglow.datasets import ImageSet, dequantize, halves, load_images
-from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
-from earlyglow.experiments.statistics import Statistics, noise_seed
-from earlyglow.experiments.studies.base import (
-    BASE_SOURCE,
-    FlowStudy,
-    Workbench,
-    without_fit,
+import earlyglow as eg
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.chapters.tools import (
+    aurocs,
+    measuring,
+    pairs,
+    stored,
+    style,
 )
-from earlyglow.experiments.summaries import auroc_table, score_rows
-from earlyglow.experiments.sweep_tables import compact
-from earlyglow.gradients import layer_gradient_norms
-from earlyglow.settings import require_whole
-from earlyglow.store import Tables
+from earlyglow_book.deferred import pd, plt, torch
+from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.parameters import DatasetName, Field, Whole, parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.titles import title_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint, Statistics
 
 _OBJECTIVE = "log_prob"
 _FRESH = "fresh"
 
 
-@dataclass(frozen=True)
+@parameters
 class GroupSize(FlowStudy):
     """Separation of single layers by group size, and groups that hold both kinds of images.
 
     The ID images of mixed groups are test images that are not scored otherwise, so that mixed and
     pure groups are independent; where the test set holds no more (KMNIST, CelebA), they are shared.
-
-    Attributes:
-        group_size: images in a mixed group, one of those that the sweep measured, at least 2.
     """
 
     name: ClassVar[str] = "group_size"
     version: ClassVar[int] = 2
-    source_path: ClassVar[tuple[str, ...]] = (*BASE_SOURCE, "experiments/studies/group_size.py")
 
-    id_dataset: str = "cifar10"
-    group_size: int = 5
+    id_dataset: DatasetName = Field(
+        default="cifar10", description="The ID set, which needs training images."
+    )
+    group_size: Whole = Field(
+        default=5, ge=2, description="Images in a mixed group: 2, 5, 10 or 25 (2 or 5 at smoke)."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_whole("group_size", self.group_size, 2)
-        if self.group_size not in self.sweep.group_sizes:
-            allowed = ", ".join(str(size) for size in self.sweep.group_sizes if size > 1)
+        if self.group_size not in self.run.group_sizes:
+            allowed = ", ".join(str(size) for size in self.run.group_sizes if size > 1)
             raise ValueError(
                 f"group_size is {self.group_size}, but at profile {self.profile!r} it must be one "
                 f"of {allowed}."
             )
 
+    @property
+    def sweep(self) -> EpochSweep:
+        """The epoch sweep of the same flow."""
+        return EpochSweep(
+            self.id_dataset,
+            self.ood_datasets,
+            profile=self.profile,
+            seed=self.seed,
+            model=self.model,
+        )
+
     def settings(self) -> dict[str, object]:
         return {"mixed_group_size": self.group_size}
 
-    def tables(self, bench: Workbench) -> Tables:
+    def tables(
+        self,
+        sets: dict[str, ImageSet],
+        checkpoints: Iterator[MeasuredCheckpoint],
+        workspace: Path,
+    ) -> Tables:
         pixels = {
-            name: dequantize(images.images, seed=noise_seed(images, self.seed))
-            for name, images in {**bench.sets, _FRESH: self._fresh(bench.sets)}.items()
+            name: measuring.noisy_pixels(images, self.seed)
+            for name, images in {**sets, _FRESH: self._fresh(sets)}.items()
         }
         early, _, last = self.shown_epochs
         mixed, layers = [], []
-        for checkpoint in bench.checkpoints():
+        for checkpoint in checkpoints:
             layers.append(self._separation(checkpoint))
             if checkpoint.epoch in (early, last):
                 mixed.append(self._mixed(checkpoint, pixels))
         return {
-            "mixed": compact(pd.concat(mixed, ignore_index=True)),
-            "separation": compact(pd.concat(layers, ignore_index=True)),
+            "mixed": stored.compact(pd.concat(mixed, ignore_index=True)),
+            "separation": stored.compact(pd.concat(layers, ignore_index=True)),
         }
 
     def _fresh(self, sets: dict[str, ImageSet]) -> ImageSet:
         """ID test images that are not scored; the scored ones where they make no two groups."""
-        test = load_images(self.id_dataset, "test")
-        _, evaluate = halves(len(test))
-        scored = self.sweep.sizes.eval_images
+        test = eg.load_images(self.id_dataset, "test")
+        _, evaluate = eg.halves(len(test))
+        scored = self.run.sizes.eval_images
         rest = evaluate[scored : 2 * scored]
         return test.take(rest) if len(rest) >= 2 * self.group_size else sets[self.id_dataset]
 
     def _separation(self, checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
         """Median over tensors of the log norms' deviation on the fit half, and of the OOD shift."""
         rows = []
-        for size in self.sweep.group_sizes:
-            fit = _log_norms(checkpoint.statistics[FIT], size)
+        for size in self.run.group_sizes:
+            fit = _log_norms(checkpoint.fit, size)
             varying = (fit.std(0) > 0) & fit.isfinite().all(0)
-            for name, measured in without_fit(checkpoint.statistics).items():
+            for name, measured in checkpoint.scored.items():
                 logs = _log_norms(measured, size)
                 known = varying & logs.isfinite().all(0)
                 deviation = fit[:, known].std(0)
@@ -107,35 +125,41 @@ class GroupSize(FlowStudy):
                 )
         return pd.DataFrame(rows)
 
-    def _mixed(self, checkpoint: MeasuredCheckpoint, pixels: dict[str, Tensor]) -> pd.DataFrame:
+    def _mixed(
+        self, checkpoint: MeasuredCheckpoint, pixels: dict[str, torch.Tensor]
+    ) -> pd.DataFrame:
         size, flow = self.group_size, checkpoint.flow
-        gradients = detectors.LayerGradientDetector(flow, size, _OBJECTIVE)
-        gradients.fit_from_statistics(checkpoint.statistics[FIT].norms[_OBJECTIVE, size].values)
-        likelihood = detectors.LikelihoodDetector(flow, size)
+        gradients = eg.LayerGradientDetector(flow, size, _OBJECTIVE)
+        gradients.fit_from_statistics(checkpoint.fit.norms[_OBJECTIVE, size].values)
+        likelihood = eg.LikelihoodDetector(flow, size)
         own = checkpoint.statistics[self.id_dataset]
         pure = {
             "layer_gradients": gradients.predict_from_statistics(
                 own.norms[_OBJECTIVE, size].values
             ),
-            "likelihood": -detectors.mean_of_groups(own.log_prob, size),
+            "likelihood": -eg.detectors.mean_of_groups(own.log_prob, size),
         }
         tables = []
         for count in range(1, size + 1):
-            parts = [score_rows(self.id_dataset, s, name, "", size) for name, s in pure.items()]
+            parts = [
+                aurocs.score_rows(self.id_dataset, s, name, "", size) for name, s in pure.items()
+            ]
             for ood in self.ood_datasets:
                 groups = mixed_groups(pixels[_FRESH], pixels[ood], size, count)
-                norms = layer_gradient_norms(flow, groups, size, objective=_OBJECTIVE)
+                norms = eg.layer_gradient_norms(flow, groups, size, objective=_OBJECTIVE)
                 scores = gradients.predict_from_statistics(norms.values.cpu())
                 parts += [
-                    score_rows(ood, scores, "layer_gradients", "", size),
-                    score_rows(ood, likelihood.predict(groups), "likelihood", "", size),
+                    aurocs.score_rows(ood, scores, "layer_gradients", "", size),
+                    aurocs.score_rows(ood, likelihood.predict(groups), "likelihood", "", size),
                 ]
             scores = pd.concat(parts).assign(epoch=checkpoint.epoch)
-            tables.append(auroc_table(scores, self.id_dataset).assign(ood_images=count))
+            tables.append(aurocs.auroc_table(scores, self.id_dataset).assign(ood_images=count))
         return pd.concat(tables)
 
 
-def mixed_groups(inside: Tensor, outside: Tensor, size: int, count: int) -> Tensor:
+def mixed_groups(
+    inside: torch.Tensor, outside: torch.Tensor, size: int, count: int
+) -> torch.Tensor:
     """Groups of ``size`` images, ``count`` of them OOD, one group after the other.
 
     Args:
@@ -155,5 +179,120 @@ def mixed_groups(inside: Tensor, outside: Tensor, size: int, count: int) -> Tens
     return torch.cat((ood, own), dim=1).flatten(0, 1)
 
 
-def _log_norms(measured: Statistics, size: int) -> Tensor:
+def _log_norms(measured: Statistics, size: int) -> torch.Tensor:
     return measured.norms[_OBJECTIVE, size].values.double().log()
+
+
+def aurocs_by_size(rows: pd.DataFrame) -> pd.DataFrame:
+    """AUROCs of the gradient score at trained epochs: a row for each pair, a column per size."""
+    trained = rows[(rows["detector"] == "layer_gradients") & (rows["epoch"] > 0)]
+    keys = [*pairs.PAIR, "seed", "epoch"]
+    return trained.pivot_table(index=keys, columns="group_size", values="auroc", observed=True)
+
+
+def words(
+    chapter: GroupSize, rows: pd.DataFrame, mixed: pd.DataFrame, separation: pd.DataFrame
+) -> Texts:
+    """What groups change over all pairs, and why, and what mixed groups cost on one ID set.
+
+    Args:
+        chapter: the study.
+        rows: published AUROCs of the likelihood and of the gradients of log p.
+        mixed: the study's table of mixed groups.
+        separation: the study's table of deviations and shifts.
+    """
+    return (
+        _of_all_pairs(rows) | _of_mixed_groups(chapter, mixed) | _of_separation(chapter, separation)
+    )
+
+
+def _of_all_pairs(rows: pd.DataFrame) -> Texts:
+    first, last = pairs.early_and_late(rows)
+    means = pairs.means_over_pairs(rows, ["detector", "epoch", "group_size"])
+    means = means.set_index(["detector", "epoch", "group_size"])
+    sizes = aurocs_by_size(rows)
+    upside_down = sizes[sizes[1] < 0.5]
+    texts = {
+        "cells": f"{len(sizes):,}",
+        "share_five": f"{(sizes[5] >= sizes[1]).mean():.1%}",
+        "upside_down": f"{len(upside_down):,}",
+        "first": f"{first:g}",
+        "last": f"{last:g}",
+    }
+    for size in (5, 25):
+        texts[f"righted_{size}"] = f"{(upside_down[size] > 0.5).mean():.0%}"
+    for size in (1, 5, 25):
+        for name, epoch in (("early", first), ("late", last)):
+            row = means.loc[("layer_gradients", epoch, size)]
+            texts[f"{name}_{size}"] = with_interval(row, "mean")
+    for size in (1, 25):
+        texts[f"likelihood_{size}"] = with_interval(means.loc[("likelihood", last, size)], "mean")
+    return texts
+
+
+def _of_separation(chapter: GroupSize, separation: pd.DataFrame) -> Texts:
+    """What the largest groups change against single images at the last epoch."""
+    at = separation[separation["epoch"] == chapter.shown_epochs[-1]]
+    of_size = {size: rows.set_index("dataset") for size, rows in at.groupby("group_size")}
+    least, most = of_size[min(of_size)], of_size[max(of_size)]
+    shifts = (most["shift"] / least["shift"]).drop(chapter.id_dataset)
+    deviation = (
+        least.loc[chapter.id_dataset, "deviation"] / most.loc[chapter.id_dataset, "deviation"]
+    )
+    return {
+        "deviation_factor": f"{deviation:.1f}",
+        "shift_factors": f"{shifts.min():.1f} to {shifts.max():.1f}",
+    }
+
+
+def _of_mixed_groups(chapter: GroupSize, mixed: pd.DataFrame) -> Texts:
+    last = chapter.shown_epochs[-1]
+    chosen = mixed[(mixed["detector"] == "layer_gradients") & (mixed["epoch"] == last)]
+    at = chosen.groupby("ood_images")["auroc"].mean()
+    return {
+        "size": str(chapter.group_size),
+        "pure": f"{at[chapter.group_size]:.3f}",
+        "one": f"{at[1]:.3f}",
+        "most": f"{at[chapter.group_size - 1]:.3f}",
+        "id": title_of(chapter.id_dataset),
+    }
+
+
+def separation_by_group_size(table: pd.DataFrame) -> Figure:
+    """Deviation of the log norms of ID groups, and shift of each set's, against the group's size.
+
+    Args:
+        table: columns dataset, group_size, deviation, shift, of one epoch.
+    """
+    with style.style():
+        figure, (left, right) = style.panels(2, height=3.0, share_y=False)
+        for name, rows in table.groupby("dataset", observed=True, sort=False):
+            line = style.line_style(str(name))
+            left.plot(rows["group_size"], rows["shift"], label=title_of(str(name)), **line)
+            right.plot(
+                rows["group_size"], rows["standardised_shift"], label=title_of(str(name)), **line
+            )
+        own = table.drop_duplicates("group_size")
+        left.plot(own["group_size"], own["deviation"], color="0.45", lw=4, alpha=0.6, zorder=0)
+        left.annotate(
+            "deviation on ID",
+            (own["group_size"].iloc[0], own["deviation"].iloc[0]),
+            textcoords="offset points",
+            xytext=(4, 7),
+            color="0.3",
+        )
+        sizes = sorted(table["group_size"].unique())
+        for axis in (left, right):
+            axis.set_xscale("log")
+            axis.set_xticks(sizes, [str(size) for size in sizes])
+            axis.minorticks_off()
+            axis.set_yscale("log")
+            axis.yaxis.set_major_locator(plt.LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter(plt.FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_xlabel("images in a group")
+        left.set_ylabel("log norm, median over tensors")
+        left.set_title("shift from the fit half")
+        right.set_ylabel("deviations")
+        right.set_title("shift over deviation")
+        style.legend(figure, [left, right])
+    return figure

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-import pandas as pd
-import torch
-from torch import Tensor
+import earlyglow as eg
+from earlyglow_book.chapters.epoch_sweep import EpochSweep, bits_by_epoch
+from earlyglow_book.chapters.tools import (
+    aurocs,
+    claims,
+    image_changes,
+    measuring,
+    stored,
+    style,
+)
+from earlyglow_book.deferred import np, pd, torch
+from earlyglow_book.flow_runs.protocol import FIT
+from earlyglow_book.flow_runs.run import trained_otherwise
+from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.titles import title_of
 
-from earlyglow import detectors
-from earlyglow.datasets import ImageSet, dequantize, load_images
-from earlyglow.datasets.dequantization import centre
-from earlyglow.experiments import controlled_images as controlled
-from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
-from earlyglow.experiments.statistics import noise_seed
-from earlyglow.experiments.studies.base import BASE_SOURCE, FlowStudy, Workbench, without_fit
-from earlyglow.experiments.summaries import auroc_table, score_rows
-from earlyglow.experiments.sweep_tables import compact
-from earlyglow.flows import Flow
-from earlyglow.gradients import layer_gradient_norms
-from earlyglow.metrics import auroc
-from earlyglow.store import Tables
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 _INK = 128
-_REACH = 4.0
 
 
-@dataclass(frozen=True)
+@parameters
 class KmnistFailure(FlowStudy):
     """Which layers separate the sets, and what changes when a suspected cause is removed.
 
@@ -45,55 +52,68 @@ class KmnistFailure(FlowStudy):
       so that both have the same amount of ink at every level; strokes grow or shrink;
     - "OOD with ID spectrum": each OOD image with the amplitudes and grey levels of an ID image.
 
-    The controls are :meth:`~FlowStudy.fresh_id_images` with the ink or the spectrum of other ID
+    The controls are fresh ID images with the ink or the spectrum of other ID
     images: what is detected there is left behind by the change itself.
     """
 
     name: ClassVar[str] = "kmnist_failure"
     version: ClassVar[int] = 3
-    source_path: ClassVar[tuple[str, ...]] = (
-        *BASE_SOURCE,
-        "experiments/controlled_images.py",
-        "experiments/studies/kmnist_failure.py",
+
+    id_dataset: DatasetName = Field(
+        default="kmnist", description="The ID set, which needs training images."
     )
 
-    id_dataset: str = "kmnist"
+    @property
+    def sweep(self) -> EpochSweep:
+        """The epoch sweep of the same flow."""
+        return EpochSweep(
+            self.id_dataset,
+            self.ood_datasets,
+            profile=self.profile,
+            seed=self.seed,
+            model=self.model,
+        )
 
-    def tables(self, bench: Workbench) -> Tables:
+    def tables(
+        self,
+        sets: dict[str, ImageSet],
+        checkpoints: Iterator[MeasuredCheckpoint],
+        workspace: Path,
+    ) -> Tables:
         layers, explanations, controls = [], [], []
-        fresh = self.fresh_id_images(len(bench.sets[FIT]))
-        for checkpoint in bench.checkpoints():
+        fresh = self.run.load_fresh_id_images(len(sets[FIT])).images
+        for checkpoint in checkpoints:
             if checkpoint.epoch not in self.shown_epochs:
                 continue
             layers.append(self._layers(checkpoint).assign(epoch=checkpoint.epoch))
             parts = [
                 *self._from_stored_norms(checkpoint),
-                *self._from_changed_images(checkpoint, bench.sets),
+                *self._from_changed_images(checkpoint, sets),
             ]
             explanations += [part.assign(epoch=checkpoint.epoch) for part in parts]
-            for part in self._controls(checkpoint, fresh, bench.sets[FIT].images):
+            for part in self._controls(checkpoint, fresh, sets[FIT].images):
                 controls.append(part.assign(epoch=checkpoint.epoch))
-        explanations.append(self._trained_without_noise(bench))
+        explanations.append(self._trained_without_noise(sets, workspace))
         return {
-            "layers": compact(pd.concat(layers, ignore_index=True)),
-            "explanations": compact(pd.concat(explanations, ignore_index=True)),
-            "controls": compact(pd.concat(controls, ignore_index=True)),
-            "ink": _ink(bench.sets),
+            "layers": stored.compact(pd.concat(layers, ignore_index=True)),
+            "explanations": stored.compact(pd.concat(explanations, ignore_index=True)),
+            "controls": stored.compact(pd.concat(controls, ignore_index=True)),
+            "ink": _ink(sets),
         }
 
     def _layers(self, checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
         """AUROC of each kept tensor's own share of the score, and its mean shift."""
         key = ("log_prob", 1)
-        detector = detectors.LayerGradientDetector(checkpoint.flow)
-        detector.fit_from_statistics(checkpoint.statistics[FIT].norms[key].values)
+        detector = eg.LayerGradientDetector(checkpoint.flow)
+        detector.fit_from_statistics(checkpoint.fit.norms[key].values)
         kept = [name for name in detector.names if name not in set(detector.dropped)]
         shares = {
             name: detector.layer_scores(measured.norms[key].values).cpu().numpy()
-            for name, measured in without_fit(checkpoint.statistics).items()
+            for name, measured in checkpoint.scored.items()
         }
         inside = shares[self.id_dataset]
         rows = [
-            {"ood": ood, "tensor": tensor, "auroc": auroc(inside[:, i], shares[ood][:, i])}
+            {"ood": ood, "tensor": tensor, "auroc": eg.auroc(inside[:, i], shares[ood][:, i])}
             for ood in self.ood_datasets
             for i, tensor in enumerate(kept)
         ]
@@ -125,8 +145,13 @@ class KmnistFailure(FlowStudy):
         }
         # Of the fit half, so that the scored ID images have no part in the changed ones.
         ink_of = sets[FIT].images
-        changes: dict[str, Callable[[Tensor], Tensor]] = {"OOD inverted": controlled.inverted}
-        changes |= {f"OOD with ID {name}": partial(give, reference=ink_of) for name, give in _GIVEN}
+        changes: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+            "OOD inverted": image_changes.inverted
+        }
+        changes |= {
+            f"OOD with ID {name}": partial(give, reference=ink_of)
+            for name, give in image_changes.GIVEN
+        }
         for label, change in changes.items():
             of_sets = {self.id_dataset: stored[self.id_dataset]}
             for ood in self.ood_datasets:
@@ -137,19 +162,20 @@ class KmnistFailure(FlowStudy):
         # The flow was trained on whole cells, whose middle is half a level up.
         middle = 0.5 / 256
         silent = {
-            name: _norms(flow, centre(images.images) + middle) for name, images in sets.items()
+            name: _norms(flow, eg.datasets.centre(images.images) + middle)
+            for name, images in sets.items()
         }
         fit = silent.pop(FIT)
         yield self._aurocs(flow, fit, silent).assign(explanation="scored without noise")
 
     def _controls(
-        self, checkpoint: MeasuredCheckpoint, fresh: Tensor, reference: Tensor
+        self, checkpoint: MeasuredCheckpoint, fresh: torch.Tensor, reference: torch.Tensor
     ) -> Iterator[pd.DataFrame]:
         stored = checkpoint.statistics
         own = stored[self.id_dataset].norms["log_prob", 1].values
-        for name, give in _GIVEN:
+        for name, give in image_changes.GIVEN:
             changed = give(fresh[: len(reference)], reference=reference)
-            norms = _norms(checkpoint.flow, self._dequantized(controlled.as_image_set(changed)))
+            norms = _norms(checkpoint.flow, self._dequantized(image_changes.as_image_set(changed)))
             table = self._aurocs(
                 checkpoint.flow,
                 stored[FIT].norms["log_prob", 1].values,
@@ -157,54 +183,36 @@ class KmnistFailure(FlowStudy):
             )
             yield table.drop(columns="ood").assign(control=f"ID with ID {name}")
 
-    def _trained_without_noise(self, bench: Workbench) -> pd.DataFrame:
+    def _trained_without_noise(self, sets: dict[str, ImageSet], workspace: Path) -> pd.DataFrame:
         epochs = tuple(dict.fromkeys(self.shown_epochs[:2]))
-        config = replace(self.sweep.training, noise="none", epochs=epochs)
-        images = load_images(self.id_dataset, "train")
+        config = replace(self.run.training, noise="none", epochs=epochs)
+        images = eg.load_images(self.id_dataset, "train")
         parts = []
-        for epoch, flow in bench.retrained(self.sweep.flow, config, images):
+        for epoch, flow in trained_otherwise(self.run.spec, config, images, workspace):
             silent = {
-                name: _norms(flow, centre(of_set.images)) for name, of_set in bench.sets.items()
+                name: _norms(flow, eg.datasets.centre(of_set.images))
+                for name, of_set in sets.items()
             }
             parts.append(self._aurocs(flow, silent.pop(FIT), silent).assign(epoch=epoch))
         return pd.concat(parts).assign(explanation="trained without noise")
 
-    def _aurocs(self, flow: Flow, fit: Tensor, of_sets: dict[str, Tensor]) -> pd.DataFrame:
-        detector = detectors.LayerGradientDetector(flow).fit_from_statistics(fit)
+    def _aurocs(
+        self, flow: eg.Flow, fit: torch.Tensor, of_sets: dict[str, torch.Tensor]
+    ) -> pd.DataFrame:
+        detector = eg.LayerGradientDetector(flow).fit_from_statistics(fit)
         scores = [
-            score_rows(name, detector.predict_from_statistics(norms), "layer_gradients")
+            aurocs.score_rows(name, detector.predict_from_statistics(norms), "layer_gradients")
             for name, norms in of_sets.items()
         ]
         columns = ["ood", "n_id", "n_ood", "auroc", "low", "high"]
-        return auroc_table(pd.concat(scores).assign(epoch=0.0), self.id_dataset)[columns]
+        return aurocs.auroc_table(pd.concat(scores).assign(epoch=0.0), self.id_dataset)[columns]
 
-    def _dequantized(self, images: ImageSet) -> Tensor:
-        return dequantize(images.images, seed=noise_seed(images, self.seed))
-
-
-def _with_ink_of(images: Tensor, reference: Tensor) -> Tensor:
-    """The sorted grey levels of the reference image, put on the strokes and next to them.
-
-    Among pixels of one level those nearest to the strokes come first: otherwise more ink would be
-    spread over the empty background in the order of the pixels.
-    """
-    from torchvision.transforms.v2 import functional as TF
-
-    levels = images.float()
-    size = 2 * (min(images.shape[2:]) // 2) - 1
-    near = TF.gaussian_blur(levels, kernel_size=[size, size], sigma=[_REACH, _REACH])
-    return controlled.with_levels_of(levels + 1e-3 * near, reference[: len(images)])
+    def _dequantized(self, images: ImageSet) -> torch.Tensor:
+        return measuring.noisy_pixels(images, self.seed)
 
 
-# What an image can be given of another: changes of (images, reference).
-_GIVEN: tuple[tuple[str, Callable[..., Tensor]], ...] = (
-    ("ink", _with_ink_of),
-    ("spectrum", controlled.with_low_level_of),
-)
-
-
-def _norms(flow: Flow, x: Tensor) -> Tensor:
-    return layer_gradient_norms(flow, x.to(next(flow.parameters()).device)).values.cpu()
+def _norms(flow: eg.Flow, x: torch.Tensor) -> torch.Tensor:
+    return eg.layer_gradient_norms(flow, x.to(next(flow.parameters()).device)).values.cpu()
 
 
 def _ink(sets: dict[str, ImageSet]) -> pd.DataFrame:
@@ -224,3 +232,134 @@ def _ink(sets: dict[str, ImageSet]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+_KEYS = {
+    "as measured": "measured",
+    "objective sum_z": "sum_z",
+    "fit set overlaps": "overlap",
+    "scored without noise": "silent",
+    "trained without noise": "untrained",
+    "OOD inverted": "inverted",
+    "OOD with ID ink": "ink",
+    "OOD with ID spectrum": "spectrum",
+}
+
+
+def words(chapter: KmnistFailure, rows: pd.DataFrame, tables: Tables, sweep: Tables) -> Texts:
+    """The range of all AUROCs with KMNIST, and what each explanation changes.
+
+    Args:
+        chapter: the study.
+        rows: AUROCs of the gradient score on single images in which KMNIST is one of the sets, of
+            both objectives, at the trained epochs.
+        tables: the study's tables.
+        sweep: tables of the study's sweep.
+    """
+    middle = chapter.shown_epochs[1]
+    explanations, controls = tables["explanations"], tables["controls"]
+    return (
+        _ranges(rows)
+        | _hardest(rows)
+        | _effects(explanations[explanations["epoch"] == middle])
+        | _beyond_controls(
+            explanations[explanations["epoch"] == middle], controls[controls["epoch"] == middle]
+        )
+        | _bits(chapter, sweep)
+        | {"middle": f"{middle:g}"}
+    )
+
+
+def _ranges(rows: pd.DataFrame) -> Texts:
+    as_id, as_ood = (rows.loc[rows[c] == "kmnist", "auroc"] for c in ("id_dataset", "ood"))
+    return {
+        "as_id": f"{as_id.min():.2f} to {as_id.max():.2f}",
+        "as_ood": f"{as_ood.min():.2f} to {as_ood.max():.2f}",
+        "within": f"{rows['auroc'].between(*claims.KMNIST_RANGE).mean():.0%}",
+    }
+
+
+def _hardest(rows: pd.DataFrame) -> Texts:
+    """Of a convolutional Glow that was trained on KMNIST, by the gradients of log p."""
+    ours = (rows["id_dataset"] == "kmnist") & (rows["model"] == "glow")
+    means = rows[ours & (rows["objective"] == "log_prob")].groupby("ood")["auroc"].mean()
+    return {
+        "hardest": title_of(str(means.idxmin())),
+        "hardest_auroc": f"{means.min():.2f}",
+        "easiest": title_of(str(means.idxmax())),
+        "easiest_auroc": f"{means.max():.2f}",
+    }
+
+
+def _effects(explanations: pd.DataFrame) -> Texts:
+    table = explanations.pivot_table(
+        index="explanation", columns="ood", values="auroc", observed=True
+    )
+    texts = {f"why_{name}": f"{table.loc[row].mean():.2f}" for row, name in _KEYS.items()}
+    by_ink = table.loc["OOD with ID ink"] - table.loc["as measured"]
+    arranged = table.loc["OOD with ID spectrum"]
+    return texts | {
+        "ink_easier": str((by_ink > 0).sum()),
+        "ink_harder": str((by_ink < 0).sum()),
+        "arranged": f"{arranged.min():.2f} to {arranged.max():.2f}",
+    }
+
+
+def _beyond_controls(explanations: pd.DataFrame, controls: pd.DataFrame) -> Texts:
+    """How many OOD sets are detected for sure better than ID images that were changed alike."""
+    texts = {}
+    for name in ("ink", "spectrum"):
+        control = controls.set_index("control").loc[f"ID with ID {name}"]
+        changed = explanations[explanations["explanation"] == f"OOD with ID {name}"]
+        beyond = (changed["low"] > control["high"]).sum()
+        texts[f"control_{name}"] = with_interval(control)
+        texts[f"beyond_{name}"] = f"{beyond} of {len(changed)}"
+    return texts
+
+
+def _bits(chapter: KmnistFailure, sweep: Tables) -> Texts:
+    """The flow's own quality at its last epoch beside its best."""
+    bits = bits_by_epoch(sweep["epochs"], chapter.id_dataset)
+    return {
+        "bits_last": f"{bits.iloc[-1]:.2f}",
+        "bits_best": f"{bits.min():.2f}",
+        "bits_best_epoch": f"{bits.idxmin():g}",
+        "bits_last_epoch": f"{bits.index[-1]:g}",
+    }
+
+
+# Tensors in a running median.
+_NEIGHBOURS = 11
+
+
+def layer_aurocs(table: pd.DataFrame, oods: Sequence[str]) -> Figure:
+    """AUROC of each tensor's own score in the order of the model, one panel per OOD set.
+
+    Dots are tensors, lines medians over neighbouring ones.
+
+    Args:
+        table: columns ood, tensor, auroc, epoch.
+        oods: the sets to show.
+    """
+    with style.style():
+        figure, axes = style.panels(len(oods), height=2.8, share_y=True)
+        for axis, ood in zip(axes, oods, strict=True):
+            of_set = table[table["ood"] == ood]
+            for i, (epoch, rows) in enumerate(of_set.groupby("epoch")):
+                place = np.linspace(0, 1, len(rows))
+                axis.plot(place, rows["auroc"], ls="none", marker=".", ms=3, color="0.75", zorder=0)
+                middle = rows["auroc"].rolling(_NEIGHBOURS, center=True, min_periods=1).median()
+                axis.plot(
+                    place,
+                    middle,
+                    lw=1.8,
+                    ls=style.LINES[i],
+                    color=style.COLOURS[i],
+                    label=f"epoch {epoch:g}",
+                )
+            axis.axhline(0.5, color="0.5", lw=1, ls=":")
+            axis.set_title(title_of(ood))
+            axis.set_xlabel("place in the model")
+        axes[0].set_ylabel("AUROC of one tensor")
+        style.legend(figure, axes)
+    return figure

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, get_args
 
-import pandas as pd
-from torch import Tensor
-
-from earlyglow import detectors
-from earlyglow.datasets import ImageSet, dequantize
-from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
-from earlyglow.experiments.statistics import noise_seed
-from earlyglow.experiments.studies.base import (
-    BASE_SOURCE,
-    FlowStudy,
-    Workbench,
-    without_fit,
+import earlyglow as eg
+from earlyglow_book.chapters.tools import (
+    aurocs,
+    measuring,
+    pairs,
+    stored,
+    style,
 )
-from earlyglow.experiments.summaries import auroc_table, score_rows
-from earlyglow.experiments.sweep_tables import compact
-from earlyglow.flows import Flow, bits_per_dim
-from earlyglow.store import Tables
+from earlyglow_book.deferred import pd, torch
+from earlyglow_book.flow_runs.protocol import FIT
+from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.parameters import parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.titles import detector_title, title_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 GROUP_SIZES = (1, 5)
 # Rao's score needs a whole gradient for each image, ten times the price of its layers' norms.
 _RAO_IMAGES = 250
 
 
-@dataclass(frozen=True)
+@parameters
 class LikelihoodParadox(FlowStudy):
     """Likelihood, typicality, input complexity, and five ways to score gradients.
 
@@ -38,10 +42,6 @@ class LikelihoodParadox(FlowStudy):
 
     name: ClassVar[str] = "likelihood_paradox"
     version: ClassVar[int] = 2
-    source_path: ClassVar[tuple[str, ...]] = (
-        *BASE_SOURCE,
-        "experiments/studies/likelihood_paradox.py",
-    )
 
     def settings(self) -> dict[str, object]:
         return {
@@ -49,77 +49,173 @@ class LikelihoodParadox(FlowStudy):
             "rao": _RAO_IMAGES,
         }
 
-    def tables(self, bench: Workbench) -> Tables:
+    def tables(
+        self,
+        sets: dict[str, ImageSet],
+        checkpoints: Iterator[MeasuredCheckpoint],
+        workspace: Path,
+    ) -> Tables:
         lengths = {
-            (name, compressor): detectors.compressed_bits(dequantize(images.images), compressor)
-            for name, images in bench.sets.items()
-            for compressor in get_args(detectors.Compressor)
+            (name, compressor): eg.detectors.compressed_bits(
+                eg.dequantize(images.images), compressor
+            )
+            for name, images in sets.items()
+            for compressor in get_args(eg.detectors.Compressor)
         }
         scores = []
-        for checkpoint in bench.checkpoints():
+        for checkpoint in checkpoints:
             if checkpoint.epoch not in self.shown_epochs:
                 continue
             parts = [
                 *_gradient_scores(checkpoint),
                 *_likelihood_scores(checkpoint, lengths),
-                *self._rao_scores(checkpoint.flow, bench.sets),
+                *self._rao_scores(checkpoint.flow, sets),
             ]
             scores += [part.assign(epoch=checkpoint.epoch) for part in parts]
         complexity = [
             {"dataset": name, "png_bits": lengths[name, "png"].mean().item() / images[0].numel()}
-            for name, images in ((n, s.images) for n, s in bench.sets.items())
+            for name, images in ((n, s.images) for n, s in sets.items())
             if name != FIT
         ]
         return {
-            "aurocs": compact(auroc_table(pd.concat(scores), self.id_dataset)),
-            "complexity": compact(pd.DataFrame(complexity)),
+            "aurocs": stored.compact(aurocs.auroc_table(pd.concat(scores), self.id_dataset)),
+            "complexity": stored.compact(pd.DataFrame(complexity)),
         }
 
-    def _rao_scores(self, flow: Flow, sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
-        detector = detectors.RaoDetector(flow).fit(self._few(sets[FIT]))
+    def _rao_scores(self, flow: eg.Flow, sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
+        detector = eg.RaoDetector(flow).fit(self._few(sets[FIT]))
         for name, images in sets.items():
             if name != FIT:
-                yield score_rows(name, detector.predict(self._few(images)), "rao", "log_prob")
+                yield aurocs.score_rows(
+                    name, detector.predict(self._few(images)), "rao", "log_prob"
+                )
 
-    def _few(self, images: ImageSet) -> Tensor:
+    def _few(self, images: ImageSet) -> torch.Tensor:
         """The first images, with the noise with which the sweep measured them."""
-        return dequantize(images.images[:_RAO_IMAGES], seed=noise_seed(images, self.seed))
+        return eg.dequantize(
+            images.images[:_RAO_IMAGES], seed=measuring.noise_seed(images, self.seed)
+        )
 
 
 def _gradient_scores(checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
     for size in GROUP_SIZES:
-        from_norms: list[tuple[str, str, detectors.StatisticsDetector]] = [
-            ("layer_gradients", "log_prob", detectors.LayerGradientDetector(checkpoint.flow, size)),
-            ("layer_gradients", "sum_z", detectors.LayerGradientDetector(checkpoint.flow, size)),
-            ("layer_density", "log_prob", detectors.LayerDensityDetector(checkpoint.flow, size)),
-            ("total_norm", "log_prob", detectors.TotalNormDetector(checkpoint.flow, size)),
+        from_norms: list[tuple[str, str, eg.detectors.StatisticsDetector]] = [
+            ("layer_gradients", "log_prob", eg.LayerGradientDetector(checkpoint.flow, size)),
+            ("layer_gradients", "sum_z", eg.LayerGradientDetector(checkpoint.flow, size)),
+            ("layer_density", "log_prob", eg.LayerDensityDetector(checkpoint.flow, size)),
+            ("total_norm", "log_prob", eg.TotalNormDetector(checkpoint.flow, size)),
         ]
         for name, objective, detector in from_norms:
             key = (objective, size)
-            detector.fit_from_statistics(checkpoint.statistics[FIT].norms[key].values)
-            for dataset, measured in without_fit(checkpoint.statistics).items():
+            detector.fit_from_statistics(checkpoint.fit.norms[key].values)
+            for dataset, measured in checkpoint.scored.items():
                 scores = detector.predict_from_statistics(measured.norms[key].values)
-                yield score_rows(dataset, scores, name, objective, size)
+                yield aurocs.score_rows(dataset, scores, name, objective, size)
 
 
 def _likelihood_scores(
-    checkpoint: MeasuredCheckpoint, lengths: dict[tuple[str, detectors.Compressor], Tensor]
+    checkpoint: MeasuredCheckpoint, lengths: dict[tuple[str, eg.detectors.Compressor], torch.Tensor]
 ) -> Iterator[pd.DataFrame]:
     dims = checkpoint.flow.dims
     for size in GROUP_SIZES:
         for detector, name in (
-            (detectors.LikelihoodDetector(checkpoint.flow, size), "likelihood"),
-            (detectors.TypicalityDetector(checkpoint.flow, size), "typicality"),
+            (eg.LikelihoodDetector(checkpoint.flow, size), "likelihood"),
+            (eg.TypicalityDetector(checkpoint.flow, size), "typicality"),
         ):
-            detector.fit_from_statistics(
-                detectors.mean_of_groups(checkpoint.statistics[FIT].log_prob, size)
-            )
-            for dataset, measured in without_fit(checkpoint.statistics).items():
-                means = detectors.mean_of_groups(measured.log_prob, size)
+            detector.fit_from_statistics(eg.detectors.mean_of_groups(checkpoint.fit.log_prob, size))
+            for dataset, measured in checkpoint.scored.items():
+                means = eg.detectors.mean_of_groups(measured.log_prob, size)
                 scores = detector.predict_from_statistics(means)
-                yield score_rows(dataset, scores, name, "", size)
-        for dataset, measured in without_fit(checkpoint.statistics).items():
-            bits = bits_per_dim(measured.log_prob.double().cpu(), dims) * dims
-            for compressor in get_args(detectors.Compressor):
-                excess = detectors.mean_of_groups(bits - lengths[dataset, compressor], size)
-                yield score_rows(dataset, excess, "input_complexity", compressor, size)
+                yield aurocs.score_rows(dataset, scores, name, "", size)
+        for dataset, measured in checkpoint.scored.items():
+            bits = eg.bits_per_dim(measured.log_prob.double().cpu(), dims) * dims
+            for compressor in get_args(eg.detectors.Compressor):
+                excess = eg.detectors.mean_of_groups(bits - lengths[dataset, compressor], size)
+                yield aurocs.score_rows(dataset, excess, "input_complexity", compressor, size)
+
+
+_LIKELIHOOD, _GRADIENTS = ("likelihood", ""), ("layer_gradients", "log_prob")
+
+
+def words(rows: pd.DataFrame, complexity: pd.DataFrame) -> Texts:
+    """Means and gains over all published pairs at the last epoch, single images.
+
+    Args:
+        rows: published AUROCs of single images.
+        complexity: published rows of that table: the mean length of each set's PNG files.
+    """
+    _, last = pairs.early_and_late(rows)
+    at_end = rows[rows["epoch"] == last]
+    means = pairs.means_over_pairs(at_end, ["detector", "objective"])
+    means = means.set_index(["detector", "objective"])
+    best = means["mean"].idxmax()
+    texts = {
+        "pairs": str(int(means["pairs"].max())),
+        "last": f"{last:g}",
+        "best": detector_title(*best),
+        "mean_likelihood": with_interval(means.loc[_LIKELIHOOD], "mean"),
+        "mean_gradients": with_interval(means.loc[_GRADIENTS], "mean"),
+        "mean_best_value": with_interval(means.loc[best], "mean"),
+        "mean_rao": with_interval(means.loc[("rao", "log_prob")], "mean"),
+    }
+    return texts | _gains(aurocs_by_detector(at_end), complexity)
+
+
+def aurocs_by_detector(rows: pd.DataFrame) -> pd.DataFrame:
+    """AUROCs of one epoch: a row for each pair, a column for each detector, without ``sum_z``."""
+    ours = rows[rows["objective"].isin(["", "log_prob"])]
+    return ours.pivot_table(index=pairs.PAIR, columns="detector", values="auroc", observed=True)
+
+
+def _gains(table: pd.DataFrame, complexity: pd.DataFrame) -> Texts:
+    gradients = table["layer_gradients"]
+    gain = gradients - table["likelihood"]
+    over_typicality = gradients - table["typicality"]
+    models = gain.index.get_level_values("model")
+    simpler, others = (gain.loc[part] for part in pairs.pairs_by_complexity(gain.index, complexity))
+    parts = {
+        "gain": gain,
+        "gain_glow": gain[models == "glow"],
+        "gain_dense": gain[models == "dense_glow"],
+        "gain_simpler": simpler,
+        "gain_others": others,
+        "gain_typicality": over_typicality,
+        "typicality_simpler": over_typicality.loc[simpler.index],
+        "layers_gain": gradients - table["total_norm"],
+        "density_gain": table["layer_density"] - gradients,
+    }
+    means = {name: pairs.mean_over_pairs(part) for name, part in parts.items()}
+    return {name: f"{mean} ({mean.pairs} pairs)" for name, mean in means.items()}
+
+
+def two_detectors(table: pd.DataFrame, x: str, y: str) -> Figure:
+    """AUROC of one detector against that of another, one dot per pair of sets.
+
+    Args:
+        table: one row per pair, columns ``x`` and ``y``, the ID set as the index's first level.
+        x: column of the horizontal axis, a detector without objective.
+        y: column of the vertical axis, a detector of the gradient of log p.
+    """
+    with style.style():
+        figure, (axis,) = style.panels(1, height=4.2, share_y=False)
+        for i, (name, rows) in enumerate(table.groupby(level=0, sort=False)):
+            axis.plot(
+                rows[x],
+                rows[y],
+                ls="none",
+                marker=style.MARKERS[i % len(style.MARKERS)],
+                color=style.COLOURS[i % len(style.COLOURS)],
+                fillstyle="full" if i < len(style.MARKERS) else "none",
+                ms=6,
+                label=f"ID: {title_of(str(name))}",
+            )
+        axis.plot([0, 1], [0, 1], color="0.5", lw=1, ls=":")
+        axis.axvline(0.5, color="0.8", lw=1, zorder=0)
+        axis.axhline(0.5, color="0.8", lw=1, zorder=0)
+        axis.set_xlim(-0.02, 1.02)
+        axis.set_ylim(-0.02, 1.02)
+        axis.set_aspect("equal")
+        axis.set_xlabel(f"AUROC of {detector_title(x, '')}")
+        axis.set_ylabel(f"AUROC of {detector_title(y, 'log_prob')}")
+        figure.legend(loc="outside right center")
+    return figure

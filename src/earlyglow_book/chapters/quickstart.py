@@ -1,50 +1,37 @@
-"""Parameters of the quickstart notebook, which trains live and stores nothing."""
+"""A tiny Glow that trains before the reader's eyes, and stores nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from earlyglow.datasets import DATASETS, require_available
-from earlyglow.settings import require_least, require_whole, unknown
+from earlyglow.datasets.finding import require_available
+from earlyglow_book.experiment import Chapter
+from earlyglow_book.parameters import DatasetName, Field, Number, Whole, parameters
 
 
-@dataclass(frozen=True)
-class Quickstart:
-    """A tiny Glow on one set, tested on another.
-
-    Attributes:
-        id_dataset: the in-distribution set.
-        ood_dataset: the set to detect, brought to the ID set's shape.
-        epochs: passes over the training images, 0.1 to 100.
-        group_size: images in a group, 1 to 50.
-        seed: of weights, batches and noise.
-        profile: "smoke" for at most half an epoch, "classroom" for the epochs asked for.
-    """
+@parameters
+class Quickstart(Chapter):
+    """A tiny Glow on one set, tested on another."""
 
     name: ClassVar[str] = "quickstart"
 
-    id_dataset: str = "digits"
-    ood_dataset: str = "textures"
-    epochs: float = 1.0
-    group_size: int = 1
-    seed: int = 0
-    profile: str = "classroom"
+    id_dataset: DatasetName = Field(default="digits", description="The ID set.")
+    ood_dataset: DatasetName = Field(
+        default="textures", description="The OOD set, brought to the shape of the ID images."
+    )
+    epochs: Number = Field(
+        default=1.0, ge=0.1, le=100, description="Passes over the training images."
+    )
+    group_size: Whole = Field(
+        default=1, ge=1, le=50, description="Images in a group that is scored together."
+    )
+    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+    profile: Literal["smoke", "classroom"] = Field(
+        default="classroom",
+        description="Smoke trains for at most half an epoch, classroom for all epochs.",
+    )
 
     def __post_init__(self) -> None:
-        for name in (self.id_dataset, self.ood_dataset):
-            if name not in DATASETS:
-                raise ValueError(unknown("data set", name, DATASETS))
-        if self.profile not in ("smoke", "classroom"):
-            raise ValueError(unknown("profile", self.profile, ("smoke", "classroom")))
-        require_least("epochs", self.epochs, 0.1)
-        require_whole("group_size", self.group_size, 1)
-        require_whole("seed", self.seed, 0)
-        if self.epochs > 100 or self.group_size > 50:
-            raise ValueError(
-                f"epochs is {self.epochs} and group_size {self.group_size}, but they must be at "
-                "most 100 and 50."
-            )
         if self.profile == "smoke":
             object.__setattr__(self, "epochs", min(self.epochs, 0.5))
 

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-import pandas as pd
-import torch
-from torch import Tensor
+import earlyglow as eg
+from earlyglow.training.config import TrainingConfig
+from earlyglow_book.chapters.tools import (
+    changes,
+    measuring,
+    pairs,
+    stored,
+)
+from earlyglow_book.deferred import pd, stats, torch
+from earlyglow_book.flow_runs.flows import FlowSpec
+from earlyglow_book.flow_runs.protocol import FIT
+from earlyglow_book.flow_runs.run import trained_otherwise
+from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts, from_to, with_interval
 
-from earlyglow import detectors
-from earlyglow.datasets import ImageSet, dequantize, load_images
-from earlyglow.datasets.dequantization import centre
-from earlyglow.experiments.measured import FIT, MeasuredCheckpoint
-from earlyglow.experiments.paired import auroc_change
-from earlyglow.experiments.statistics import noise_seed
-from earlyglow.experiments.studies.base import BASE_SOURCE, FlowStudy, Workbench
-from earlyglow.experiments.sweep_tables import compact
-from earlyglow.experiments.trained_flows import FlowSpec
-from earlyglow.flows import Flow
-from earlyglow.gradients import layer_gradient_norms_by_group
-from earlyglow.metrics import auroc, auroc_interval
-from earlyglow.store import Tables
-from earlyglow.training import TrainingConfig, choose_device
+if TYPE_CHECKING:
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow.detectors import Guard
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
+
+    Scores = dict[str, torch.Tensor]
+    # Squared norms by set, objective and group size.
+    Norms = Mapping[tuple[str, str, int], torch.Tensor]
 
 GROUP_SIZES = (1, 5)
 OURS = "as the paper says"
-Scores = dict[str, Tensor]
-# Squared norms by set, objective and group size.
-Norms = Mapping[tuple[str, str, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class _Variant:
     """One way to fit and to score."""
 
     objective: str = "log_prob"
-    guard: detectors.Guard = "drop"
+    guard: Guard = "drop"
     overlapping: bool = False
     by_module: bool = False
 
@@ -52,7 +57,7 @@ _VARIANTS = {
 }
 
 
-@dataclass(frozen=True)
+@parameters
 class ReleasedCode(FlowStudy):
     """The effect on the AUROC of each difference between the paper and the released code.
 
@@ -66,25 +71,27 @@ class ReleasedCode(FlowStudy):
 
     name: ClassVar[str] = "released_code"
     version: ClassVar[int] = 2
-    source_path: ClassVar[tuple[str, ...]] = (
-        *BASE_SOURCE,
-        "experiments/paired.py",
-        "experiments/studies/released_code.py",
-    )
 
-    id_dataset: str = "cifar10"
+    id_dataset: DatasetName = Field(
+        default="cifar10", description="The ID set, which needs training images."
+    )
 
     def settings(self) -> dict[str, object]:
         return {"compared_group_sizes": list(GROUP_SIZES)}
 
-    def tables(self, bench: Workbench) -> Tables:
+    def tables(
+        self,
+        sets: dict[str, ImageSet],
+        checkpoints: Iterator[MeasuredCheckpoint],
+        workspace: Path,
+    ) -> Tables:
         scores: dict[float, dict[tuple[str, int], Scores]] = {}
-        for checkpoint in bench.checkpoints():
+        for checkpoint in checkpoints:
             if checkpoint.epoch in self.shown_epochs:
                 scores[checkpoint.epoch] = self._variants(checkpoint)
         if self.model == "dense_glow":
-            for label, spec, config, pixels in self._retrained_variants(bench.sets):
-                for epoch, flow, norms in self._retrained(spec, config, pixels, bench):
+            for label, spec, config, pixels in self._retrained_variants(sets):
+                for epoch, flow, norms in self._retrained(spec, config, pixels, workspace):
                     for size in GROUP_SIZES:
                         scores[epoch][label, size] = self._scores(flow, norms, _Variant(), size)
         rows = [
@@ -93,7 +100,7 @@ class ReleasedCode(FlowStudy):
             for (variant, size), of_sets in by_variant.items()
             for row in self._rows(epoch, variant, size, of_sets, by_variant[OURS, size])
         ]
-        return {"effects": compact(pd.DataFrame(rows)).astype({"variant": "category"})}
+        return {"effects": stored.compact(pd.DataFrame(rows)).astype({"variant": "category"})}
 
     def _variants(self, checkpoint: MeasuredCheckpoint) -> dict[tuple[str, int], Scores]:
         norms = {
@@ -107,15 +114,13 @@ class ReleasedCode(FlowStudy):
             for size in GROUP_SIZES
         }
 
-    def _scores(self, flow: Flow, norms: Norms, variant: _Variant, size: int) -> Scores:
+    def _scores(self, flow: eg.Flow, norms: Norms, variant: _Variant, size: int) -> Scores:
         names = (self.id_dataset, *self.ood_datasets)
         fit = norms[FIT, variant.objective, size]
         of_sets = {name: norms[name, variant.objective, size] for name in names}
         if variant.overlapping:
             fit = torch.cat((fit, of_sets[self.id_dataset]))
-        detector = detectors.LayerGradientDetector(
-            flow, size, variant.objective, guard=variant.guard
-        )
+        detector = eg.LayerGradientDetector(flow, size, variant.objective, guard=variant.guard)
         if variant.by_module:
             detector.names, columns = _modules(detector.names)
             fit = fit @ columns.to(fit)
@@ -127,25 +132,24 @@ class ReleasedCode(FlowStudy):
         self, sets: dict[str, ImageSet]
     ) -> Iterator[tuple[str, FlowSpec, TrainingConfig, Scores]]:
         """Flows that are trained otherwise: name, flow, training, and the images to score."""
-        spec, config = self.sweep.flow, self.sweep.training
+        spec, config = self.run.spec, self.run.training
         config = replace(config, epochs=tuple(dict.fromkeys(self.shown_epochs)))
         released = replace(spec, sizes={**spec.sizes, "initialisation": "released"})
-        noisy = {
-            name: dequantize(images.images, seed=noise_seed(images, self.seed))
-            for name, images in sets.items()
-        }
-        silent = {name: centre(images.images) for name, images in sets.items()}
+        noisy = {name: measuring.noisy_pixels(images, self.seed) for name, images in sets.items()}
+        silent = {name: eg.datasets.centre(images.images) for name, images in sets.items()}
         yield "released initialisation", released, config, noisy
         yield "no dequantisation", spec, replace(config, noise="none"), silent
 
     def _retrained(
-        self, spec: FlowSpec, config: TrainingConfig, pixels: Scores, bench: Workbench
-    ) -> Iterator[tuple[float, Flow, Norms]]:
-        images = load_images(self.id_dataset, "train")
-        for epoch, flow in bench.retrained(spec, config, images):
+        self, spec: FlowSpec, config: TrainingConfig, pixels: Scores, workspace: Path
+    ) -> Iterator[tuple[float, eg.Flow, Norms]]:
+        images = eg.load_images(self.id_dataset, "train")
+        for epoch, flow in trained_otherwise(spec, config, images, workspace):
             norms = {}
             for name, x in pixels.items():
-                by_size = layer_gradient_norms_by_group(flow, x.to(choose_device()), GROUP_SIZES)
+                by_size = eg.gradients.layer_gradient_norms_by_group(
+                    flow, x.to(eg.training.choose_device()), GROUP_SIZES
+                )
                 for size, found in by_size.items():
                     norms[name, "log_prob", size] = found.values.cpu()
             yield epoch, flow, norms
@@ -155,8 +159,8 @@ class ReleasedCode(FlowStudy):
     ) -> Iterator[dict[str, object]]:
         own = self.id_dataset
         for ood in self.ood_datasets:
-            low, high = auroc_interval(scores[own], scores[ood])
-            change = auroc_change(ours[own], ours[ood], scores[own], scores[ood])
+            low, high = eg.auroc_interval(scores[own], scores[ood])
+            change = changes.auroc_change(ours[own], ours[ood], scores[own], scores[ood])
             yield {
                 "epoch": epoch,
                 "variant": variant,
@@ -164,7 +168,7 @@ class ReleasedCode(FlowStudy):
                 "ood": ood,
                 "n_id": len(scores[own]),
                 "n_ood": len(scores[ood]),
-                "auroc": auroc(scores[own], scores[ood]),
+                "auroc": eg.auroc(scores[own], scores[ood]),
                 "low": low,
                 "high": high,
                 "change": change.value,
@@ -173,10 +177,119 @@ class ReleasedCode(FlowStudy):
             }
 
 
-def _modules(names: tuple[str, ...]) -> tuple[tuple[str, ...], Tensor]:
+def _modules(names: tuple[str, ...]) -> tuple[tuple[str, ...], torch.Tensor]:
     """The modules that hold the tensors, and a matrix (L, modules) that adds their norms up."""
     owners = [name.rpartition(".")[0] for name in names]
     modules = tuple(dict.fromkeys(owners))
     columns = torch.zeros(len(names), len(modules))
     columns[range(len(names)), [modules.index(owner) for owner in owners]] = 1
     return modules, columns
+
+
+# Of the Glow that made the tables.
+RELEASED_GLOW_PARAMETERS = 44_235_312
+_SETS = ("cifar10", "svhn", "celeba", "gtsrb", "imagenet32")
+# Rows are ID sets and columns OOD sets, both in the order above.
+_AUROC = {
+    (1, 1): """
+        -     .9013 .3451 .6582 .4932
+        .9695 -     .9952 .8454 .9810
+        .9135 .9934 -     .9435 .8899
+        .4710 .7748 .3856 -     .5242
+        .8252 .7492 .8887 .8941 -""",
+    (1, 10): """
+        -     .8794 .3775 .6310 .5537
+        .9765 -     .9853 .9497 .9778
+        .9320 .9844 -     .9386 .9457
+        .6264 .7213 .4624 -     .7052
+        .9280 .8850 .9435 .9472 -""",
+    (5, 1): """
+        -     .9997 .7728 .7848 .5784
+        1.000 -     1.000 .9978 1.000
+        .9999 1.000 -     1.000 .9983
+        .9181 .9950 .9460 -     .9481
+        .9748 .9550 .9992 .9969 -""",
+    (5, 10): """
+        -     1.000 .8868 .8750 .7847
+        1.000 -     1.000 1.000 1.000
+        .9999 1.000 -     .9999 .9998
+        .9577 .9810 .9324 -     .9825
+        .9999 1.000 1.000 1.000 -""",
+}
+
+
+def released_aurocs() -> pd.DataFrame:
+    """The released code's table: columns id_dataset, ood, group_size, epoch, auroc."""
+    rows = [
+        (own, ood, size, epoch, float(number))
+        for (size, epoch), text in _AUROC.items()
+        for own, line in zip(_SETS, text.split("\n")[1:], strict=True)
+        for ood, number in zip(_SETS, line.split(), strict=True)
+        if number != "-"
+    ]
+    return pd.DataFrame(rows, columns=["id_dataset", "ood", "group_size", "epoch", "auroc"])
+
+
+_KEYS = {
+    "gradient of Σ z": "sum_z",
+    "guards of 1e-10": "guards",
+    "fit set holds the scored images": "overlap",
+    "one Gaussian per module": "module",
+    "these three together": "all",
+    "released initialisation": "start",
+    "no dequantisation": "silent",
+}
+
+
+def beside_released(sweeps: pd.DataFrame) -> pd.DataFrame:
+    """The released table after one epoch beside ours, for the pairs that both have.
+
+    Args:
+        sweeps: published AUROCs of epoch sweeps.
+
+    Returns:
+        Columns group_size, id_dataset, ood, released, ours.
+    """
+    keys = ["id_dataset", "ood", "group_size"]
+    ours = sweeps[
+        (sweeps["detector"] == "layer_gradients")
+        & (sweeps["objective"] == "sum_z")
+        & (sweeps["epoch"] == 1)
+    ]
+    means = ours.groupby(keys, observed=True)["auroc"].mean().rename("ours").reset_index()
+    released = released_aurocs().query("epoch == 1").drop(columns="epoch")
+    return released.merge(means, on=keys).rename(columns={"auroc": "released"})
+
+
+def words(effects: pd.DataFrame, beside: pd.DataFrame) -> Texts:
+    """Mean effects and their ranges over the pairs at the last epoch, single images.
+
+    Args:
+        effects: published changes of every variant.
+        beside: :func:`beside_released`.
+    """
+    _, last = pairs.early_and_late(effects)
+    late = effects[(effects["epoch"] == last) & (effects["group_size"] == 1)]
+    means = pairs.means_over_pairs(late, ["variant"], "change").set_index("variant")
+    texts = {"last": f"{last:g}"}
+    for variant, name in _KEYS.items():
+        change = late[late["variant"] == variant].groupby(pairs.PAIR)["change"].mean()
+        texts[f"effect_{name}"] = with_interval(means.loc[variant], "mean")
+        texts[f"range_{name}"] = from_to(change)
+        texts[f"size_{name}"] = f"{change.abs().mean():.3f}"
+    together, silent = (
+        int(means.loc[variant, "pairs"])
+        for variant in ("these three together", "no dequantisation")
+    )
+    return texts | {"pairs": str(together), "dense_pairs": str(silent)} | _agreement(beside)
+
+
+def _agreement(beside: pd.DataFrame) -> Texts:
+    size = ReleasedCode(id_dataset="cifar10").run.spec.count_parameters()
+    texts = {
+        "ratio": f"{RELEASED_GLOW_PARAMETERS / size:.0f}",
+        "compared": str((beside["group_size"] == 1).sum()),
+    }
+    for b, part in beside.groupby("group_size"):
+        texts[f"agreement_{b}"] = f"{stats.spearmanr(part['released'], part['ours']).statistic:.2f}"
+    return texts

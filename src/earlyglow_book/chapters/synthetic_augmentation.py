@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-import pandas as pd
-import torch
-from torch import Tensor
+import earlyglow as eg
+from earlyglow.training.config import TrainingConfig
+from earlyglow_book.chapters.tools import (
+    aurocs,
+    measuring,
+    stored,
+)
+from earlyglow_book.deferred import pd, torch
+from earlyglow_book.flow_runs.protocol import FIT
+from earlyglow_book.flow_runs.run import trained_otherwise
+from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.titles import title_of
 
-from earlyglow import detectors
-from earlyglow.datasets import DATASETS, ImageSet, dequantize, load_images, subset
-from earlyglow.experiments import altered_training_sets as altered
-from earlyglow.experiments.measured import FIT
-from earlyglow.experiments.statistics import noise_seed
-from earlyglow.experiments.studies.base import BASE_SOURCE, FlowStudy, Workbench
-from earlyglow.experiments.summaries import auroc_table, score_rows
-from earlyglow.experiments.sweep_tables import compact, picture_table
-from earlyglow.flows import Flow, bits_per_dim
-from earlyglow.gradients import layer_gradient_norms_by_group
-from earlyglow.store import Tables
-from earlyglow.training import TrainingConfig, choose_device
+if TYPE_CHECKING:
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 GROUP_SIZES = (1, 5)
 _TRAINING_IMAGES = 10_000
@@ -31,7 +35,7 @@ _TEMPERATURES = (1.0, 0.7)
 _EXAMPLES = 8
 
 
-@dataclass(frozen=True)
+@parameters
 class SyntheticAugmentation(FlowStudy):
     """One flow for each way to make the training set, all trained for as many steps.
 
@@ -41,20 +45,17 @@ class SyntheticAugmentation(FlowStudy):
 
     name: ClassVar[str] = "synthetic_augmentation"
     version: ClassVar[int] = 1
-    source_path: ClassVar[tuple[str, ...]] = (
-        *BASE_SOURCE,
-        "experiments/altered_training_sets.py",
-        "experiments/studies/synthetic_augmentation.py",
-    )
 
-    id_dataset: str = "cifar10"
+    id_dataset: DatasetName = Field(
+        default="cifar10", description="The ID set, which needs training images."
+    )
 
     @property
     def training(self) -> TrainingConfig:
         """How each variant is trained: as the sweep's flow, to an early and a later epoch."""
-        last = self.sweep.epochs[-1]
+        last = self.run.epochs[-1]
         epochs = tuple(epoch for epoch in _EPOCHS if epoch < last) or (last,)
-        config = replace(self.sweep.training, epochs=epochs)
+        config = replace(self.run.training, epochs=epochs)
         # An epoch of the whole set would be longer for the set of four copies.
         whole = config.images_per_epoch is None
         return replace(config, images_per_epoch=_TRAINING_IMAGES) if whole else config
@@ -70,64 +71,163 @@ class SyntheticAugmentation(FlowStudy):
             }
         }
 
-    def tables(self, bench: Workbench) -> Tables:
-        mature = [checkpoint.flow for checkpoint in bench.checkpoints()][-1]
-        aurocs, bits, pictures = [], [], []
+    def tables(
+        self,
+        sets: dict[str, ImageSet],
+        checkpoints: Iterator[MeasuredCheckpoint],
+        workspace: Path,
+    ) -> Tables:
+        mature = [checkpoint.flow for checkpoint in checkpoints][-1]
+        areas, bits, pictures = [], [], []
         for name, training_set in self._training_sets(mature):
-            for epoch, flow in bench.retrained(self.sweep.flow, self.training, training_set):
+            for epoch, flow in trained_otherwise(
+                self.run.spec, self.training, training_set, workspace
+            ):
                 facts = {"variant": name, "epoch": epoch}
-                scored, mean_bits = self._scored(flow, bench.sets)
+                scored, mean_bits = self._scored(flow, sets)
                 scored = scored.assign(epoch=epoch)
-                aurocs.append(auroc_table(scored, self.id_dataset).assign(variant=name))
+                areas.append(aurocs.auroc_table(scored, self.id_dataset).assign(variant=name))
                 bits.append({**facts, "bits_per_dim": mean_bits})
             pictures.append(self._pictures(name, training_set))
         return {
-            "aurocs": compact(pd.concat(aurocs, ignore_index=True)).astype({"variant": "category"}),
+            "aurocs": stored.compact(pd.concat(areas, ignore_index=True)).astype(
+                {"variant": "category"}
+            ),
             "epochs": pd.DataFrame(bits),
-            "pictures": compact(pd.concat(pictures, ignore_index=True)),
+            "pictures": stored.compact(pd.concat(pictures, ignore_index=True)),
         }
 
-    def _training_sets(self, mature: Flow) -> Iterator[tuple[str, ImageSet]]:
-        every = load_images(self.id_dataset, "train")
-        real = every.take(subset(len(every), _TRAINING_IMAGES))
+    def _training_sets(self, mature: eg.Flow) -> Iterator[tuple[str, ImageSet]]:
+        every = eg.load_images(self.id_dataset, "train")
+        real = every.take(eg.subset(len(every), _TRAINING_IMAGES))
         yield "real images", real
         for temperature in _TEMPERATURES:
-            samples = altered.sampled(mature, len(real), temperature, self.seed)
+            samples = sampled(mature, len(real), temperature, self.seed)
             for share in _SHARES:
                 name = f"{share:.0%} samples, T {temperature:g}"
-                yield name, _with(real, altered.mixed(real.images, samples, share))
-        changes: dict[str, Callable[[Tensor], Tensor]] = {
-            "four altered copies": lambda x: altered.copies(x, self.seed),
-            "10% random pixels": lambda x: altered.random_pixels(x, 0.1, self.seed),
-            "20% random pixels": lambda x: altered.random_pixels(x, 0.2, self.seed),
+                yield name, _with(real, mixed(real.images, samples, share))
+        changes: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+            "four altered copies": lambda x: copies(x, self.seed),
+            "10% random pixels": lambda x: random_pixels(x, 0.1, self.seed),
+            "20% random pixels": lambda x: random_pixels(x, 0.2, self.seed),
         }
         for name, change in changes.items():
             yield name, _with(real, change(real.images))
 
-    def _scored(self, flow: Flow, sets: dict[str, ImageSet]) -> tuple[pd.DataFrame, float]:
+    def _scored(self, flow: eg.Flow, sets: dict[str, ImageSet]) -> tuple[pd.DataFrame, float]:
         """Gradient scores of every set, and the bits per dimension of the eval half."""
         pixels = {
-            name: dequantize(images.images, seed=noise_seed(images, self.seed)).to(choose_device())
+            name: measuring.noisy_pixels(images, self.seed).to(eg.training.choose_device())
             for name, images in sets.items()
         }
         norms = {
-            name: layer_gradient_norms_by_group(flow, x, GROUP_SIZES) for name, x in pixels.items()
+            name: eg.gradients.layer_gradient_norms_by_group(flow, x, GROUP_SIZES)
+            for name, x in pixels.items()
         }
         parts = []
         for size in GROUP_SIZES:
-            detector = detectors.LayerGradientDetector(flow, size).fit_from_norms(norms[FIT][size])
+            detector = eg.LayerGradientDetector(flow, size).fit_from_norms(norms[FIT][size])
             for name in (self.id_dataset, *self.ood_datasets):
                 scores = detector.predict_from_norms(norms[name][size])
-                parts.append(score_rows(name, scores, "layer_gradients", "log_prob", size))
-        log_prob = detectors.mean_log_prob(flow, pixels[self.id_dataset])
-        return pd.concat(parts), bits_per_dim(log_prob.double(), flow.dims).mean().item()
+                parts.append(aurocs.score_rows(name, scores, "layer_gradients", "log_prob", size))
+        log_prob = eg.detectors.mean_log_prob(flow, pixels[self.id_dataset])
+        return pd.concat(parts), eg.bits_per_dim(log_prob.double(), flow.dims).mean().item()
 
     def _pictures(self, name: str, images: ImageSet) -> pd.DataFrame:
-        count = _EXAMPLES if DATASETS[self.id_dataset].may_be_shown else 0
+        count = _EXAMPLES if eg.DATASETS[self.id_dataset].may_be_shown else 0
         shown = images.images[len(images) - count :]
-        return picture_table(name, shown).assign(epoch=-1.0)
+        return stored.picture_table(name, shown).assign(epoch=-1.0)
 
 
-def _with(real: ImageSet, images: Tensor) -> ImageSet:
+def _with(real: ImageSet, images: torch.Tensor) -> ImageSet:
     labels = torch.full((len(images),), -1, dtype=torch.int64)
     return replace(real, images=images, labels=labels)
+
+
+_COPIES = 4
+_SAMPLED_AT_ONCE = 500
+
+
+def sampled(flow: eg.Flow, count: int, temperature: float, seed: int) -> torch.Tensor:
+    """Samples of a flow as 8-bit images (count, C, H, W); the draw depends on the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        parts = [
+            flow.sample(min(_SAMPLED_AT_ONCE, count - start), temperature)
+            for start in range(0, count, _SAMPLED_AT_ONCE)
+        ]
+    return eg.datasets.quantize(torch.cat(parts)).cpu()
+
+
+def mixed(real: torch.Tensor, samples: torch.Tensor, share: float) -> torch.Tensor:
+    """Real images with the last ``share`` of them replaced by as many samples."""
+    replaced = round(share * len(real))
+    return torch.cat((real[: len(real) - replaced], samples[:replaced]))
+
+
+def copies(images: torch.Tensor, seed: int) -> torch.Tensor:
+    """Four altered copies of each image: moved, turned, mirrored, and in other colours.
+
+    Moves of up to a tenth of the size, rotations of up to ten degrees, left-right flips, and colour
+    jitter of 0.2 (arXiv 2502.00820, code). The copies take the place of the images.
+    """
+    from torchvision.transforms import v2
+
+    alter = v2.Compose(
+        [
+            v2.RandomAffine(degrees=10, translate=(0.1, 0.1)),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(0.2, 0.2, 0.2, 0.2 if images.shape[1] == 3 else 0),
+        ]
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return torch.stack([alter(image) for image in images for _ in range(_COPIES)])
+
+
+def random_pixels(images: torch.Tensor, rate: float, seed: int) -> torch.Tensor:
+    """Each pixel replaced by uniform levels with probability ``rate`` (arXiv 2502.00820, code)."""
+    generator = torch.Generator().manual_seed(seed)
+    count, _, height, width = images.shape
+    chosen = torch.rand(count, 1, height, width, generator=generator) < rate
+    noise = torch.randint(0, 256, images.shape, generator=generator, dtype=torch.uint8)
+    return torch.where(chosen, noise, images)
+
+
+_REAL = "real images"
+
+
+def words(chapter: SyntheticAugmentation, single: pd.DataFrame, grouped: pd.DataFrame) -> Texts:
+    """The hardest pair and the means with real and with other training images.
+
+    Args:
+        chapter: the study.
+        single: its AUROCs of single images.
+        grouped: its AUROCs of groups of five at the last epoch.
+    """
+    last = chapter.training.epochs[-1]
+    at_end = single[single["epoch"] == last]
+    table = at_end.pivot(index="variant", columns="ood", values="auroc")
+    real, others = table.loc[_REAL], table.drop(index=_REAL)
+    hardest = real.idxmin()
+    best, means = others[hardest].idxmax(), others.mean(axis=1)
+    row = at_end[at_end["ood"] == hardest].set_index("variant")
+    fives = grouped[grouped["ood"] == hardest].set_index("variant")
+    best_five = fives["auroc"].drop(_REAL).idxmax()
+    return {
+        "hardest_real_five": with_interval(fives.loc[_REAL]),
+        "hardest_best_five": with_interval(fives.loc[best_five]),
+        "best_five": str(best_five),
+        "hardest": title_of(str(hardest)),
+        "hardest_real": with_interval(row.loc[_REAL]),
+        "best": str(best),
+        "hardest_best": with_interval(row.loc[best]),
+        "variants": str(len(others)),
+        "mean_real": f"{real.mean():.3f}",
+        "mean_best": f"{means.max():.3f}",
+        "mean_best_name": str(means.idxmax()),
+        "mean_worst": f"{means.min():.3f}",
+        "mean_worst_name": str(means.idxmin()),
+        "last": f"{last:g}",
+        "id": title_of(chapter.id_dataset),
+    }

@@ -1,36 +1,38 @@
-"""Parameters of the notebook that puts several epoch sweeps side by side."""
+"""The epoch sweep of several ID sets, side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from typing import ClassVar
 
-from earlyglow.experiments.epoch_sweep import EpochSweep
-from earlyglow.experiments.running import result_of
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.chapters.tools import aurocs
+from earlyglow_book.deferred import pd
+from earlyglow_book.experiment import Chapter, result_of
+from earlyglow_book.flow_runs.protocol import three_epochs
+from earlyglow_book.flow_runs.study import ModelName, ProfileName
+from earlyglow_book.parameters import Field, Names, Whole, parameters
+from earlyglow_book.tables.texts import Texts, prefixed, with_interval
+from earlyglow_book.titles import title_of
 
 
-@dataclass(frozen=True)
-class ThreeSweeps:
-    """The epoch sweep of several ID sets.
-
-    Attributes:
-        id_datasets: the in-distribution sets.
-        profile: "smoke", "classroom", "full_size" or "paper".
-        seed: of weights, batches and noise.
-        model: "glow" or "dense_glow".
-    """
+@parameters
+class ThreeSweeps(Chapter):
+    """The epoch sweep of several ID sets."""
 
     name: ClassVar[str] = "three_sweeps"
 
-    id_datasets: tuple[str, ...] = ("fashion_mnist", "cifar10", "gtsrb")
-    profile: str = "classroom"
-    seed: int = 0
-    model: str = "glow"
+    id_datasets: Names = Field(
+        default=("fashion_mnist", "cifar10", "gtsrb"), min_length=1, description="The ID sets."
+    )
+    profile: ProfileName = Field(
+        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
+    )
+    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+    model: ModelName = Field(default="glow", description="Glow, or the released one-channel model.")
 
     def __post_init__(self) -> None:
-        if not self.id_datasets:
-            raise ValueError("id_datasets is empty, but at least one set is needed.")
         # Built here so that a bad value is refused before anything runs.
         _ = self.sweeps
 
@@ -48,3 +50,55 @@ class ThreeSweeps:
         """Compute what is not stored yet."""
         for sweep in self.sweeps.values():
             result_of(sweep)
+
+
+def words(tables: Mapping[str, pd.DataFrame]) -> Texts:
+    """Means over the OOD sets of each sweep, and how often an earlier epoch is the best.
+
+    Args:
+        tables: ID set → its table of AUROCs.
+    """
+    earlier = [_means(table)[lambda m: m.index > 0] for table in tables.values()]
+    wins = sum(means.iloc[:-1].max() >= means.iloc[-1] for means in earlier)
+    early, _, late = three_epochs(pd.concat(tables.values())["epoch"])
+    count = len(earlier[0]) - 1
+    texts = {
+        "early": f"{early:g}",
+        "late": f"{late:g}",
+        "early_wins": str(wins),
+        "id_sets": str(len(tables)),
+        "earlier_epochs": str(count),
+        "by_chance": f"{count / (count + 1):.0%}",
+    }
+    for name, table in tables.items():
+        texts |= prefixed(name, _of_sweep(table, early, late))
+    return texts
+
+
+def _of_sweep(table: pd.DataFrame, early: float, late: float) -> Texts:
+    single, grouped = _means(table), _means(table, group_size=5)
+    gradients = aurocs.select(table, "layer_gradients", "log_prob")
+    at_late = gradients[gradients["epoch"] == late].set_index("ood")
+    worst = at_late.loc[at_late["auroc"].idxmin()]
+    return {
+        "early": f"{single[early]:.3f}",
+        "best": f"{single.max():.3f}",
+        "best_epoch": f"{single.idxmax():g}",
+        "late": f"{single[late]:.3f}",
+        "groups_early": f"{grouped[early]:.3f}",
+        "groups_late": f"{grouped[late]:.3f}",
+        "sum_z": f"{_means(table, objective='sum_z')[late]:.3f}",
+        "likelihood": f"{_means(table, 'likelihood', '')[late]:.3f}",
+        "worst": title_of(str(worst.name)),
+        "worst_auroc": with_interval(worst),
+    }
+
+
+def _means(
+    table: pd.DataFrame,
+    detector: str = "layer_gradients",
+    objective: str = "log_prob",
+    group_size: int = 1,
+) -> pd.Series:
+    """Mean AUROC over the OOD sets by epoch."""
+    return aurocs.select(table, detector, objective, group_size).groupby("epoch")["auroc"].mean()

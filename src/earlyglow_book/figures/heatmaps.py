@@ -1,6 +1,8 @@
-"""ID sets by OOD sets."""
+"""Tables of AUROCs as colours: ID sets by OOD sets, detectors by OOD sets."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,11 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from earlyglow.plots.style import WIDTH, style
-from earlyglow.titles import title_of
+from earlyglow_book.figures.style import WIDTH, style
+from earlyglow_book.titles import title_of
+
+_SHORT = {"tiny_imagenet": "TinyIN", "fashion_mnist": "Fashion"}
 
 
-def auroc_heatmaps(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
+def auroc_heatmaps(tables: Mapping[str, pd.DataFrame], columns: int = 2) -> Figure:
     """AUROC of every ID set (rows) against every OOD set (columns), one panel for each table.
 
     Args:
@@ -22,11 +26,11 @@ def auroc_heatmaps(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
     columns = min(columns, len(tables))
     lines = -(-len(tables) // columns)
     first = next(iter(tables.values()))
-    with style():
+    with style(axes_grid=False):
         size = (WIDTH, lines * (1.2 + 0.3 * len(first)))
         figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False)
         for axis, (title, table) in zip(axes.flat, tables.items(), strict=False):
-            _show(axis, table)
+            _show(axis, table, digits=2, least=0.0)
             axis.set_title(title)
         for axis in axes.flat[len(tables) :]:
             axis.set_visible(False)
@@ -35,25 +39,42 @@ def auroc_heatmaps(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
     return figure
 
 
-def _show(axis: Axes, table: pd.DataFrame) -> None:
+def detector_heatmap(table: pd.DataFrame, order: Sequence[str]) -> Figure:
+    """AUROC of every detector on every OOD set, and the mean over the sets.
+
+    Args:
+        table: columns detector, ood, auroc.
+        order: the detectors, from top to bottom.
+    """
+    wide = table.pivot(index="detector", columns="ood", values="auroc")
+    wide = wide[list(dict.fromkeys(table["ood"]))].loc[list(order)]
+    wide = wide.assign(mean=wide.mean(axis=1))
+    with style(axes_grid=False):
+        figure, axis = plt.subplots(figsize=(WIDTH, 1.2 + 0.27 * len(wide)))
+        _show(axis, wide, digits=3, least=0.5)
+        axis.axvline(wide.shape[1] - 1.5, color="white", lw=3)
+    return figure
+
+
+def _show(axis: Axes, table: pd.DataFrame, digits: int, least: float) -> None:
+    """One table, from dark at ``least`` to light at 1, which greyscale shows too."""
     values = table.to_numpy(dtype=float)
-    # Dark below chance and light above it in greyscale too.
-    axis.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    axis.imshow(values, cmap="cividis", vmin=least, vmax=1, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            text = f"{value:.2f}".removeprefix("0") if value < 0.995 else "1.0"
-            colour = "white" if value < 0.55 else "black"
+            text = f"{value:.{digits}f}".removeprefix("0")
+            text = "1.0" if text.startswith("1") else text
+            colour = "white" if value < least + 0.55 * (1 - least) else "black"
             axis.text(j, i, text, ha="center", va="center", color=colour, fontsize="small")
-    axis.set_xticks(range(table.shape[1]), [_short(name) for name in table.columns], rotation=35)
-    axis.set_yticks(range(table.shape[0]), [_short(name) for name in table.index])
+    axis.set_xticks(range(table.shape[1]), [_short(str(name)) for name in table.columns])
+    axis.set_yticks(range(table.shape[0]), [_short(str(name)) for name in table.index])
     for label in axis.get_xticklabels():
+        label.set_rotation(35)
         label.set_horizontalalignment("right")
         label.set_rotation_mode("anchor")
-    axis.grid(False)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
 
 
 def _short(name: str) -> str:
-    short = {"tiny_imagenet": "TinyIN", "fashion_mnist": "Fashion"}
-    return short.get(name, title_of(name))
+    return _SHORT.get(name, title_of(name))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from earlyglow.datasets import DATASETS
-from earlyglow.plots.style import COLOURS, MARKERS, WIDTH, line_style, style
-from earlyglow.titles import title_of
+from earlyglow_book.figures.style import WIDTH, look, style
+from earlyglow_book.titles import title_of
 
 
 def intervals_by_row(
@@ -59,7 +57,7 @@ def intervals_by_row(
                     ls="none",
                     ms=4,
                     label=_text(name),
-                    **_look(name, i),
+                    **{part: look(str(name), i)[part] for part in ("color", "marker")},
                 )
             for edge in range(1, len(rows)):
                 axis.axhline(edge - 0.5, color="0.9", lw=0.8, zorder=0)
@@ -78,14 +76,6 @@ def by_epoch(table: pd.DataFrame, epochs: Sequence[float]) -> pd.DataFrame:
     """The rows of some epochs, with a column that names the epoch for a legend."""
     chosen = table[table["epoch"].isin(epochs)].sort_values("epoch", kind="stable")
     return chosen.assign(when=[f"epoch {epoch:g}" for epoch in chosen["epoch"]])
-
-
-def _look(name: object, turn: int) -> dict[str, Any]:
-    """A data set's own colour and marker, or the next ones."""
-    if name in DATASETS:
-        look = line_style(str(name))
-        return {"color": look["color"], "marker": look["marker"]}
-    return {"color": COLOURS[turn % len(COLOURS)], "marker": MARKERS[turn % len(MARKERS)]}
 
 
 def _text(name: object) -> str:

@@ -1,30 +1,131 @@
-"""What an epoch sweep shows: AUROC, bits per dimension and scores."""
+"""Lines with bands, in panels side by side: one number against epochs, sizes or shares."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
-from torch import Tensor
 
-from earlyglow.plots.style import (
-    COLOURS,
-    MARKERS,
-    WIDTH,
-    epoch_axis,
-    legend,
-    line_style,
-    panels,
-    style,
-)
-from earlyglow.titles import detector_title, title_of
+from earlyglow_book.figures.style import epoch_axis, legend, line_style, look, panels, style
+from earlyglow_book.titles import title_of
+
+AUROC = "AUROC (0.5 = chance)"
+AxisSetter = Callable[[Axes, pd.Series], None]
 
 
-def loss_curves(logs: dict[str, pd.DataFrame]) -> Figure:
+def over_epochs(
+    tables: Mapping[str, pd.DataFrame],
+    value: str = "auroc",
+    label: str = AUROC,
+    series: str = "ood",
+    height: float = 3.6,
+) -> Figure:
+    """A number against the epoch, one panel for each table and one line for each series.
+
+    Args:
+        tables: title → rows with columns epoch, ``value`` and ``series``; where the value is the
+            AUROC, also low and high, the ends of its band.
+        value: column of the vertical axis.
+        label: of the vertical axis.
+        series: column that names the lines.
+        height: of the figure, in inches.
+    """
+    return line_panels(tables, "epoch", value, series, epoch_axis, label, height)
+
+
+def over_sizes(
+    tables: Mapping[str, pd.DataFrame],
+    column: str,
+    x_label: str,
+    logarithmic: bool = True,
+) -> Figure:
+    """AUROC against a number of images, one panel for each table and one line for each OOD set.
+
+    Args:
+        tables: title → rows with columns ood, auroc, low, high and ``column``.
+        column: of the horizontal axis.
+        x_label: its words.
+        logarithmic: whether the horizontal axis is.
+    """
+
+    def axis_of_sizes(axis: Axes, sizes: pd.Series) -> None:
+        ticks_at_values(axis, sizes, logarithmic)
+        axis.set_xlabel(x_label)
+
+    return line_panels(tables, column, "auroc", "ood", axis_of_sizes, AUROC, 3.2)
+
+
+def line_panels(
+    tables: Mapping[str, pd.DataFrame],
+    x: str,
+    y: str,
+    series: str,
+    set_axis: AxisSetter,
+    label: str,
+    height: float,
+    reference: tuple[float, str] | None = None,
+) -> Figure:
+    """The general form: panels that share their vertical axis, lines, bands and one legend.
+
+    Args:
+        tables: title → rows.
+        x: column of the horizontal axis.
+        y: column of the vertical axis; "auroc" has a band from low to high and a line at chance.
+        series: column that names the lines; data sets have looks of their own.
+        set_axis: sets scale, ticks and label of the horizontal axis from its values.
+        label: of the vertical axis.
+        height: of the figure, in inches.
+        reference: height and name of a dotted line in all panels.
+    """
+    with style():
+        figure, axes = panels(len(tables), height=height, share_y=True)
+        for axis, (title, table) in zip(axes, tables.items(), strict=True):
+            for i, (name, rows) in enumerate(table.groupby(series, observed=True, sort=False)):
+                _line(axis, rows, x, y, str(name), look(str(name), i))
+            if y == "auroc":
+                axis.axhline(0.5, color="0.5", lw=1, ls=":")
+            if reference:
+                axis.axhline(reference[0], color="0.4", lw=1.2, ls=":", label=reference[1])
+            if title:
+                axis.set_title(title)
+            set_axis(axis, table[x])
+        axes[0].set_ylabel(label)
+        legend(figure, axes)
+    return figure
+
+
+def ticks_at_values(axis: Axes, values: pd.Series, logarithmic: bool) -> None:
+    """A horizontal axis with a tick at each value."""
+    shown = sorted(values.unique())
+    if logarithmic:
+        axis.set_xscale("log")
+    axis.set_xticks(shown, [f"{value:g}" for value in shown])
+    axis.minorticks_off()
+
+
+def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
+    """Bits per dimension of held-out images against epoch; the ID set is the thick line."""
+    with style():
+        figure, (axis,) = panels(1, height=3.0, share_y=False)
+        others = (n for n in epochs["dataset"].unique() if n not in ("fit", id_dataset))
+        for name in (id_dataset, *others):
+            rows = epochs[epochs["dataset"] == name]
+            is_id = name == id_dataset
+            label = f"{title_of(name)} (ID)" if is_id else title_of(name)
+            line = line_style(name) | ({"lw": 3.2} if is_id else {})
+            error = 1.96 * rows["standard_error"]
+            axis.errorbar(rows["epoch"], rows["bits_per_dim"], error, label=label, **line)
+        epoch_axis(axis, epochs["epoch"])
+        axis.set_ylabel("bits per dimension (lower = likelier)")
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def loss_curves(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """Training loss against epoch, one line per ID set.
 
     Args:
@@ -33,15 +134,8 @@ def loss_curves(logs: dict[str, pd.DataFrame]) -> Figure:
     with style():
         figure, (axis,) = panels(1, height=3.0, share_y=False)
         for name, log in logs.items():
-            line = line_style(name)
-            axis.plot(
-                log["epoch"],
-                log["bits_per_dim"],
-                label=title_of(name),
-                color=line["color"],
-                ls=line["ls"],
-                lw=1.2,
-            )
+            line = line_style(name) | {"marker": "", "lw": 1.2}
+            axis.plot(log["epoch"], log["bits_per_dim"], label=title_of(name), **line)
         # The first steps fall so far that a linear axis would show nothing of the others.
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 7, 8)))
@@ -53,155 +147,7 @@ def loss_curves(logs: dict[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def auroc_over_epochs(tables: dict[str, pd.DataFrame]) -> Figure:
-    """AUROC against epoch, one panel per table and one line per OOD set, with interval bands.
-
-    Args:
-        tables: panel title → rows of one detector of :func:`~earlyglow.experiments.auroc_table`.
-    """
-    with style():
-        figure, axes = panels(len(tables), height=3.6, share_y=True)
-        for axis, (title, table) in zip(axes, tables.items(), strict=True):
-            for ood, rows in table.groupby("ood", observed=True):
-                line = line_style(ood)
-                axis.plot(rows["epoch"], rows["auroc"], label=title_of(ood), **line)
-                axis.fill_between(
-                    rows["epoch"], rows["low"], rows["high"], color=line["color"], alpha=0.15, lw=0
-                )
-            axis.axhline(0.5, color="0.5", lw=1, ls=":")
-            axis.set_title(title)
-            epoch_axis(axis, table["epoch"])
-        axes[0].set_ylabel("AUROC (0.5 = chance)")
-        legend(figure, axes)
-    return figure
-
-
-def score_histograms(
-    scores: pd.DataFrame, id_dataset: str, epochs: Sequence[float], score_name: str
-) -> Figure:
-    """Histograms of one detector's scores at a few epochs: ID filled, OOD sets as outlines."""
-    with style():
-        figure, axes = panels(len(epochs), height=2.8, share_y=False)
-        for axis, epoch in zip(axes, epochs, strict=True):
-            at = scores[scores["epoch"] == epoch]
-            low, high = np.quantile(at["score"], [0.005, 0.96])
-            bins = np.linspace(low, high, 41).tolist()
-            by_set = dict(list(at.groupby("dataset", observed=True)["score"]))
-            inside = by_set.pop(id_dataset)
-            axis.hist(
-                np.clip(inside, low, high),
-                bins,
-                density=True,
-                histtype="stepfilled",
-                color="0.75",
-                label=f"{title_of(id_dataset)} (ID)",
-            )
-            for name, values in by_set.items():
-                line = line_style(name)
-                axis.hist(
-                    np.clip(values, low, high),
-                    bins,
-                    density=True,
-                    histtype="step",
-                    color=line["color"],
-                    ls=line["ls"],
-                    label=title_of(name),
-                )
-            axis.set_title(f"epoch {epoch:g}")
-            axis.set_yticks([])
-            axis.set_xlabel(score_name)
-        axes[0].set_ylabel("density")
-        legend(figure, axes)
-    return figure
-
-
-def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
-    """Bits per dimension of held-out images against epoch; the ID set is the thick line."""
-    with style():
-        figure, axis = plt.subplots(figsize=(0.75 * WIDTH, 3.0))
-        others = (n for n in epochs["dataset"].unique() if n not in ("fit", id_dataset))
-        for name in (id_dataset, *others):
-            rows = epochs[epochs["dataset"] == name]
-            is_id = name == id_dataset
-            label = f"{title_of(name)} (ID)" if is_id else title_of(name)
-            line = line_style(name) | ({"lw": 3.2} if is_id else {})
-            axis.errorbar(
-                rows["epoch"],
-                rows["bits_per_dim"],
-                1.96 * rows["standard_error"],
-                label=label,
-                **line,
-            )
-        epoch_axis(axis, epochs["epoch"])
-        axis.set_ylabel("bits per dimension (lower = likelier)")
-        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
-
-
-def two_histograms(
-    scores: dict[str, tuple[Tensor, Tensor]], id_title: str, ood_title: str
-) -> Figure:
-    """ID and OOD scores of each detector, one panel per detector.
-
-    Args:
-        scores: detector's name → (ID scores, OOD scores).
-        id_title: the ID set's name.
-        ood_title: the OOD set's name.
-    """
-    with style():
-        figure, axes = panels(len(scores), height=2.6, share_y=False)
-        for axis, (name, (inside, outside)) in zip(axes, scores.items(), strict=True):
-            id_values, ood_values = inside.cpu().numpy(), outside.cpu().numpy()
-            low, high = np.quantile(np.concatenate((id_values, ood_values)), [0.0, 0.97])
-            bins = np.linspace(low, high, 41).tolist()
-            axis.hist(
-                np.clip(id_values, low, high),
-                bins,
-                histtype="stepfilled",
-                color="0.75",
-                label=f"{id_title} (ID)",
-            )
-            axis.hist(
-                np.clip(ood_values, low, high),
-                bins,
-                histtype="step",
-                color=COLOURS[1],
-                label=f"{ood_title} (OOD)",
-            )
-            axis.set_title(name)
-            axis.set_xlabel("score (higher = more OOD)")
-        axes[0].set_ylabel("items")
-        legend(figure, axes)
-    return figure
-
-
-def detector_comparison(table: pd.DataFrame, epoch: float) -> Figure:
-    """AUROC with interval of every detector at one epoch, one row per OOD set."""
-    at = table[table["epoch"] == epoch]
-    names = {
-        key: detector_title(*key) for key, _ in at.groupby(["detector", "objective"], observed=True)
-    }
-    sets = list(at["ood"].unique())
-    with style():
-        figure, axis = plt.subplots(figsize=(WIDTH, 0.9 + 0.5 * len(sets)))
-        for i, (key, label) in enumerate(names.items()):
-            rows = at[(at["detector"] == key[0]) & (at["objective"] == key[1])].set_index("ood")
-            height = np.arange(len(sets)) + 0.16 * (i - (len(names) - 1) / 2)
-            values = rows.loc[sets]
-            reach = np.abs(values[["low", "high"]].to_numpy().T - values["auroc"].to_numpy())
-            axis.errorbar(
-                values["auroc"],
-                height,
-                xerr=reach,
-                label=label,
-                color=COLOURS[i],
-                marker=MARKERS[i],
-                ls="none",
-            )
-        axis.set_yticks(range(len(sets)), [title_of(name) for name in sets])
-        axis.invert_yaxis()
-        axis.axvline(0.5, color="0.5", lw=1, ls=":")
-        axis.set_xlim(-0.02, 1.02)
-        axis.set_xlabel("AUROC with 95 % interval (0.5 = chance)")
-        figure.legend(loc="outside upper center", ncols=len(names))
-    return figure
+def _line(axis: Axes, rows: pd.DataFrame, x: str, y: str, name: str, line: dict[str, Any]) -> None:
+    axis.plot(rows[x], rows[y], label=title_of(name), **line)
+    if y == "auroc" and {"low", "high"} <= set(rows.columns):
+        axis.fill_between(rows[x], rows["low"], rows["high"], color=line["color"], alpha=0.15, lw=0)

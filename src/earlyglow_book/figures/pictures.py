@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from earlyglow.plots.style import WIDTH, style
+from earlyglow_book.figures.style import WIDTH, style
 
 
 def picture_rows(pictures: pd.DataFrame, rows: dict[str, tuple[str, float]]) -> Figure:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from earlyglow.datasets import DATASETS
+from earlyglow.datasets.catalogue import DATASETS
 
 WIDTH = 7.2
 # Okabe and Ito's colours, ordered by lightness so that they differ in greyscale too.
@@ -65,6 +65,17 @@ def line_style(dataset: str) -> dict[str, Any]:
         "color": COLOURS[place],
         "marker": MARKERS[(place + turn) % len(MARKERS)],
         "ls": LINES[(place + turn) % len(LINES)],
+    }
+
+
+def look(name: str, turn: int) -> dict[str, Any]:
+    """Colour, marker and dash of a line: a data set's own, or the next ones."""
+    if name in DATASETS:
+        return line_style(name)
+    return {
+        "color": COLOURS[turn % len(COLOURS)],
+        "marker": MARKERS[turn % len(MARKERS)],
+        "ls": LINES[turn % len(LINES)],
     }
 
 

@@ -5,31 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import torch
+import earlyglow as eg
+from earlyglow.checks import require_choice
+from earlyglow.hashing import digest
+from earlyglow.training.config import TrainingConfig
+from earlyglow_book.deferred import torch
+from earlyglow_book.flow_runs.profiles import Profile
+from earlyglow_book.image_sets import AUGMENTATION
 
-from earlyglow.datasets import DATASETS, ImageSet
-from earlyglow.experiments.profiles import Profile
-from earlyglow.flows import DenseGlow, Flow, Glow
-from earlyglow.settings import digest, require_choice
-from earlyglow.training import TrainingConfig, TrainingRun, train
-from earlyglow.training.config import Augmentation
+if TYPE_CHECKING:
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow.training.fitting import TrainingRun
 
 # Semantic versions, raised by hand when the meaning of a step changes.
 VERSIONS = {"datasets": 1, "flows": 1, "training": 1}
 
 ModelName = Literal["glow", "dense_glow"]
 MODELS: tuple[str, ...] = get_args(ModelName)
-
-# Paper's code: shift and flip for these, shift alone for SVHN, none for CelebA and 1 channel.
-_AUGMENTATION: dict[str, tuple[Augmentation, ...]] = {
-    "cifar10": ("shift", "flip"),
-    "gtsrb": ("shift", "flip"),
-    "imagenet32": ("shift", "flip"),
-    "tiny_imagenet": ("shift", "flip"),
-    "svhn": ("shift",),
-}
 
 
 @dataclass(frozen=True)
@@ -44,21 +38,30 @@ class FlowSpec:
         """The specification as JSON-like values."""
         return {"model": self.model, "image_shape": list(self.image_shape), **self.sizes}
 
-    def build(self, seed: int) -> Flow:
+    def build(self, seed: int) -> eg.Flow:
         """A freshly initialised flow; the draw depends on ``seed`` alone."""
-        kinds: dict[str, type[Flow]] = {"glow": Glow, "dense_glow": DenseGlow}
+        kinds = {"glow": eg.Glow, "dense_glow": eg.DenseGlow}
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return kinds[self.model](self.image_shape, **self.sizes)
 
+    def outline(self) -> eg.Flow:
+        """The flow without its weights' memory, to look at its layers and count."""
+        with torch.device("meta"):
+            return self.build(seed=0)
+
+    def count_parameters(self) -> int:
+        """How many weights the flow has."""
+        return sum(parameter.numel() for parameter in self.outline().parameters())
+
 
 def flow_spec(model: str, id_dataset: str, profile: Profile) -> FlowSpec:
-    """The flow of a profile for a data set."""
+    """The flow of a profile for a data set; ValueError where the model does not take its images."""
     require_choice("model", model, MODELS)
-    shape = DATASETS[id_dataset].shape
+    shape = eg.DATASETS[id_dataset].shape
     if model == "dense_glow":
         if shape[0] != 1:
-            grey = ", ".join(name for name, other in DATASETS.items() if other.shape[0] == 1)
+            grey = ", ".join(name for name, other in eg.DATASETS.items() if other.shape[0] == 1)
             raise ValueError(
                 f"id_dataset is {id_dataset!r}, which has colour, but dense_glow takes grey "
                 f"images; choose one of {grey}."
@@ -97,7 +100,7 @@ def training_config(
         batch_size=profile.batch_size or 64,
         learning_rate=profile.learning_rate,
         warmup_epochs=profile.warmup_epochs,
-        augmentation=_AUGMENTATION.get(id_dataset, ()),
+        augmentation=AUGMENTATION.get(id_dataset, ()),
         precision=profile.precision,
     )
 
@@ -117,4 +120,4 @@ def train_flow(
             "versions": VERSIONS,
         }
     )
-    return train(flow, images, config, workspace / "checkpoints" / key[:16])
+    return eg.train(flow, images, config, workspace / "checkpoints" / key[:16])

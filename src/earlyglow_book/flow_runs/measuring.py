@@ -2,50 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
-from earlyglow import detectors
-from earlyglow.datasets import ImageSet, dequantize
+from earlyglow.datasets.dequantization import dequantize
+from earlyglow.datasets.image_set import ImageSet
+from earlyglow.detectors import mean_log_prob
 from earlyglow.flows import Flow
 from earlyglow.gradients import LayerNorms, layer_gradient_norms_by_group
-from earlyglow.provenance import source_digests
-from earlyglow.settings import digest
-from earlyglow.training.checkpoints import load_tensors, save_tensors
-
-OBJECTIVES = ("log_prob", "sum_z")
-SOURCE_PATH = ("datasets", "detectors", "experiments/statistics.py", "flows", "gradients")
-# Raised by hand when the meaning of a norm or a log-likelihood changes.
-VERSIONS = {"gradients": 2}
+from earlyglow.hashing import digest
+from earlyglow.progress import progress_bar
+from earlyglow.training.checkpoints import load_tensors, load_weights, save_tensors
+from earlyglow.training.fitting import choose_device
+from earlyglow_book.flow_runs.protocol import FIT, NORM_VERSIONS, OBJECTIVES
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Log-likelihoods, gradient norms, and the source that measured them.
+    """Log-likelihoods and gradient norms of one image set.
 
     Attributes:
         log_prob: (N,) nats.
         norms: by objective and group size.
-        source: digest of each source file that the measurement went through, as it was then.
     """
 
     log_prob: Tensor
     norms: dict[tuple[str, int], LayerNorms]
-    source: dict[str, str]
+
+
+@dataclass(frozen=True)
+class MeasuredCheckpoint:
+    """A flow at one epoch, and the statistics of each set under it.
+
+    Attributes:
+        epoch: of the checkpoint.
+        flow: with its weights.
+        statistics: by set; those of the fit half under ``FIT``.
+    """
+
+    epoch: float
+    flow: Flow
+    statistics: dict[str, Statistics]
+
+    @property
+    def fit(self) -> Statistics:
+        """The statistics of the fit half of the ID test images."""
+        return self.statistics[FIT]
+
+    @property
+    def scored(self) -> dict[str, Statistics]:
+        """The sets that are scored: all but the fit half."""
+        return {name: measured for name, measured in self.statistics.items() if name != FIT}
 
 
 def measure(flow: Flow, images: ImageSet, group_sizes: Sequence[int], seed: int) -> Statistics:
     """Measure one image set under a flow; ``seed`` and the set make the dequantisation noise."""
     device = next(flow.parameters()).device
-    x = dequantize(images.images, seed=noise_seed(images, seed)).to(device)
+    x = noisy_pixels(images, seed).to(device)
     norms: dict[tuple[str, int], LayerNorms] = {}
     for objective in OBJECTIVES:
         by_size = layer_gradient_norms_by_group(flow, x, group_sizes, objective=objective)
         norms |= {(objective, size): by_size[size] for size in group_sizes}
-    return Statistics(detectors.mean_log_prob(flow, x), norms, source_digests(SOURCE_PATH))
+    return Statistics(mean_log_prob(flow, x), norms)
+
+
+def noisy_pixels(images: ImageSet, seed: int) -> Tensor:
+    """Dequantised float32 images (N, C, H, W), with the noise with which a set is measured."""
+    return dequantize(images.images, seed=noise_seed(images, seed))
 
 
 def noise_seed(images: ImageSet, seed: int) -> int:
@@ -70,18 +96,42 @@ def measure_or_load(
             "group_sizes": list(group_sizes),
             "objectives": list(OBJECTIVES),
             "seed": seed,
-            "versions": VERSIONS,
+            "versions": NORM_VERSIONS,
         }
     )
     path = workspace / "statistics" / f"{key[:16]}.safetensors"
     if not path.is_file():
         measured = measure(flow, images, group_sizes, seed)
         tensors = {f"{o}.{size}": norms.values for (o, size), norms in measured.norms.items()}
-        save_tensors(path, {"log_prob": measured.log_prob, **tensors}, {"source": measured.source})
-    tensors, facts = load_tensors(path)
+        save_tensors(path, {"log_prob": measured.log_prob, **tensors}, {})
+    tensors, _ = load_tensors(path)
     norms = {
         (objective, size): LayerNorms(tensors[f"{objective}.{size}"], names, size)
         for objective in OBJECTIVES
         for size in group_sizes
     }
-    return Statistics(tensors["log_prob"], norms, dict(facts["source"]))  # type: ignore[call-overload]
+    return Statistics(tensors["log_prob"], norms)
+
+
+def measured_checkpoints(
+    flow: Flow,
+    checkpoints: Mapping[float, Path],
+    sets: Mapping[str, ImageSet],
+    group_sizes: Sequence[int],
+    seed: int,
+    workspace: Path,
+) -> Iterator[MeasuredCheckpoint]:
+    """Each checkpoint in turn, measured or found measured in ``workspace``.
+
+    The same ``flow`` is loaded with one checkpoint's weights after the other.
+    """
+    flow = flow.to(choose_device())
+    with progress_bar(len(checkpoints) * len(sets), "scoring", "set") as progress:
+        for epoch, path in checkpoints.items():
+            load_weights(flow, path)
+            flow.eval()
+            measured = {}
+            for name, images in sets.items():
+                measured[name] = measure_or_load(flow, path, images, group_sizes, seed, workspace)
+                progress.update()
+            yield MeasuredCheckpoint(epoch, flow, measured)

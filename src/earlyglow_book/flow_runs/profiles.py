@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from earlyglow.settings import unknown
+from earlyglow.checks import unknown
 from earlyglow.training.config import Precision
 
 
@@ -43,6 +43,11 @@ class Profile:
     eval_images: int
     ood_images: int
     precision: Precision = "float32"
+
+    @property
+    def scored_images(self) -> int:
+        """The fewest images that any of the sets may have."""
+        return min(self.fit_images, self.eval_images, self.ood_images)
 
 
 PROFILES: dict[str, Profile] = {

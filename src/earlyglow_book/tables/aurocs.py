@@ -1,4 +1,4 @@
-"""From tables of scores to tables that a reader looks at."""
+"""Scores become AUROCs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from earlyglow.metrics import aupr, auroc, auroc_interval, fpr_at_tpr
+from earlyglow_book.tables.texts import with_interval
 
 KEYS = ["epoch", "group_size", "detector", "objective"]
 
@@ -57,7 +58,7 @@ def auroc_table(scores: pd.DataFrame, id_dataset: str, confidence: float = 0.95)
 
 def with_intervals(table: pd.DataFrame, rows: list[str], columns: list[str]) -> pd.DataFrame:
     """AUROCs as "0.538 [0.503, 0.574]", one cell per combination of ``rows`` and ``columns``."""
-    cells = [f"{r.auroc:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in table.itertuples()]
+    cells = [with_interval(row) for _, row in table.iterrows()]
     return table.assign(cell=cells).pivot(index=rows, columns=columns, values="cell")
 
 
@@ -71,9 +72,3 @@ def select(
         & (table["group_size"] == group_size)
     )
     return table[chosen]
-
-
-def three_epochs(epochs: pd.Series) -> tuple[float, float, float]:
-    """The first trained epoch, one in the middle of the list, and the last."""
-    trained = sorted(epoch for epoch in epochs.unique() if epoch > 0) or [0.0]
-    return trained[0], trained[len(trained) // 2], trained[-1]

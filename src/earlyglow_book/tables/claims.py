@@ -1,11 +1,43 @@
-"""What a claim of a paper is, and how near counts as equal."""
+"""What a claim of a paper is, and the rules that judge it from an interval."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+from earlyglow_book.tables.pairs import Mean
 
 # An AUROC this much lower still counts as equal.
 MARGIN = 0.02
+# Fewer ID sets decide nothing.
+LEAST_ID_SETS = 5
+# The paper's range of the AUROC for pairs with KMNIST.
+KMNIST_RANGE = (0.47, 0.66)
+
+
+class Verdict(StrEnum):
+    """What came out of a claim."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    OPEN = "not decided"
+    UNTESTED = "not tested"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with what qualifies it.
+
+    Attributes:
+        verdict: by the rule of the claim.
+        detail: follows the verdict in the text, with its own punctuation; empty for none.
+    """
+
+    verdict: Verdict
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verdict}{self.detail}"
 
 
 @dataclass(frozen=True)
@@ -13,15 +45,65 @@ class Claim:
     """A claim, what was done about it, and what came out.
 
     Attributes:
+        id: names it in the code; its sentence may change.
         text: the claim in our words.
-        source: where it is known from: "digest" of the paper, or its public "code".
+        source: where it is known from: "digest" of the paper, its "abstract", or its "code".
         test: what was run.
         number: our number with its interval, and what it is of.
-        verdict: by the rule of the claim.
+        judgement: by the rule of the claim.
     """
 
+    id: str
     text: str
     source: str
     test: str
     number: str
-    verdict: str
+    judgement: Judgement
+
+
+def no_worse(mean: Mean) -> Judgement:
+    """Whether a change of the AUROC is no loss of more than ``MARGIN``, by its interval."""
+    if mean.id_sets < LEAST_ID_SETS:
+        return too_few(mean.id_sets)
+    if mean.low > 0:
+        return Judgement(Verdict.HOLDS, ": better")
+    if mean.low > -MARGIN:
+        return Judgement(Verdict.HOLDS, ": as good")
+    return Judgement(Verdict.FAILS if mean.high < -MARGIN else Verdict.OPEN)
+
+
+def greater(mean: Mean) -> Judgement:
+    """Whether a number is above zero, by its interval over ID sets."""
+    if mean.id_sets < LEAST_ID_SETS:
+        return too_few(mean.id_sets)
+    return Judgement(_above(mean.low, mean.high, 0.0))
+
+
+def no_less_than(change: tuple[float, float, float], least: float) -> Judgement:
+    """Whether a change (value, low, high) is no less than a number, by its interval."""
+    _, low, high = change
+    if low >= least:
+        return Judgement(Verdict.HOLDS)
+    return Judgement(Verdict.FAILS if high < least else Verdict.OPEN)
+
+
+def positive(change: tuple[float, float, float]) -> Judgement:
+    """Whether a change (value, low, high) is above zero, by its interval over images."""
+    _, low, high = change
+    return Judgement(_above(low, high, 0.0))
+
+
+def too_few(id_sets: int) -> Judgement:
+    """Nothing is decided from a few ID sets."""
+    return Judgement(Verdict.OPEN, f" ({counted(id_sets, 'ID set')})")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things: "1 ID set", "3 ID sets"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _above(low: float, high: float, threshold: float) -> Verdict:
+    if low > threshold:
+        return Verdict.HOLDS
+    return Verdict.FAILS if high < threshold else Verdict.OPEN

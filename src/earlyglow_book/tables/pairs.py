@@ -1,11 +1,9 @@
-"""The published results of one experiment side by side: pairs, models and seeds in one table."""
+"""Means over pairs of an ID set and an OOD set, with intervals that know of the ID sets."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from earlyglow.datasets import DATASETS
-from earlyglow.store import StoreError, published_state, published_tables
+from earlyglow.datasets.catalogue import DATASETS
+from earlyglow_book.tables.texts import as_text
 
 FLOW = ["id_dataset", "model", "seed"]
 PAIR = ["id_dataset", "ood", "model"]
@@ -42,46 +40,6 @@ class Mean(NamedTuple):
         return as_text(self.value, self.low, self.high)
 
 
-def published_rows(experiment: str, table: str, profile: str = "classroom") -> pd.DataFrame:
-    """One table of every published result of an experiment at a profile, one under the other.
-
-    Args:
-        experiment: its name.
-        table: the table's name.
-        profile: results of other profiles are left out.
-
-    Returns:
-        The rows with columns id_dataset, model and seed in front; empty where nothing is published.
-
-    Raises:
-        StoreError: two published results have the same ID set, model and seed.
-    """
-    return _rows_at(experiment, table, profile, published_state(experiment)).copy(deep=False)
-
-
-@functools.lru_cache(maxsize=32)
-def _rows_at(
-    experiment: str, table: str, profile: str, _state: tuple[tuple[Path, int], ...]
-) -> pd.DataFrame:
-    """A page asks for the same rows a dozen times; every file is read once in each state."""
-    parts, seen = [], set()
-    for parameters, found in published_tables(experiment, table):
-        if parameters["profile"] == profile:
-            facts = {name: parameters[name] for name in FLOW}
-            if tuple(facts.values()) in seen:
-                raise StoreError(
-                    f"two results of {experiment} are published for {facts}; remove one of them."
-                )
-            seen.add(tuple(facts.values()))
-            parts.append(found.assign(**facts))
-    if not parts:
-        return pd.DataFrame(columns=FLOW)
-    rows = pd.concat(parts, ignore_index=True)
-    order = [*FLOW, *(column for column in rows if column not in FLOW)]
-    names = rows.select_dtypes("category").columns
-    return rows[order].astype(dict.fromkeys(names, "object"))
-
-
 def early_and_late(rows: pd.DataFrame) -> tuple[float, float]:
     """The first trained epoch and the last that all flows have in common."""
     common = set.intersection(*(set(part["epoch"]) for _, part in rows.groupby(FLOW)))
@@ -95,6 +53,37 @@ def matrix(rows: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     order = list(DATASETS)
     own, ood = (sorted(names, key=order.index) for names in (table.index, table.columns))
     return table.loc[own, ood]
+
+
+def pairs_by_complexity(pairs: pd.Index, complexity: pd.DataFrame) -> tuple[pd.Index, pd.Index]:
+    """Pairs whose OOD images have shorter PNG files than the ID images, and those with longer.
+
+    Args:
+        pairs: indexed by ``PAIR``.
+        complexity: published rows with columns dataset and png_bits.
+    """
+    bits = complexity.groupby("dataset")["png_bits"].mean()
+    of_id, of_ood = (
+        bits.reindex(pairs.get_level_values(name)).to_numpy() for name in ("id_dataset", "ood")
+    )
+    return pairs[of_ood < of_id], pairs[of_ood >= of_id]
+
+
+def mean_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean AUROCs: one row per pair, one column per epoch."""
+    return rows.groupby([*PAIR, "epoch"])["auroc"].mean().unstack("epoch")
+
+
+def gain_of_epoch(rows: pd.DataFrame, epoch: float) -> pd.Series:
+    """AUROC at one epoch minus AUROC at the last, for each pair."""
+    _, last = early_and_late(rows)
+    table = mean_over_seeds(rows)
+    return table[epoch] - table[last]
+
+
+def trained_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of flows that were trained at all."""
+    return rows[rows["epoch"] > 0]
 
 
 def mean_over_pairs(values: pd.Series, confidence: float = 0.95) -> Mean:
@@ -208,13 +197,6 @@ def means_over_pairs(rows: pd.DataFrame, by: Sequence[str], value: str = "auroc"
         mean = mean_over_pairs(part.groupby(PAIR, observed=True)[value].mean())
         found.append([*keys, *(within_range(mean, 0, 1) if value == "auroc" else mean)])
     return pd.DataFrame(found, columns=[*by, "mean", "low", "high", "pairs", "id_sets"])
-
-
-def as_text(value: float, low: float, high: float) -> str:
-    """A number with its interval for the text: "0.538 [0.503, 0.574]"; alone if it has none."""
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return f"{value:.3f}"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def wide(means: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from earlyglow.experiments.collected import as_text
+if TYPE_CHECKING:
+    import pandas as pd
 
 Texts = dict[str, str]
+
+
+def as_text(value: float, low: float, high: float) -> str:
+    """A number with its interval for the text: "0.538 [0.503, 0.574]"; alone if it has none."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return f"{value:.3f}"
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def with_interval(row: pd.Series, value: str = "auroc") -> str:

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision import datasets as tv
 
-from earlyglow.datasets import DatasetError, load_images, torchvision_source
+from earlyglow.datasets import DATASETS, DatasetError, embedded, load_images, torchvision_source
 
 RNG = np.random.default_rng(0)
 
@@ -182,8 +182,6 @@ def test_omniglot_is_white_on_black(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_download_is_cached_as_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second call reads the cache: the source is gone by then."""
-    from earlyglow.datasets import catalogue
-
     monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path))
     monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
     images = torch.from_numpy(pixels(3, 1, 28, 28))
@@ -194,12 +192,16 @@ def test_a_download_is_cached_as_parquet(tmp_path: Path, monkeypatch: pytest.Mon
     def gone(root: Path, split: str, download: bool) -> tuple[torch.Tensor, torch.Tensor]:
         raise RuntimeError("no network")
 
-    mnist = catalogue.DATASETS["mnist"]
-    replaced = catalogue.Dataset(mnist.title, mnist.shape, mnist.terms, True, source)
-    monkeypatch.setitem(catalogue.DATASETS, "mnist", replaced)
+    monkeypatch.setattr(torchvision_source, "mnist", source)
     assert torch.equal(load_images("mnist").images, images)
-    replaced = catalogue.Dataset(mnist.title, mnist.shape, mnist.terms, True, gone)
-    monkeypatch.setitem(catalogue.DATASETS, "mnist", replaced)
+    monkeypatch.setattr(torchvision_source, "mnist", gone)
     assert torch.equal(load_images("mnist").images, images)
     with pytest.raises(DatasetError, match="no network"):
         load_images("mnist", "train")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_set_has_the_function_of_its_origin(name: str) -> None:
+    modules = {"torchvision": torchvision_source, "embedded": embedded}
+    module = modules.get(DATASETS[name].origin)
+    assert module is None or callable(getattr(module, name))

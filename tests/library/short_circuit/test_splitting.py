@@ -76,7 +76,7 @@ def test_weights_are_shared() -> None:
 
 
 def test_the_five_lines_of_the_documentation() -> None:
-    page = (Path(__file__).parents[2] / "book/api.md").read_text()
+    page = (Path(__file__).parents[3] / "book/api.md").read_text()
     block = next(part for part in page.split("```python")[1:] if "eg.split" in part)
     names = {"torchvision": torchvision, "eg": eg, "x": torch.rand(2, 3, 64, 64)}
     exec(block.split("```")[0], names)  # noqa: S102

@@ -106,7 +106,7 @@ KILLED_RUN = textwrap.dedent(
     from pathlib import Path
     import torch
     from earlyglow.training import fitting
-    from tests.training.test_training import config, digits, tiny
+    from tests.library.training.test_training import config, digits, tiny
 
     fitting._SAVE_SECONDS = 0.0  # save at every check, so that kills fall between saves too
     fitting._CHECK_STEPS = 3
@@ -121,7 +121,7 @@ def test_killed_and_resumed_ends_bit_identical(tmp_path: Path) -> None:
     """A process killed with SIGKILL three times at odd moments against one left alone."""
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
         "OMP_NUM_THREADS": "1",
     }
     killed, alone = tmp_path / "killed", tmp_path / "alone"

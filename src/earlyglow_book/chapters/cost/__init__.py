@@ -9,9 +9,6 @@ from typing import ClassVar
 
 import pandas as pd
 import torch
-
-from earlyglow import detectors
-from earlyglow.datasets import ImageSet, dequantize, find_fingerprint, halves, load_images
 from earlyglow.experiments import trained_flows
 from earlyglow.experiments.cost import contenders
 from earlyglow.experiments.cost.measuring import (
@@ -23,13 +20,16 @@ from earlyglow.experiments.cost.measuring import (
 )
 from earlyglow.experiments.running import result_of
 from earlyglow.experiments.trained_flows import FlowSpec, train_flow
+from earlyglow.provenance import combined, processor_name, source_digests
+from earlyglow.settings import require_choice, require_whole
+from earlyglow.store import Computed, Inputs
+
+from earlyglow import detectors
+from earlyglow.datasets import ImageSet, dequantize, find_fingerprint, halves, load_images
 from earlyglow.flows import Flow
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.metrics import auroc, auroc_interval
 from earlyglow.progress import progress_bar
-from earlyglow.provenance import combined, processor_name, source_digests
-from earlyglow.settings import require_choice, require_whole
-from earlyglow.store import Computed, Inputs
 from earlyglow.training import TrainingConfig, load_weights
 
 _PRECISIONS = ("float32", "bf16")

@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Callable
 
 import torch
+from earlyglow.experiments.cost.measuring import Contender
+from earlyglow.experiments.trained_flows import FlowSpec
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earlyglow.experiments.cost.measuring import Contender
-from earlyglow.experiments.trained_flows import FlowSpec
 from earlyglow.flows import Flow, Glow
 from earlyglow.flows.layers import ActNormConv1x1, ConvActNormReLU
 from earlyglow.gradients import layer_gradient_norms

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
+from earlyglow.plots.style import COLOURS, LINES, MARKERS, legend, panels, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-from earlyglow.plots.style import COLOURS, LINES, MARKERS, legend, panels, style
 
 
 def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:

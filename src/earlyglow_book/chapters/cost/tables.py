@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-
 from earlyglow.experiments.cost import contenders
 
 Tables = Mapping[str, pd.DataFrame]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-
 from earlyglow.experiments.cost import arithmetic_table, speed_table, targets_table
 from earlyglow.findings.texts import Texts
 from earlyglow.store import Tables

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
-
-from earlyglow import short_circuit
 from earlyglow.experiments.paired import change_columns
 from earlyglow.experiments.short_circuit import contenders
 from earlyglow.experiments.short_circuit.mean_areas import mean_auroc_change
 from earlyglow.experiments.summaries import auroc_table
+from torch import Tensor, nn
+
+from earlyglow import short_circuit
 from earlyglow.progress import progress_bar
 from earlyglow.short_circuit.importance import Importance, gradient_magnitude
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from earlyglow.experiments.short_circuit.contenders.names import GRAD_NORM_CLOSED_FORM
 from pytorch_ood.api import Detector
 from pytorch_ood.detector import (
     ASH,
@@ -22,8 +23,6 @@ from pytorch_ood.detector import (
     ViM,
 )
 from torch import Tensor, nn
-
-from earlyglow.experiments.short_circuit.contenders.names import GRAD_NORM_CLOSED_FORM
 
 # Of DICE's paper for CIFAR; the library has no default.
 _DICE_SPARSITY = 0.9

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-
 from earlyglow.experiments.claim import MARGIN, Claim
 from earlyglow.experiments.collected import as_text
 from earlyglow.experiments.short_circuit.cost import FORWARD
 from earlyglow.experiments.short_circuit.experiment import GSC, GSC_EXACT, PLAIN
 from earlyglow.store import Tables
+from scipy import stats
 
 # Only the abstract of the paper is known.
 SOURCE = "abstract"

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
-
-from earlyglow.datasets import DATASETS
 from earlyglow.experiments.collected import as_text
 from earlyglow.experiments.short_circuit.claims import claims_about_scores
 from earlyglow.experiments.short_circuit.experiment import PLAIN_SCORE, ShortCircuit
 from earlyglow.experiments.short_circuit.image_sets import USUAL_OOD
 from earlyglow.store import Tables, published_tables
+
+from earlyglow.datasets import DATASETS
 
 _TABLES = ("ablation", "accuracy", "changes", "consistency", "means")
 # The column of no intervention.

@@ -9,12 +9,6 @@ from typing import ClassVar
 
 import pandas as pd
 import torch
-from scipy import stats
-from torch import Tensor, nn
-
-from earlyglow import short_circuit
-from earlyglow.classifiers import calibration_error, predicted_logits
-from earlyglow.datasets import DATASETS, ImageSet, centre, find_fingerprint, load_images
 from earlyglow.experiments.compared_sets import require_comparable
 from earlyglow.experiments.epoch_sweep import EpochSweep
 from earlyglow.experiments.paired import auroc_change, change_columns
@@ -46,6 +40,12 @@ from earlyglow.experiments.sweep_tables import compact
 from earlyglow.provenance import combined, source_digests
 from earlyglow.settings import require_choice, require_whole
 from earlyglow.store import Computed, Inputs, Tables
+from scipy import stats
+from torch import Tensor, nn
+
+from earlyglow import short_circuit
+from earlyglow.classifiers import calibration_error, predicted_logits
+from earlyglow.datasets import DATASETS, ImageSet, centre, find_fingerprint, load_images
 
 GSC, GSC_EXACT, PLAIN = "GSC", "GSC (exact)", "no intervention"
 # What GSC is without an intervention.

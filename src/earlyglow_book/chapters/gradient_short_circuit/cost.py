@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
-
-from earlyglow import short_circuit
-from earlyglow.datasets import DATASETS, find_fingerprint
 from earlyglow.experiments.cost.measuring import Contender, interleaved_times
 from earlyglow.experiments.short_circuit import contenders
 from earlyglow.experiments.short_circuit.experiment import (
@@ -28,10 +24,14 @@ from earlyglow.experiments.short_circuit.sizes import (
     fitting_images,
     untrained_classifier,
 )
-from earlyglow.gradients.model_state import evaluating
 from earlyglow.provenance import processor_name, source_digests
 from earlyglow.settings import unknown
 from earlyglow.store import Computed, Inputs
+from torch import Tensor, nn
+
+from earlyglow import short_circuit
+from earlyglow.datasets import DATASETS, find_fingerprint
+from earlyglow.gradients.model_state import evaluating
 
 if TYPE_CHECKING:
     from pytorch_ood.api import Detector

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from matplotlib.figure import Figure
-
 from earlyglow.plots.style import COLOURS, LINES, MARKERS, WIDTH, legend, panels, style
 from earlyglow.titles import title_of
+from matplotlib.figure import Figure
 
 _ROW_HEIGHT = 0.27
 

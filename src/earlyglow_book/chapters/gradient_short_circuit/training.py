@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from earlyglow.experiments.short_circuit.image_sets import USUAL_OOD
+from earlyglow.settings import unknown
 from torch import nn
 
 from earlyglow.classifiers import (
@@ -14,8 +16,6 @@ from earlyglow.classifiers import (
     train_classifier,
 )
 from earlyglow.datasets import DATASETS, ImageSet, load_images, subset
-from earlyglow.experiments.short_circuit.image_sets import USUAL_OOD
-from earlyglow.settings import unknown
 from earlyglow.training.config import Augmentation
 
 _COLOUR_SHAPE = (3, 32, 32)

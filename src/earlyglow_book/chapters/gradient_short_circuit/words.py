@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-
 from earlyglow.experiments import ShortCircuit
 from earlyglow.experiments.claim import Claim
 from earlyglow.experiments.collected import as_text

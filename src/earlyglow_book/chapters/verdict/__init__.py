@@ -1,31 +1,33 @@
-"""Parameters of the notebook that judges every claim from the published results."""
+"""Every claim of the first paper that the published results can judge, each by a rule."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from earlyglow.experiments.published import FLOWS
-from earlyglow.settings import require_choice
+from earlyglow_book.chapters.epoch_sweep import Objective
+from earlyglow_book.deferred import Deferred
+from earlyglow_book.experiment import Chapter
+from earlyglow_book.flow_runs.study import ModelName
+from earlyglow_book.parameters import Field, parameters
+
+if TYPE_CHECKING:
+    from earlyglow_book.chapters.verdict import evidence, figures, rules, words
+else:
+    evidence, figures, rules, words = (
+        Deferred(f"earlyglow_book.chapters.verdict.{name}")
+        for name in ("evidence", "figures", "rules", "words")
+    )
+
+__all__ = ["Verdict", "evidence", "figures", "rules", "words"]
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """Which of the published results are shown in the figures.
-
-    Attributes:
-        model: "glow" or "dense_glow".
-        objective: "log_prob" (the paper) or "sum_z" (the released code).
-    """
+@parameters
+class Verdict(Chapter):
+    """Which of the published results are shown in the figures; only those are read."""
 
     name: ClassVar[str] = "verdict"
 
-    model: str = "glow"
-    objective: str = "log_prob"
-
-    def __post_init__(self) -> None:
-        require_choice("model", self.model, dict(FLOWS))
-        require_choice("objective", self.objective, ("log_prob", "sum_z"))
-
-    def prepare(self) -> None:
-        """Nothing: only published results are read."""
+    model: ModelName = Field(default="glow", description="The flow in the figures.")
+    objective: Objective = Field(
+        default="log_prob", description="What the score in the figures differentiates."
+    )

@@ -7,22 +7,31 @@ from collections.abc import Sequence
 import pandas as pd
 from scipy import stats
 
-from earlyglow.experiments import claims, collected
-from earlyglow.experiments.claim import Claim
-from earlyglow.experiments.profiles import find_profile
-from earlyglow.findings.texts import Texts, with_interval
+from earlyglow_book.chapters.verdict.evidence import (
+    Evidence,
+    change_by_groups,
+    gain_by_complexity,
+    gain_of_own_epoch,
+    gain_over,
+    gain_over_likelihood,
+    spread_of_stopping_early,
+    stopping_early,
+)
+from earlyglow_book.flow_runs.profiles import find_profile
+from earlyglow_book.tables import pairs
+from earlyglow_book.tables.claims import Claim
+from earlyglow_book.tables.texts import Texts, with_interval
 
-_VERDICTS = {
-    "stop": "A flow stopped early detects as well as a fully trained one, or better: single images",
-    "stop_five": (
-        "A flow stopped early detects as well as a fully trained one, or better: groups of five"
-    ),
-    "own": "… when each ID set may have its own best epoch: single images",
-    "untrained": "… and no training at all: single images",
-    "untrained_five": "… and no training at all: groups of five",
-    "groups": "Groups of five beat single images throughout",
-    "likelihood": "The gradient score beats the likelihood",
-    "complexity": "… most of all for a complex ID set against a simple OOD set",
+# Names of the quoted verdicts, by the claims' identifiers.
+_QUOTED = {
+    "stopped_early_single": "stop",
+    "stopped_early_five": "stop_five",
+    "own_epoch_single": "own",
+    "untrained_single": "untrained",
+    "untrained_five": "untrained_five",
+    "groups": "groups",
+    "likelihood": "likelihood",
+    "simple_ood": "complexity",
 }
 
 
@@ -37,7 +46,7 @@ def seeds_and_images(single: pd.DataFrame) -> pd.DataFrame:
         over seeds" and "standard error over images". What images do is not part of the former,
         because all seeds score the same.
     """
-    pair = [*collected.PAIR, "epoch"]
+    pair = [*pairs.PAIR, "epoch"]
     several = single[single.groupby(pair)["auroc"].transform("count") > 1]
     variance = several.groupby(pair)["auroc"].var()
     # The intervals are symmetric on the logit scale only; half their width is close enough.
@@ -51,67 +60,71 @@ def seeds_and_images(single: pd.DataFrame) -> pd.DataFrame:
     return table.pow(0.5)
 
 
-def verdict(judged: Sequence[Claim], single: pd.DataFrame, bits: pd.DataFrame) -> Texts:
+def words(judged: Sequence[Claim], evidence: Evidence, bits: pd.DataFrame) -> Texts:
     """The main numbers, each over all pairs, models and seeds.
 
     Args:
         judged: every claim.
-        single: AUROCs of the gradient score of log p on single images.
-        bits: bits per dimension of each flow's own held-out images.
+        evidence: the published rows.
+        bits: bits per dimension of each flow's held-out ID images.
     """
-    by_text = {claim.text: claim.verdict for claim in judged}
-    verdicts = {f"{name}_verdict": by_text[text] for name, text in _VERDICTS.items()}
-    gains = _gains() | _gains_by_model() | _gains_over_typicality(single)
-    full_size = collected.published_rows("epoch_sweep", "epochs", profile="full_size")
-    gains |= {"full_size_sets": str(full_size["id_dataset"].nunique())}
+    single = evidence.gradients[1]
+    verdicts = {
+        f"{_QUOTED[claim.id]}_verdict": str(claim.judgement)
+        for claim in judged
+        if claim.id in _QUOTED
+    }
+    gains = _gains(evidence) | _gains_by_model(evidence) | _gains_over_typicality(evidence)
+    gains |= {"full_size_sets": str(evidence.full_size["id_dataset"].nunique())}
     return verdicts | gains | _over_epochs(single) | _bits(bits, single) | _seeds(single)
 
 
-def _gains() -> Texts:
-    rows, fives = claims.gradient_rows(), claims.gradient_rows(5)
-    stop = claims.stopping_early(rows)
-    own = collected.mean_over_pairs(claims.gain_of_own_epoch(rows))
-    lowest, highest = claims.spread_of_stopping_early(rows)
-    simpler, elsewhere = (collected.mean_over_pairs(part) for part in claims.gain_by_complexity())
+def _gains(evidence: Evidence) -> Texts:
+    rows, fives = evidence.gradients[1], evidence.gradients[5]
+    groups = change_by_groups(rows, fives).groupby(level=pairs.PAIR).mean()
+    stop = stopping_early(rows)
+    own = pairs.mean_over_pairs(gain_of_own_epoch(rows))
+    lowest, highest = spread_of_stopping_early(rows)
+    simpler, elsewhere = (pairs.mean_over_pairs(part) for part in gain_by_complexity(evidence))
     return {
         "pairs": str(stop.pairs),
         "sets": str(stop.id_sets),
         "stop": str(stop),
-        "stop_five": str(claims.stopping_early(fives)),
+        "stop_five": str(stopping_early(fives)),
         "stop_lowest": f"{lowest:.3f}",
         "stop_highest": f"{highest:.3f}",
         "own": f"{own} ({own.pairs} pairs)",
-        "first_epoch": str(collected.mean_over_pairs(claims.gain_of_epoch(rows, 1.0))),
-        "untrained": str(collected.mean_over_pairs(claims.gain_of_epoch(rows, 0.0))),
-        "untrained_five": str(collected.mean_over_pairs(claims.gain_of_epoch(fives, 0.0))),
-        "five": str(collected.mean_over_pairs(claims.gain_of_groups())),
-        "gain": str(collected.mean_over_pairs(claims.gain_over_likelihood())),
+        "first_epoch": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 1.0))),
+        "untrained": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 0.0))),
+        "untrained_five": str(pairs.mean_over_pairs(pairs.gain_of_epoch(fives, 0.0))),
+        "five": str(pairs.mean_over_pairs(groups)),
+        "gain": str(pairs.mean_over_pairs(gain_over_likelihood(evidence))),
         "gain_simpler": f"{simpler} ({simpler.pairs} pairs)",
         "gain_elsewhere": f"{elsewhere} ({elsewhere.pairs} pairs)",
     }
 
 
-def _gains_by_model() -> Texts:
-    gain = claims.gain_over_likelihood()
+def _gains_by_model(evidence: Evidence) -> Texts:
+    gain = gain_over_likelihood(evidence)
     models = gain.index.get_level_values("model")
     return {
-        f"gain_{model}": str(collected.mean_over_pairs(gain[models == model]))
+        f"gain_{model}": str(pairs.mean_over_pairs(gain[models == model]))
         for model in ("glow", "dense_glow")
     }
 
 
-def _gains_over_typicality(single: pd.DataFrame) -> Texts:
-    typicality = claims.typicality_rows()
+def _gains_over_typicality(evidence: Evidence) -> Texts:
+    single, typicality = evidence.gradients[1], evidence.baselines["typicality"]
     return {
-        f"typicality_{name}": str(collected.mean_over_pairs(claims.gain_over(typicality, epoch)))
-        for name, epoch in zip(("early", "last"), collected.early_and_late(single), strict=True)
+        f"typicality_{name}": str(pairs.mean_over_pairs(gain_over(single, typicality, epoch)))
+        for name, epoch in zip(("early", "last"), pairs.early_and_late(single), strict=True)
     }
 
 
 def _over_epochs(single: pd.DataFrame) -> Texts:
-    early, last = collected.early_and_late(single)
-    means = collected.means_over_pairs(single, ["epoch"]).set_index("epoch")
-    by_pair = single.groupby([*collected.PAIR, "epoch"])["auroc"].mean().unstack("epoch")
+    early, last = pairs.early_and_late(single)
+    means = pairs.means_over_pairs(single, ["epoch"]).set_index("epoch")
+    by_pair = single.groupby([*pairs.PAIR, "epoch"])["auroc"].mean().unstack("epoch")
     by_set = by_pair.groupby(["id_dataset", "model"]).mean()
     return {
         "epoch_images": f"{find_profile('classroom').images_per_epoch:,}",
@@ -131,7 +144,7 @@ def _over_epochs(single: pd.DataFrame) -> Texts:
 def _seeds(single: pd.DataFrame) -> Texts:
     trained = seeds_and_images(single[single["epoch"] > 0])
     mean = trained.pow(2).mean().pow(0.5)
-    _, last = collected.early_and_late(single)
+    _, last = pairs.early_and_late(single)
     return {
         "seed_deviation": f"{mean['deviation over seeds']:.3f}",
         "seed_deviation_last": f"{trained.loc[last, 'deviation over seeds']:.3f}",
@@ -140,9 +153,9 @@ def _seeds(single: pd.DataFrame) -> Texts:
 
 
 def _bits(bits: pd.DataFrame, single: pd.DataFrame) -> Texts:
-    early, last = collected.early_and_late(single)
+    early, last = pairs.early_and_late(single)
     table = bits.pivot_table(
-        index=collected.FLOW, columns="epoch", values="bits_per_dim", observed=True
+        index=pairs.FLOW, columns="epoch", values="bits_per_dim", observed=True
     )
     setback = (table[last] - table.drop(columns=0.0).min(axis=1)).sort_values()
     return {

@@ -1,8 +1,0 @@
-"""Everybody who is compared with Gradient Short-Circuit on one classifier.
-
-The names, listed in ``__init__.pyi``, are imported at their first use, as those of the detectors.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,45 @@
+"""The book's own modules that chapters use, imported at their first use.
+
+They need torch, pandas or matplotlib, for which the command line does not wait; see
+:mod:`earlyglow_book.deferred`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from earlyglow_book.deferred import Deferred
+
+if TYPE_CHECKING:
+    from earlyglow_book import image_changes
+    from earlyglow_book.figures import heatmaps, histograms, intervals, lines, pictures, style
+    from earlyglow_book.flow_runs import measuring
+    from earlyglow_book.tables import aurocs, changes, claims, pairs, published_rows, stored
+else:
+    image_changes = Deferred("earlyglow_book.image_changes")
+    heatmaps, histograms, intervals, lines, pictures, style = (
+        Deferred(f"earlyglow_book.figures.{name}")
+        for name in ("heatmaps", "histograms", "intervals", "lines", "pictures", "style")
+    )
+    measuring = Deferred("earlyglow_book.flow_runs.measuring")
+    aurocs, changes, claims, pairs, published_rows, stored = (
+        Deferred(f"earlyglow_book.tables.{name}")
+        for name in ("aurocs", "changes", "claims", "pairs", "published_rows", "stored")
+    )
+
+__all__ = [
+    "aurocs",
+    "changes",
+    "claims",
+    "heatmaps",
+    "histograms",
+    "image_changes",
+    "intervals",
+    "lines",
+    "measuring",
+    "pairs",
+    "pictures",
+    "published_rows",
+    "stored",
+    "style",
+]

@@ -1,0 +1,64 @@
+"""The chapter's own figure: the flows and the detectors as training goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from earlyglow_book.figures.style import COLOURS, LINES, MARKERS, panels, style
+
+# Factor between the epochs of detectors that stand side by side.
+_DODGE = 1.07
+# Where a logarithmic axis, which has no zero, shows the untrained flow.
+_UNTRAINED_AT = 0.03
+
+
+def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
+    """How the flows improve, and what becomes of the detectors meanwhile.
+
+    Args:
+        bits: bits per dimension of held-out ID images: columns id_dataset, model, seed, epoch,
+            bits_per_dim.
+        means: detector → columns epoch, mean, low, high of its AUROC over pairs.
+    """
+    trained = bits[bits["epoch"] > 0]
+    flow = ["id_dataset", "model", "seed"]
+    curves = trained.groupby([*flow, "epoch"])["bits_per_dim"].mean().unstack()
+    above = curves.sub(curves.iloc[:, -1], axis=0)
+    with style():
+        figure, (left, right) = panels(2, height=3.8, share_y=False)
+        left.plot(above.columns, above.to_numpy().T, color="0.7", lw=0.9)
+        left.plot(above.columns, above.mean(), color="black", lw=2.4, marker="o")
+        left.set_ylabel("bits per dimension above the end")
+        left.set_title("the flow")
+        for i, (name, table) in enumerate(means.items()):
+            # Side by side, so that the intervals of one epoch do not hide each other.
+            aside = _DODGE ** (i - (len(means) - 1) / 2)
+            common = {"color": COLOURS[i], "marker": MARKERS[i], "elinewidth": 1}
+            rows = table.sort_values("epoch")
+            trained, untrained = rows[rows["epoch"] > 0], rows[rows["epoch"] == 0]
+            _with_bars(
+                right, trained.assign(x=trained["epoch"] * aside), label=name, ls=LINES[i], **common
+            )
+            _with_bars(right, untrained.assign(x=_UNTRAINED_AT * aside), ls="none", **common)
+        right.axhline(0.5, color="0.5", lw=1, ls=":")
+        right.set_ylabel("mean AUROC over all pairs")
+        right.set_title("the detector")
+        figure.legend(loc="outside lower center", ncols=3)
+        for axis in (left, right):
+            axis.set_xscale("log")
+            ticks = {0.1: "0.1", 1: "1", 10: "10", above.columns[-1]: f"{above.columns[-1]:g}"}
+            ticks |= {_UNTRAINED_AT: "0"} if axis is right else {}
+            axis.set_xticks(list(ticks), list(ticks.values()))
+            axis.minorticks_off()
+            axis.set_xlabel("epoch")
+    return figure
+
+
+def _with_bars(axis: Axes, rows: pd.DataFrame, **line: Any) -> None:
+    """Means at x with their intervals: columns x, mean, low, high."""
+    below, above = rows["mean"] - rows["low"], rows["high"] - rows["mean"]
+    axis.errorbar(rows["x"], rows["mean"], (below, above), **line)

@@ -1,0 +1,1 @@
+"""A few general figures in one style."""

@@ -1,0 +1,1 @@
+"""A profile becomes a flow, its checkpoints, and their norms."""

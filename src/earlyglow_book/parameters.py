@@ -1,0 +1,222 @@
+"""Parameters of a chapter: frozen dataclasses that pydantic checks, with errors of one sentence."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+import earlyglow as eg
+from earlyglow.checks import unknown
+
+__all__ = [
+    "DatasetName",
+    "Field",
+    "Names",
+    "Number",
+    "Numbers",
+    "Parameter",
+    "ParameterError",
+    "Whole",
+    "declared",
+    "from_texts",
+    "parameters",
+]
+
+Kind = TypeVar("Kind", bound=type)
+
+
+class ParameterError(ValueError):
+    """A notebook or parameter that does not exist, or a value that it does not take."""
+
+
+def _plain(value: object) -> object:
+    """A number of NumPy's as Python's, so that it is hashed as one."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) and not isinstance(value, bool | str) else value
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
+
+
+def _known(name: str) -> str:
+    if name not in eg.DATASETS:
+        raise ValueError(unknown("data set", name, eg.DATASETS))
+    return name
+
+
+# 1 and 1.0 are two values of a parameter: they have two hashes.
+Whole = Annotated[int, BeforeValidator(_plain)]
+Number = Annotated[int | float, BeforeValidator(_plain)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Numbers = Annotated[tuple[int | float, ...], BeforeValidator(_as_tuple)]
+DatasetName = Annotated[str, AfterValidator(_known)]
+
+_KINDS: dict[Any, str] = {
+    str: "str",
+    int: "int",
+    int | float: "float",
+    tuple[str, ...]: "list[str]",
+    tuple[int | float, ...]: "list[float]",
+}
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(Field,))
+def parameters(kind: Kind) -> Kind:
+    """Make a class a frozen dataclass whose values are checked when it is built.
+
+    A refused value raises ParameterError with one sentence. What a class checks itself, in
+    ``__post_init__``, raises ValueError with its own sentence.
+    """
+    config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=True)
+    made = pydantic_dataclass(frozen=True, config=config)(kind)
+    build = made.__init__
+
+    @functools.wraps(build)
+    def checked(self: Any, *args: Any, **values: Any) -> None:
+        try:
+            build(self, *args, **values)
+        except ValidationError as error:
+            given = dict(zip(declared(made), args, strict=False)) | values
+            raise ParameterError(_sentence(made, given, error)) from None
+
+    made.__init__ = checked
+    return made
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a chapter.
+
+    Attributes:
+        name: as a notebook and the command line take it.
+        type: "str", "int", "float", "list[str]" or "list[float]".
+        default: a list where the type is one.
+        allowed: which values there are, in words; empty where the meaning says it.
+        meaning: one or two sentences.
+    """
+
+    name: str
+    type: str
+    default: Any
+    allowed: str
+    meaning: str
+
+
+def declared(kind: type) -> dict[str, Parameter]:
+    """The parameters of a chapter's class by name, in order."""
+    found = {}
+    for name, field in kind.__pydantic_fields__.items():  # type: ignore[attr-defined]
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        found[name] = Parameter(
+            name, _type_name(field.annotation), default, _allowed(field), field.description or ""
+        )
+    return found
+
+
+def from_texts(kind: type, given: Mapping[str, object]) -> dict[str, Any]:
+    """Values by parameter name, texts among them converted to the declared types.
+
+    Args:
+        kind: the chapter's class.
+        given: texts as typed on a command line or in a file, or values of the right type.
+
+    Raises:
+        ParameterError: there is no such parameter.
+    """
+    known = declared(kind)
+    for name in given:
+        if name not in known:
+            raise ParameterError(unknown("parameter", name, known))
+    return {name: _converted(known[name].type, value) for name, value in given.items()}
+
+
+def _converted(type_name: str, value: object) -> object:
+    """A text as a value of the type where it is one; else as it is, to be refused by name."""
+    if type_name.startswith("list["):
+        if isinstance(value, str):
+            inside = value.strip().removeprefix("[").removesuffix("]")
+            value = [item.strip().strip("'\"") for item in inside.split(",")] if inside else []
+        if not isinstance(value, list | tuple):
+            return value
+        return [_number(item) if type_name == "list[float]" else item for item in value]
+    if not isinstance(value, str) or type_name == "str":
+        return value
+    number = _number(value)
+    return float(number) if type_name == "float" and isinstance(number, int) else number
+
+
+def _number(value: object) -> object:
+    """Decimal digits as a whole number, else what Python reads as a float, else the text itself.
+
+    Underscores are not read, and nothing is in another base.
+    """
+    if not isinstance(value, str) or "_" in value:
+        return value
+    if re.fullmatch(r"[+-]?\d+", value.strip()):
+        return int(value)
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _sentence(kind: type, given: Mapping[str, object], error: ValidationError) -> str:
+    """The first thing that is wrong, as one sentence."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    name = str(first["loc"][0])
+    known = declared(kind)
+    if first["type"] in ("unexpected_keyword_argument", "unexpected_positional_argument"):
+        return unknown("parameter", name, known)
+    parameter, value = known[name], given[name]
+    limit = _LIMITS.get(first["type"])
+    if limit:
+        words, key = limit
+        return f"{name} is {value!r}, but it must be {words} {first['ctx'][key]:g}."
+    if first["type"] == "literal_error":
+        choices = get_args(kind.__pydantic_fields__[name].annotation)  # type: ignore[attr-defined]
+        close = difflib.get_close_matches(str(value), choices, n=1)
+        suggestion = f" Did you mean {close[0]!r}?" if close else ""
+        return f"{name} is {value!r}, but it must be one of {', '.join(choices)}.{suggestion}"
+    meaning = parameter.meaning.rstrip(".")
+    return f"{name} is {value!r}, but it must be of type {parameter.type} ({meaning})."
+
+
+_LIMITS: dict[str, tuple[str, str]] = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("greater than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+_BOUNDS: tuple[tuple[type, str, str], ...] = (
+    (Ge, "at least", "ge"),
+    (Gt, "above", "gt"),
+    (Le, "at most", "le"),
+    (Lt, "below", "lt"),
+)
+
+
+def _type_name(annotation: Any) -> str:
+    return "str" if get_origin(annotation) is Literal else _KINDS[annotation]
+
+
+def _allowed(field: Any) -> str:
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(get_args(field.annotation))
+    parts = [
+        f"{words} {getattr(mark, key):g}"
+        for mark in field.metadata
+        for bound, words, key in _BOUNDS
+        if isinstance(mark, bound)
+    ]
+    return " and ".join(parts)

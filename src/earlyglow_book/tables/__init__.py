@@ -1,0 +1,1 @@
+"""Scores become AUROCs, means over pairs of sets, intervals and claims."""

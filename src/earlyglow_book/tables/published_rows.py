@@ -1,0 +1,70 @@
+"""One table of all published results of an experiment, one under the other."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pandas as pd
+
+from earlyglow_book.results import StoreError, published_state, read_published_tables
+from earlyglow_book.tables.pairs import FLOW
+
+
+def read_published_rows(experiment: str, table: str, profile: str = "classroom") -> pd.DataFrame:
+    """One table of every published result of an experiment at a profile.
+
+    Args:
+        experiment: its name.
+        table: the table's name.
+        profile: results of other profiles are left out.
+
+    Returns:
+        The rows with columns id_dataset, model and seed in front; empty where nothing is published.
+
+    Raises:
+        StoreError: two published results have the same ID set, model and seed.
+    """
+    return _rows(experiment, table, profile, published_state(experiment)).copy(deep=False)
+
+
+def read_gradient_rows(
+    group_size: int = 1, objective: str = "log_prob", profile: str = "classroom"
+) -> pd.DataFrame:
+    """Published AUROCs of the gradient score at every epoch, all pairs, models and seeds."""
+    rows = read_published_rows("epoch_sweep", "aurocs", profile)
+    return rows[
+        (rows["detector"] == "layer_gradients")
+        & (rows["objective"] == objective)
+        & (rows["group_size"] == group_size)
+    ]
+
+
+def read_baseline_rows(detector: str, group_size: int = 1) -> pd.DataFrame:
+    """Published AUROCs of a detector that needs no gradient: likelihood or typicality."""
+    rows = read_published_rows("epoch_sweep", "aurocs")
+    return rows[(rows["detector"] == detector) & (rows["group_size"] == group_size)]
+
+
+@functools.lru_cache(maxsize=32)
+def _rows(
+    experiment: str, table: str, profile: str, _state: tuple[tuple[Path, int], ...]
+) -> pd.DataFrame:
+    """A page asks for the same rows a dozen times; every file is read once in each state."""
+    parts, seen = [], set()
+    for parameters, found in read_published_tables(experiment, table):
+        if parameters["profile"] != profile:
+            continue
+        facts = {name: parameters[name] for name in FLOW}
+        if tuple(facts.values()) in seen:
+            raise StoreError(
+                f"two results of {experiment} are published for {facts}; remove one of them."
+            )
+        seen.add(tuple(facts.values()))
+        parts.append(found.assign(**facts))
+    if not parts:
+        return pd.DataFrame(columns=FLOW)
+    rows = pd.concat(parts, ignore_index=True)
+    order = [*FLOW, *(column for column in rows if column not in FLOW)]
+    names = rows.select_dtypes("category").columns
+    return rows[order].astype(dict.fromkeys(names, "object"))

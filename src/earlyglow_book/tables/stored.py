@@ -1,0 +1,20 @@
+"""Tables in the form in which they are stored."""
+
+from __future__ import annotations
+
+import pandas as pd
+from torch import Tensor
+
+
+def picture_table(kind: str, images: Tensor) -> pd.DataFrame:
+    """Images (N, C, H, W) uint8 as rows: columns kind, shape, pixels."""
+    shape = "x".join(map(str, images.shape[1:]))
+    pixels = [image.cpu().numpy().tobytes() for image in images]
+    return pd.DataFrame({"kind": kind, "shape": shape, "pixels": pixels})
+
+
+def compact(table: pd.DataFrame) -> pd.DataFrame:
+    """Names as categories, so that the files stay small."""
+    names = ("dataset", "ood", "detector", "objective", "kind", "shape")
+    kinds = {"group_size": "int16", **dict.fromkeys(names, "category")}
+    return table.astype({name: kind for name, kind in kinds.items() if name in table})

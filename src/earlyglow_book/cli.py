@@ -223,9 +223,10 @@ def _refusals() -> Iterator[None]:
     """Say errors of ours in one sentence."""
     from earlyglow_book.notebooks import NotebookError
 
+    ours: tuple[type[Exception], ...] = (NotebookError, *_own_errors())
     try:
         yield
-    except (NotebookError, *_own_errors()) as error:
+    except ours as error:
         raise click.ClickException(str(error)) from error
 
 

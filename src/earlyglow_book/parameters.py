@@ -78,7 +78,7 @@ def parameters(kind: Kind) -> Kind:
     """
     config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=True)
     made = pydantic_dataclass(frozen=True, config=config)(kind)
-    build = made.__init__
+    build: Any = made.__init__
 
     @functools.wraps(build)
     def checked(self: Any, *args: Any, **values: Any) -> None:
@@ -88,8 +88,9 @@ def parameters(kind: Kind) -> Kind:
             given = dict(zip(declared(made), args, strict=False)) | values
             raise ParameterError(_sentence(made, given, error)) from None
 
-    made.__init__ = checked
-    return made
+    # What mypy sees is the dataclass that the decorator promises.
+    made.__init__ = checked  # type: ignore[method-assign]
+    return made  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from earlyglow_book.chapters.released_code import ReleasedCode
 from earlyglow_book.chapters.support_overlap import SupportOverlap
 from earlyglow_book.chapters.synthetic_augmentation import SyntheticAugmentation
 from earlyglow_book.experiment import Experiment
+from earlyglow_book.flow_runs.flows import ModelName
 
 COLOUR = ("cifar10", "gtsrb", "celeba", "tiny_imagenet")
 GREY = ("fashion_mnist", "mnist", "omniglot", "kmnist")
@@ -22,7 +23,10 @@ SEEDS = (0, 1, 2)
 CLASSIFIED = ("cifar10", "fashion_mnist")
 # Omniglot is trained for longer, as the paper's best epoch for it is the first.
 FULL_SIZE_EPOCHS: dict[str, tuple[float, ...]] = {"omniglot": (0, 0.1, 1, 5, 20, 50)}
-FLOWS = (("glow", (*GREY, *COLOUR)), ("dense_glow", GREY))
+FLOWS: tuple[tuple[ModelName, tuple[str, ...]], ...] = (
+    ("glow", (*GREY, *COLOUR)),
+    ("dense_glow", GREY),
+)
 _EVERY_FLOW = tuple((model, name) for model, names in FLOWS for name in names)
 
 
@@ -46,7 +50,7 @@ def _classifiers(seed: int) -> tuple[ShortCircuit, ...]:
 
 @functools.cache
 def published_experiments() -> tuple[Experiment, ...]:
-    """Every experiment of the book: one seed of every set comes first, with what follows from it."""
+    """Every experiment of the book: one seed of every set comes first, and what follows from it."""
     return (
         EpochSweep(id_dataset="digits", profile="smoke"),
         EpochSweep(id_dataset="gtsrb", profile="smoke"),

@@ -11,9 +11,10 @@ import earlyglow as eg
 from earlyglow_book.chapters.tools import aurocs, intervals, stored
 from earlyglow_book.deferred import np, pd, torch
 from earlyglow_book.experiment import Experiment
+from earlyglow_book.flow_runs.flows import ModelName
 from earlyglow_book.flow_runs.protocol import FIT, SWEEP_VERSIONS, three_epochs
 from earlyglow_book.flow_runs.run import FlowRun
-from earlyglow_book.flow_runs.study import ModelName, ProfileName
+from earlyglow_book.flow_runs.study import ProfileName
 from earlyglow_book.parameters import DatasetName, Field, Names, Numbers, Whole, parameters
 from earlyglow_book.results import Computed, Tables
 from earlyglow_book.tables.texts import Texts

@@ -9,6 +9,31 @@ from earlyglow.training.config import Precision
 
 
 @dataclass(frozen=True)
+class ClassifierSizes:
+    """Everything that makes a run of a classifier small or large.
+
+    Attributes:
+        resnet_width: channels of the first stage of the residual network (32×32 colour images).
+        resnet_epochs: passes that train it.
+        cnn_width: channels of the first stage of the plain network (all other images).
+        cnn_epochs: passes that train it.
+        training_images: training images, at most; None for all.
+        images: scored images of each set, at most.
+        ablation_images: those that the ablations score.
+        consistency_images: those whose gradients are compared under noise.
+    """
+
+    resnet_width: int
+    resnet_epochs: int
+    cnn_width: int
+    cnn_epochs: int
+    training_images: int | None
+    images: int
+    ablation_images: int
+    consistency_images: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """Everything that makes a run small or large.
 
@@ -28,6 +53,7 @@ class Profile:
         eval_images: in-distribution images of the eval half that are scored, at most.
         ood_images: images of each OOD set that are scored, at most.
         precision: of training; "bf16" needs a processor that multiplies it.
+        classifier: sizes of the classifiers, where the profile has any.
     """
 
     steps: int
@@ -43,6 +69,7 @@ class Profile:
     eval_images: int
     ood_images: int
     precision: Precision = "float32"
+    classifier: ClassifierSizes | None = None
 
     @property
     def scored_images(self) -> int:
@@ -64,6 +91,7 @@ PROFILES: dict[str, Profile] = {
         fit_images=60,
         eval_images=60,
         ood_images=60,
+        classifier=ClassifierSizes(4, 1, 4, 12, 640, 60, 40, 20),
     ),
     "classroom": Profile(
         steps=4,
@@ -78,6 +106,7 @@ PROFILES: dict[str, Profile] = {
         fit_images=1000,
         eval_images=1000,
         ood_images=1000,
+        classifier=ClassifierSizes(32, 20, 16, 6, None, 2000, 500, 300),
     ),
     # The paper's models on two cores: shorter epochs, of the size of the smallest training set, and
     # as many scored images as in the classroom.
@@ -118,3 +147,11 @@ def find_profile(name: str) -> Profile:
     if name not in PROFILES:
         raise ValueError(unknown("profile", name, PROFILES))
     return PROFILES[name]
+
+
+def find_classifier_sizes(name: str) -> ClassifierSizes:
+    """The classifiers' sizes of a profile; ValueError with the list of those that have them."""
+    sizes = {name: profile.classifier for name, profile in PROFILES.items() if profile.classifier}
+    if name not in sizes:
+        raise ValueError(unknown("profile", name, sizes))
+    return sizes[name]

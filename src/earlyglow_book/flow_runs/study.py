@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from earlyglow_book.experiment import Experiment
+from earlyglow_book.flow_runs.flows import ModelName
 from earlyglow_book.flow_runs.protocol import SWEEP_VERSIONS
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.parameters import DatasetName, Field, Names, Whole, parameters
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 ProfileName = Literal["smoke", "classroom", "full_size", "paper"]
-ModelName = Literal["glow", "dense_glow"]
 
 
 @parameters

@@ -7,14 +7,14 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from earlyglow.experiments.cost.measuring import Contender
-from earlyglow.experiments.trained_flows import FlowSpec
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from earlyglow.flows import Flow, Glow
 from earlyglow.flows.layers import ActNormConv1x1, ConvActNormReLU
 from earlyglow.gradients import layer_gradient_norms
+from earlyglow_book.chapters.cost.measuring import Contender
+from earlyglow_book.flow_runs.flows import FlowSpec
 
 TRAINING_STEP = "training step"
 STRAIGHTFORWARD = "straightforward"

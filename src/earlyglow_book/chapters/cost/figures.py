@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-from earlyglow.plots.style import COLOURS, LINES, MARKERS, legend, panels, style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from earlyglow_book.figures.style import COLOURS, LINES, MARKERS, legend, panels, style
 
 
 def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
@@ -14,8 +15,7 @@ def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
     One panel for each case in which at least two of them were measured.
 
     Args:
-        speeds: rows of :func:`~earlyglow.experiments.cost.speed_table`; of several batch sizes
-            the fastest is shown.
+        speeds: rows of ``speed_table``; of several batch sizes the fastest is shown.
         contenders: name in the table → label, in the order of the rows.
     """
     chosen = speeds[speeds["contender"].isin(list(contenders))]

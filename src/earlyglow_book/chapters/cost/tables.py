@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-from earlyglow.experiments.cost import contenders
+
+from earlyglow_book.chapters.cost.contenders import TRAINING_STEP
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -88,7 +89,7 @@ def targets_table(tables: Tables) -> pd.DataFrame:
         calls of one round.
     """
     times = tables["times"]
-    step, norms = contenders.TRAINING_STEP, "batched"
+    step, norms = TRAINING_STEP, "batched"
     low = f"{norms} bf16"
     dense, paper, classroom = "paper DenseGlow", "paper Glow", "classroom Glow"
     asked = [

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-from earlyglow.experiments.cost import arithmetic_table, speed_table, targets_table
-from earlyglow.findings.texts import Texts
-from earlyglow.store import Tables
+
+from earlyglow_book.chapters.cost.tables import arithmetic_table, speed_table, targets_table
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts
 
 _RATIOS = {
     "cost_dense": ("norms, paper DenseGlow: float32 against the loop", ".0f"),
@@ -17,7 +18,7 @@ _RATIOS = {
 _RIVALS = {"cost_normflows": "paper Glow", "cost_normflows_classroom": "classroom Glow"}
 
 
-def cost(tables: Tables) -> Texts:
+def words(tables: Tables) -> Texts:
     """Ratios of times, and what they could be at the machine's peak; of the paper's sizes."""
     targets = targets_table(tables)
     ratio = targets.set_index("measure")["median"]

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 import torch
-from earlyglow.experiments.paired import change_columns
-from earlyglow.experiments.short_circuit import contenders
-from earlyglow.experiments.short_circuit.mean_areas import mean_auroc_change
-from earlyglow.experiments.summaries import auroc_table
 from torch import Tensor, nn
 
 from earlyglow import short_circuit
+from earlyglow.classifiers import predicted_logits
 from earlyglow.progress import progress_bar
 from earlyglow.short_circuit.importance import Importance, gradient_magnitude
+from earlyglow_book.tables.aurocs import auroc_table
+from earlyglow_book.tables.changes import change_columns, mean_auroc_change
 
 FRACTIONS = (0.01, 0.05, 0.2, 0.5)
 INTERVENTIONS = ("zero", "scale", "clamp")
@@ -118,15 +117,15 @@ def ablation_tables(
         rows at "nowhere" are of the same images without an intervention.
     """
     oods = [name for name in sets if name != id_dataset]
-    plain = {name: contenders.in_chunks(model, x) for name, x in sets.items()}
+    plain = {name: predicted_logits(model, x) for name, x in sets.items()}
     keys = _keys(Variant("nowhere", 0.0, "none", "none"))
     aurocs = [_aurocs(plain, id_dataset).assign(**keys)]
-    accuracies = [{**keys, "accuracy": _accuracy(plain[id_dataset], id_labels)}]
+    accuracies = [{**keys, "accuracy": accuracy(plain[id_dataset], id_labels)}]
     errors, orders = [], []
     with progress_bar(len(compared), "ablations", "variant") as progress:
         for at in dict.fromkeys(variant.at for variant in compared):
             body, head = short_circuit.split(model, at)
-            features = {name: contenders.in_chunks(body, x) for name, x in sets.items()}
+            features = {name: predicted_logits(body, x) for name, x in sets.items()}
             logits: dict[Variant, dict[str, Tensor]] = {}
             for variant in (v for v in compared if v.at == at):
                 detector = variant.detector(body, head, seed)
@@ -135,8 +134,8 @@ def ablation_tables(
                 }
                 keys = _keys(variant)
                 aurocs.append(_aurocs(logits[variant], id_dataset).assign(**keys))
-                accuracy = _accuracy(logits[variant][id_dataset], id_labels)
-                accuracies.append({**keys, "accuracy": accuracy})
+                share = accuracy(logits[variant][id_dataset], id_labels)
+                accuracies.append({**keys, "accuracy": share})
                 progress.update()
             for first, second in _orders(logits):
                 errors += list(_errors(first, logits[first], logits[second]))
@@ -155,7 +154,7 @@ def energy(logits: Tensor) -> Tensor:
 
 
 def score_table(scores: Mapping[str, Tensor], detector: str) -> pd.DataFrame:
-    """Scores by set as rows with the columns that :func:`auroc_table` groups by."""
+    """Scores by set as rows for ``auroc_table``, in the precision in which they came."""
     parts = [
         pd.DataFrame({"score": values.double().numpy()}).assign(dataset=name)
         for name, values in scores.items()
@@ -178,7 +177,8 @@ def _logits_after(detector: short_circuit.GradientShortCircuit, features: Tensor
     return torch.cat(parts).cpu()
 
 
-def _accuracy(logits: Tensor, labels: Tensor) -> float:
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Share of images whose largest logit (N, C) is that of their label (N,)."""
     return (logits.argmax(1) == labels).double().mean().item()
 
 
@@ -213,7 +213,7 @@ def _order(
     id_dataset: str,
     oods: Sequence[str],
 ) -> dict[str, object]:
-    """Mean AUROC of the first order less that of the second pass."""
+    """Mean AUROC of the first order minus that of the second pass."""
     scores = [{name: energy(part).numpy() for name, part in by.items()} for by in (exact, first)]
     change = mean_auroc_change(*scores, id_dataset, oods)  # type: ignore[arg-type, call-arg]
     return {"at": variant.at, "fraction": variant.fraction, **change_columns(change)}

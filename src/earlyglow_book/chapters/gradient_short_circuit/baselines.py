@@ -1,13 +1,13 @@
-"""The detectors of pytorch-ood, and a faster GradNorm, on one classifier."""
+"""The detectors of pytorch-ood, and a faster GradNorm, on one classifier, and their scores."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from earlyglow.experiments.short_circuit.contenders.names import GRAD_NORM_CLOSED_FORM
-from pytorch_ood.api import Detector
+from pytorch_ood.api import Detector, GradientDetector
 from pytorch_ood.detector import (
     ASH,
     DICE,
@@ -24,8 +24,16 @@ from pytorch_ood.detector import (
 )
 from torch import Tensor, nn
 
+from earlyglow.classifiers import predicted_logits
+from earlyglow.datasets.dequantization import centre
+from earlyglow.datasets.image_set import ImageSet
+from earlyglow.gradients.model_state import evaluating
+from earlyglow.short_circuit import split
+from earlyglow_book.chapters.gradient_short_circuit.names import GRAD_NORM_CLOSED_FORM
+
 # Of DICE's paper for CIFAR; the library has no default.
 _DICE_SPARSITY = 0.9
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,13 @@ class Penultimate:
     last: nn.Linear
     features: Tensor
     labels: Tensor
+
+
+def penultimate(model: nn.Module, training: ImageSet) -> Penultimate:
+    """The classifier cut after pooling, with training images for detectors that need fitting."""
+    body, head = split(model, "pool")
+    features = predicted_logits(body, centre(training.images))
+    return Penultimate(body, head, model.classifier, features, training.labels)  # type: ignore[arg-type]
 
 
 def on_images(model: nn.Module, cut: Penultimate) -> dict[str, Detector]:
@@ -122,3 +137,22 @@ class ClosedFormGradNorm(Detector):
         probabilities = self.last(features).softmax(1)
         uniform = 1 / probabilities.shape[1]
         return -features.abs().sum(1) * (probabilities - uniform).abs().sum(1)
+
+
+def scores_of(detector: Detector, model: nn.Module, x: Tensor) -> Tensor:
+    """Scores (N,) of a detector in chunks, its networks in evaluation mode."""
+    with evaluating(model), gradients_only_where_needed(detector):
+        parts = [detector.predict(chunk).detach() for chunk in x.split(_CHUNK)]
+    return torch.cat(parts).cpu()
+
+
+def gradients_only_where_needed(detector: Detector) -> AbstractContextManager[object]:
+    """pytorch-ood leaves it to its users to switch gradients off."""
+    return nullcontext() if isinstance(detector, GradientDetector) else torch.no_grad()
+
+
+def scores_by_set(
+    detector: Detector, model: nn.Module, sets: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """:func:`scores_of` for every set."""
+    return {name: scores_of(detector, model, x) for name, x in sets.items()}

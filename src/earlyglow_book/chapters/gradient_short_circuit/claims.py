@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from earlyglow.experiments.claim import MARGIN, Claim
-from earlyglow.experiments.collected import as_text
-from earlyglow.experiments.short_circuit.cost import FORWARD
-from earlyglow.experiments.short_circuit.experiment import GSC, GSC_EXACT, PLAIN
-from earlyglow.store import Tables
 from scipy import stats
+
+from earlyglow_book.chapters.gradient_short_circuit.names import FORWARD, GSC, GSC_EXACT, PLAIN
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.claims import (
+    MARGIN,
+    Claim,
+    Judgement,
+    Verdict,
+    no_less_than,
+    positive,
+)
+from earlyglow_book.tables.texts import as_text
 
 # Only the abstract of the paper is known.
 SOURCE = "abstract"
@@ -44,23 +51,23 @@ def claim_about_cost(times: pd.DataFrame, split_at: str) -> Claim:
     """
     ratios = relative_times(times).set_index("contender")["ratio"]
     first, exact = ratios[f"{GSC} at {split_at}"], ratios[f"{GSC_EXACT} at {split_at}"]
-    verdict = "holds" if first <= SMALL_COST else "does not hold"
-    if exact <= first:
-        verdict += "; the exact second pass costs less"
+    verdict = Verdict.HOLDS if first <= SMALL_COST else Verdict.FAILS
+    detail = "; the exact second pass costs less" if exact <= first else ""
     return Claim(
+        "cost",
         "The cost is small",
         SOURCE,
         f"time of a batch, cut after {split_at}, over that of a plain forward pass; holds up to "
         f"{SMALL_COST:g} forward passes",
         f"{first:.2f} (first order), {exact:.2f} (exact second pass of the head)",
-        verdict,
+        Judgement(verdict, detail),
     )
 
 
 def claims_table(claims: list[Claim]) -> pd.DataFrame:
     """The claims as a table for readers."""
     columns = ["claim", "known from", "what was run", "our number", "verdict"]
-    rows = [(c.text, c.source, c.test, c.number, c.verdict) for c in claims]
+    rows = [(c.text, c.source, c.test, c.number, str(c.judgement)) for c in claims]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -98,21 +105,22 @@ def _consistency(table: pd.DataFrame, id_dataset: str) -> Claim:
     gaps = gaps.assign(more=gaps["low"] > 0, less=gaps["high"] < 0)
     more, less, total = int(gaps["more"].sum()), int(gaps["less"].sum()), len(gaps)
     noises = ", ".join(f"{noise:g}" for noise in gaps["noise"].unique())
-    verdict = "not decided"
+    judgement = Judgement(Verdict.OPEN)
     if more == total:
-        verdict = "holds"
+        judgement = Judgement(Verdict.HOLDS)
     elif less and less >= more:
-        verdict = "does not hold"
+        judgement = Judgement(Verdict.FAILS)
     elif more:
-        verdict = f"holds only in {more} of {total} comparisons"
+        judgement = Judgement(Verdict.HOLDS, f" only in {more} of {total} comparisons")
     return Claim(
+        "consistent",
         "Gradients of ID images point in more consistent directions than those of OOD images",
         SOURCE,
         f"cosine between gradients of copies with noise of deviation {noises}, with the class of "
         "each copy and with one class held: every noise, way and OOD set is one comparison; holds "
         "if ID images are more consistent in all, not if in no more than they are less consistent",
         f"more consistent than OOD images in {more} of {total} comparisons, less in {less}",
-        verdict,
+        judgement,
     )
 
 
@@ -121,18 +129,14 @@ def _beats_plain(tables: Tables, plain: str) -> Claim:
     changes = tables["changes"]
     rows = changes[changes["against"] == plain]
     better, worse = int((rows["low"] > 0).sum()), int((rows["high"] < 0).sum())
-    verdict = "not decided"
-    if change[1] > 0:
-        verdict = "holds"
-    elif change[2] < 0:
-        verdict = "does not hold"
     return Claim(
+        "beats",
         f"The intervention improves OOD detection over the same score without it ({plain})",
         SOURCE,
         f"mean AUROC of GSC less that of {plain}, same images, interval over images; holds if it "
         "lies above zero",
         f"{as_text(*change)}; better for {better}, worse for {worse} of {len(rows)} OOD sets",
-        verdict,
+        positive(change),
     )
 
 
@@ -141,35 +145,29 @@ def _accuracy_stays(table: pd.DataFrame) -> Claim:
     before = table.set_index("detector").loc[PLAIN, "accuracy"]
     change = (row["change"], row["low"], row["high"])
     return Claim(
+        "accuracy",
         "ID accuracy stays",
         SOURCE,
         f"accuracy of the logits after the intervention less before ({int(row['images']):,} "
         f"images); holds down to {-ACCURACY_MARGIN:g}",
         f"{as_text(*change)} (from {before:.3f})",
-        _within(change, ACCURACY_MARGIN),
+        no_less_than(change, -ACCURACY_MARGIN),
     )
 
 
 def _first_order_suffices(means: pd.DataFrame) -> Claim:
     change = _gsc_less(means, GSC_EXACT)
     return Claim(
+        "order",
         "The first order is as good as a second forward pass",
         SOURCE,
         "mean AUROC of the first order less that of the exact second pass, interval over images; "
         f"holds down to {-MARGIN:g}",
         as_text(*change),
-        _within(change, MARGIN),
+        no_less_than(change, -MARGIN),
     )
 
 
 def _gsc_less(means: pd.DataFrame, other: str) -> tuple[float, float, float]:
     row = means.set_index("detector").loc[other]
     return row["gsc_less"], row["gsc_less_low"], row["gsc_less_high"]
-
-
-def _within(change: tuple[float, float, float], margin: float) -> str:
-    """Whether a change is no worse than the margin, by its interval."""
-    _, low, high = change
-    if low >= -margin:
-        return "holds"
-    return "does not hold" if high < -margin else "not decided"

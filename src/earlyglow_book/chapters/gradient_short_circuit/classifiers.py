@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
-from earlyglow.experiments.collected import as_text
-from earlyglow.experiments.short_circuit.claims import claims_about_scores
-from earlyglow.experiments.short_circuit.experiment import PLAIN_SCORE, ShortCircuit
-from earlyglow.experiments.short_circuit.image_sets import USUAL_OOD
-from earlyglow.store import Tables, published_tables
 
-from earlyglow.datasets import DATASETS
+from earlyglow.datasets.catalogue import DATASETS
+from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit
+from earlyglow_book.chapters.gradient_short_circuit.claims import claims_about_scores
+from earlyglow_book.chapters.gradient_short_circuit.names import PLAIN_SCORE
+from earlyglow_book.image_sets import USUAL_OOD_OF_CLASSIFIERS
+from earlyglow_book.results import Tables, read_published_tables
+from earlyglow_book.tables.texts import as_text
 
 _TABLES = ("ablation", "accuracy", "changes", "consistency", "means")
 # The column of no intervention.
@@ -21,22 +22,22 @@ UNCUT = "none cut"
 _SHARE = 0.05
 
 
-def published_classifiers(config: ShortCircuit) -> dict[ShortCircuit, Tables]:
+def read_published_classifiers(config: ShortCircuit) -> dict[ShortCircuit, Tables]:
     """Published results with the detector of ``config``, of any ID set and seed.
 
     Those with the usual OOD sets and the usual place are taken, in the order of the ID sets.
     """
     found: dict[ShortCircuit, Tables] = {}
     for name in _TABLES:
-        for parameters, table in published_tables(ShortCircuit.name, name):
+        for parameters, table in read_published_tables(ShortCircuit.name, name):
             usual = _usual(config, parameters)
             if parameters == usual.parameters():
                 found.setdefault(usual, {})[name] = table
-    order = list(USUAL_OOD)
+    order = list(USUAL_OOD_OF_CLASSIFIERS)
     return dict(sorted(found.items(), key=lambda i: (order.index(i[0].id_dataset), i[0].seed)))
 
 
-def title(config: ShortCircuit) -> str:
+def classifier_title(config: ShortCircuit) -> str:
     """Which classifier it is, for a reader."""
     return f"{DATASETS[config.id_dataset].title}, seed {config.seed}"
 
@@ -44,7 +45,7 @@ def title(config: ShortCircuit) -> str:
 def detectors_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataFrame:
     """Mean AUROC over the OOD sets: a row for each detector, a column for each classifier."""
     columns = {
-        title(config): tables["means"].set_index("detector")["auroc"]
+        classifier_title(config): tables["means"].set_index("detector")["auroc"]
         for config, tables in classifiers.items()
     }
     return pd.DataFrame(columns).sort_values(list(columns), ascending=False)
@@ -56,12 +57,15 @@ def choices_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.Data
     Returns:
         A row for each classifier, a column for each choice, and ``UNCUT``.
     """
-    rows = {title(c): mean_by_choice(c, tables["ablation"]) for c, tables in classifiers.items()}
+    rows = {
+        classifier_title(c): mean_by_choice(c, tables["ablation"])
+        for c, tables in classifiers.items()
+    }
     return pd.DataFrame(rows).T
 
 
 def mean_by_choice(config: ShortCircuit, ablation: pd.DataFrame) -> pd.Series:
-    """The same of one classifier, from its table of ablations."""
+    """Mean AUROC by how the features were chosen, of one classifier, from its ablations."""
     here = ablation[(ablation["at"] == config.split_at) & (ablation["fraction"] == _SHARE)]
     zeroed = here[(here["intervention"] == "zero") & here["exact"]]
     chosen = zeroed.groupby("importance", observed=True, sort=False)["auroc"].mean()
@@ -75,19 +79,19 @@ def claims_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataF
     columns = {}
     for config, tables in classifiers.items():
         claims = claims_about_scores(tables, config.id_dataset, PLAIN_SCORE[config.score])
-        columns[title(config)] = {
-            claim.text: f"{claim.verdict}: {claim.number}" for claim in claims
+        columns[classifier_title(config)] = {
+            claim.text: f"{claim.judgement}: {claim.number}" for claim in claims
         }
     return pd.DataFrame(columns)
 
 
 def changes_by_classifier(classifiers: Mapping[ShortCircuit, Tables], against: str) -> str:
-    """Mean AUROC of GSC less that of another detector, of each classifier, as one text."""
+    """Mean AUROC of GSC minus that of another detector, of each classifier, as one text."""
     texts = []
     for config, tables in classifiers.items():
         row = tables["means"].set_index("detector").loc[against]
         change = as_text(row["gsc_less"], row["gsc_less_low"], row["gsc_less_high"])
-        texts.append(f"{change} ({title(config)})")
+        texts.append(f"{change} ({classifier_title(config)})")
     return ", ".join(texts)
 
 

@@ -7,23 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from earlyglow.datasets import DATASETS, ImageSet, centre, halves, load_images, subset
+from earlyglow.datasets.dequantization import centre
+from earlyglow.datasets.loading import load_images
+from earlyglow.datasets.splits import halves, subset
 
 ImageShape = tuple[int, int, int]
 
-USUAL_OOD: dict[str, tuple[str, ...]] = {
-    "cifar10": (
-        "svhn",
-        "gtsrb",
-        "celeba",
-        "tiny_imagenet",
-        "textures",
-        "uniform_noise",
-        "gaussian_noise",
-    ),
-    "fashion_mnist": ("mnist", "omniglot", "notmnist", "kmnist"),
-    "digits": ("textures", "uniform_noise"),
-}
 _NOISE_DEVIATION = 64.0
 
 
@@ -38,11 +27,10 @@ def gaussian_noise(count: int, shape: ImageShape, generator: torch.Generator) ->
     return levels.round().clamp(0, 255).to(torch.uint8)
 
 
-NOISE: dict[str, Callable[[int, ImageShape, torch.Generator], Tensor]] = {
+_NOISE: dict[str, Callable[[int, ImageShape, torch.Generator], Tensor]] = {
     "uniform_noise": uniform_noise,
     "gaussian_noise": gaussian_noise,
 }
-KNOWN = (*DATASETS, *NOISE)
 
 
 def sets_to_score(
@@ -58,8 +46,8 @@ def sets_to_score(
     sets = {id_dataset: test.images[evaluate[:count]]}
     generator = torch.Generator().manual_seed(seed)
     for name in ood_datasets:
-        if name in NOISE:
-            sets[name] = NOISE[name](count, test.image_shape, generator)
+        if name in _NOISE:
+            sets[name] = _NOISE[name](count, test.image_shape, generator)
         else:
             images = load_images(name, "test")
             chosen = images.take(subset(len(images), count))
@@ -69,6 +57,6 @@ def sets_to_score(
 
 def labels_of_scored(id_dataset: str, sets: Mapping[str, Tensor]) -> Tensor:
     """Labels of the ID images in ``sets``."""
-    test: ImageSet = load_images(id_dataset, "test")
+    test = load_images(id_dataset, "test")
     _, evaluate = halves(len(test))
     return test.labels[evaluate[: len(sets[id_dataset])]]

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
-from earlyglow.experiments import ShortCircuit
-from earlyglow.experiments.claim import Claim
-from earlyglow.experiments.collected import as_text
-from earlyglow.experiments.short_circuit import PLAIN_SCORE, published
-from earlyglow.experiments.short_circuit.contenders.names import GRAD_NORM_CLOSED_FORM
-from earlyglow.experiments.short_circuit.experiment import GSC_EXACT
-from earlyglow.findings.texts import Texts, with_interval
-from earlyglow.store import Tables
-from earlyglow.titles import title_of
 
-_CLAIMS = ("consistent", "beats", "accuracy", "order", "cost")
+from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, classifiers
+from earlyglow_book.chapters.gradient_short_circuit.names import (
+    GRAD_NORM_CLOSED_FORM,
+    GSC_EXACT,
+    PLAIN_SCORE,
+)
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.claims import Claim
+from earlyglow_book.tables.texts import Texts, as_text, with_interval
+from earlyglow_book.titles import title_of
 
 
-def gradient_short_circuit(
+def words(
     config: ShortCircuit,
     tables: Tables,
     verdicts: Sequence[Claim],
-    classifiers: Mapping[ShortCircuit, Tables],
+    published: Mapping[ShortCircuit, Tables],
     both: pd.DataFrame,
 ) -> Texts:
     """The place of GSC among the detectors, and what its parts bring.
@@ -30,18 +30,18 @@ def gradient_short_circuit(
     Args:
         config: the study.
         tables: its tables.
-        verdicts: its claims, in the order of the page.
-        classifiers: all published ones.
+        verdicts: its claims.
+        published: all published classifiers.
         both: the scores of the flow and of GSC side by side.
     """
     plain = PLAIN_SCORE[config.score]
     texts: dict[str, str] = {}
-    for name, claim in zip(_CLAIMS, verdicts, strict=True):
-        texts |= {f"{name}_number": claim.number, f"{name}_verdict": claim.verdict}
+    for claim in verdicts:
+        texts |= {f"{claim.id}_number": claim.number, f"{claim.id}_verdict": str(claim.judgement)}
     return (
         texts
         | {"plain": plain, "place": config.split_at}
-        | _of_all_classifiers(classifiers, plain)
+        | _of_all_classifiers(published, plain)
         | _of_classifier(config, tables)
         | _among_detectors(tables["means"], plain)
         | _of_choices(config, tables["ablation"])
@@ -50,21 +50,21 @@ def gradient_short_circuit(
     )
 
 
-def _of_all_classifiers(classifiers: Mapping[ShortCircuit, Tables], plain: str) -> Texts:
+def _of_all_classifiers(published: Mapping[ShortCircuit, Tables], plain: str) -> Texts:
     """What cutting features changes on the published classifiers; empty where there is none."""
-    rows = [tables["means"].set_index("detector").loc[plain] for tables in classifiers.values()]
-    choices = published.choices_by_classifier(classifiers).drop(
-        columns=published.UNCUT, errors="ignore"
+    rows = [tables["means"].set_index("detector").loc[plain] for tables in published.values()]
+    choices = classifiers.choices_by_classifier(published).drop(
+        columns=classifiers.UNCUT, errors="ignore"
     )
     losses = [
         -tables["accuracy"].set_index("detector").loc["GSC", "change"]
-        for tables in classifiers.values()
+        for tables in published.values()
     ]
     return {
-        "changes": published.changes_by_classifier(classifiers, plain) or "none published",
+        "changes": classifiers.changes_by_classifier(published, plain) or "none published",
         "classifiers": str(len(rows)),
-        "better_sets": _sets_where(classifiers, [row["gsc_less_low"] > 0 for row in rows]),
-        "worse_sets": _sets_where(classifiers, [row["gsc_less_high"] < 0 for row in rows]),
+        "better_sets": _sets_where(published, [row["gsc_less_low"] > 0 for row in rows]),
+        "worse_sets": _sets_where(published, [row["gsc_less_high"] < 0 for row in rows]),
         "gradient_best": str(sum(choices.idxmax(axis=1) == "gradient")),
         "better_on": str(sum(row["gsc_less_low"] > 0 for row in rows)),
         "worse_on": str(sum(row["gsc_less_high"] < 0 for row in rows)),
@@ -72,9 +72,9 @@ def _of_all_classifiers(classifiers: Mapping[ShortCircuit, Tables], plain: str) 
     }
 
 
-def _sets_where(classifiers: Mapping[ShortCircuit, Tables], true: Sequence[bool]) -> str:
+def _sets_where(published: Mapping[ShortCircuit, Tables], true: Sequence[bool]) -> str:
     """The ID sets of those classifiers for which something is true."""
-    sets = [title_of(c.id_dataset) for c, is_so in zip(classifiers, true, strict=True) if is_so]
+    sets = [title_of(c.id_dataset) for c, is_so in zip(published, true, strict=True) if is_so]
     return ", ".join(dict.fromkeys(sets)) or "none"
 
 
@@ -99,11 +99,11 @@ def _among_detectors(means: pd.DataFrame, plain: str) -> Texts:
 
 def _of_choices(config: ShortCircuit, ablation: pd.DataFrame) -> Texts:
     """Which features are cut: exact passes at the study's place."""
-    means = published.mean_by_choice(config, ablation)
-    chosen = means.drop(published.UNCUT)
+    means = classifiers.mean_by_choice(config, ablation)
+    chosen = means.drop(classifiers.UNCUT)
     return {
         "choices": ", ".join(f"{name} {auroc:.3f}" for name, auroc in chosen.items()),
-        "few_uncut": f"{means[published.UNCUT]:.3f}",
+        "few_uncut": f"{means[classifiers.UNCUT]:.3f}",
         "few": f"{ablation['n_id'].max():,}",
     }
 

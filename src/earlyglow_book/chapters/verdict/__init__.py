@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from earlyglow_book.chapters.epoch_sweep import Objective
 from earlyglow_book.deferred import Deferred
 from earlyglow_book.experiment import Chapter
-from earlyglow_book.flow_runs.study import ModelName
+from earlyglow_book.flow_runs.flows import ModelName
 from earlyglow_book.parameters import Field, parameters
 
 if TYPE_CHECKING:

@@ -1,0 +1,165 @@
+"""Gradient Short-Circuit beside the detectors of the field, on classifiers trained here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import earlyglow as eg
+from earlyglow.checks import require_choice
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.chapters.gradient_short_circuit.names import DEFAULT_PLACE, NOISE, PLACES
+from earlyglow_book.deferred import Deferred
+from earlyglow_book.experiment import Experiment, result_of
+from earlyglow_book.flow_runs.profiles import ClassifierSizes, find_classifier_sizes
+from earlyglow_book.image_sets import USUAL_OOD_OF_CLASSIFIERS, require_comparable
+from earlyglow_book.parameters import DatasetName, Field, Names, Number, Whole, parameters
+from earlyglow_book.results import Computed
+
+if TYPE_CHECKING:
+    from earlyglow_book.chapters.gradient_short_circuit import comparison, cost, training
+else:
+    comparison, cost, training = (
+        Deferred(f"earlyglow_book.chapters.gradient_short_circuit.{name}")
+        for name in ("comparison", "cost", "training")
+    )
+
+__all__ = ["ShortCircuit", "ShortCircuitCost"]
+
+ProfileName = Literal["smoke", "classroom"]
+_COLOUR_SHAPE = (3, 32, 32)
+
+
+@parameters
+class ShortCircuit(Experiment):
+    """Gradient Short-Circuit and the baselines on one classifier."""
+
+    name: ClassVar[str] = "gradient_short_circuit"
+    # Raised by hand when the meaning of a step changes.
+    versions: ClassVar[dict[str, int]] = {
+        "classifiers": 1,
+        "datasets": 1,
+        "gradient_short_circuit": 2,
+        "short_circuit": 1,
+    }
+
+    id_dataset: DatasetName = Field(
+        default="cifar10", description="The labelled set that the classifier is trained on."
+    )
+    ood_datasets: Names = Field(
+        default=(),
+        description="The OOD sets, uniform_noise and gaussian_noise among them; empty for the "
+        "usual ones.",
+    )
+    split_at: str = Field(
+        default="",
+        description="Module after which the classifier is cut; empty for the one before the last "
+        "convolutions.",
+    )
+    fraction: Number = Field(
+        default=0.05, gt=0, le=1, description="Share of the features that are cut."
+    )
+    intervention: Literal["zero", "scale", "clamp"] = Field(
+        default="zero",
+        description="What happens to them: zero, half their size, or the mean magnitude.",
+    )
+    score: Literal["energy", "msp", "max_logit"] = Field(
+        default="energy", description="Score of the new logits."
+    )
+    profile: ProfileName = Field(default="classroom", description="Sizes: seconds, or minutes.")
+    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+
+    def __post_init__(self) -> None:
+        known = (*eg.DATASETS, *NOISE)
+        require_comparable(self.id_dataset, self.ood_datasets, USUAL_OOD_OF_CLASSIFIERS, known)
+        oods = self.ood_datasets or USUAL_OOD_OF_CLASSIFIERS[self.id_dataset]
+        object.__setattr__(self, "ood_datasets", oods)
+        object.__setattr__(self, "split_at", self.split_at or DEFAULT_PLACE[self.network])
+        require_choice("split_at", self.split_at, PLACES[self.network])
+        # Built here so that a bad setting is refused before anything runs.
+        _ = self.sweep
+
+    @property
+    def sizes(self) -> ClassifierSizes:
+        """The profile's sizes."""
+        return find_classifier_sizes(self.profile)
+
+    @property
+    def network(self) -> str:
+        """Which network the set gets: "resnet" or "cnn"."""
+        return network_name(self.id_dataset)
+
+    @property
+    def sweep(self) -> EpochSweep:
+        """The flow of the same ID set, whose gradients score the same images."""
+        usual = self.ood_datasets == USUAL_OOD_OF_CLASSIFIERS.get(self.id_dataset)
+        named = () if usual else tuple(name for name in self.ood_datasets if name not in NOISE)
+        return EpochSweep(self.id_dataset, named, profile=self.profile, seed=self.seed)
+
+    @property
+    def times(self) -> ShortCircuitCost:
+        """What the detectors cost on the same network."""
+        return ShortCircuitCost(self.id_dataset, self.fraction, self.profile)
+
+    def configuration(self) -> dict[str, Any]:
+        return {
+            **self.parameters(),
+            "sizes": asdict(self.sizes),
+            "training": training.classifier_config(self).as_dict(),
+        }
+
+    def splits(self) -> list[tuple[str, str]]:
+        id_splits = [(self.id_dataset, "train"), (self.id_dataset, "test")]
+        return id_splits + [(name, "test") for name in self.ood_datasets if name not in NOISE]
+
+    def label(self) -> str:
+        return f"{self.id_dataset}-{self.profile}-seed{self.seed}"
+
+    def prepare(self) -> None:
+        """Compute all that the notebook shows, where it is not stored yet."""
+        for experiment in (self, self.sweep, self.times):
+            result_of(experiment)
+
+    def compute(self, workspace: Path) -> Computed:
+        """Train the classifier, or find it trained, and compare."""
+        return comparison.compared(self, workspace)
+
+
+@parameters
+class ShortCircuitCost(Experiment):
+    """Every detector of :class:`ShortCircuit` on the same batch, in turns; times differ by run.
+
+    The network has fresh weights: its time does not depend on what it has learned.
+    """
+
+    name: ClassVar[str] = "short_circuit_cost"
+    notebook: ClassVar[str] = "gradient_short_circuit"
+    reproducible: ClassVar[bool] = False
+    versions: ClassVar[dict[str, int]] = {"short_circuit": 1, "short_circuit_cost": 1}
+
+    id_dataset: DatasetName = Field(
+        default="cifar10", description="The set whose network and images are taken."
+    )
+    fraction: Number = Field(
+        default=0.05, gt=0, le=1, description="Share of the features that are cut."
+    )
+    profile: ProfileName = Field(default="classroom", description="Sizes: seconds, or minutes.")
+
+    def configuration(self) -> dict[str, Any]:
+        return {**self.parameters(), "sizes": asdict(find_classifier_sizes(self.profile))}
+
+    def splits(self) -> list[tuple[str, str]]:
+        return [(self.id_dataset, "test")]
+
+    def label(self) -> str:
+        return f"{self.id_dataset}-{self.profile}"
+
+    def compute(self, workspace: Path) -> Computed:
+        """Measure; nothing is kept in ``workspace``."""
+        return cost.measured(self)
+
+
+def network_name(id_dataset: str) -> str:
+    """Which network a set gets: a residual one for small colour images, else a plain one."""
+    return "resnet" if eg.DATASETS[id_dataset].shape == _COLOUR_SHAPE else "cnn"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from earlyglow.experiments import Cost
-from earlyglow.experiments.cost import memory_table, speed_table, targets_table
-from earlyglow.experiments.running import recompute
+from earlyglow_book.chapters.cost import Cost
+from earlyglow_book.chapters.cost.tables import memory_table, speed_table, targets_table
+from earlyglow_book.experiment import recompute
 
 
 def main() -> None:

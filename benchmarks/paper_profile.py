@@ -19,11 +19,12 @@ import click
 import torch
 
 from earlyglow.cache import atomic_path
-from earlyglow.datasets import load_images
-from earlyglow.experiments import EpochSweep, result_of
-from earlyglow.experiments.published import COLOUR, GREY
-from earlyglow.store import working_folder
-from earlyglow.training import choose_device
+from earlyglow.datasets.loading import load_images
+from earlyglow.training.fitting import choose_device
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.experiment import result_of
+from earlyglow_book.published import COLOUR, GREY
+from earlyglow_book.results import working_folder
 
 _TIMED_STEPS = 10
 # The rest is for the images of each set that are scored at every epoch.
@@ -66,26 +67,26 @@ def _planned(sweep: EpochSweep, seconds: float) -> EpochSweep | None:
         plan[key] = list(fitting.epochs)
         with atomic_path(file) as temporary:
             temporary.write_text(json.dumps(plan, indent=2) + "\n")
-    return EpochSweep(**{**_fields(sweep), "epochs": tuple(plan[key])})
+    return EpochSweep(**{**sweep.parameters(), "epochs": tuple(plan[key])})
 
 
 def within(sweep: EpochSweep, seconds: float) -> EpochSweep | None:
     """The sweep with the epochs that fit into the time on this device; None where none does."""
-    length = sweep.training.images_per_epoch or len(load_images(sweep.id_dataset, "train"))
+    length = sweep.run.training.images_per_epoch or len(load_images(sweep.id_dataset, "train"))
     affordable = _SHARE_OF_TRAINING * seconds * images_per_second(sweep) / length
     epochs = tuple(epoch for epoch in sweep.epochs if epoch <= affordable)
     if not any(epoch > 0 for epoch in epochs):
         return None
-    return EpochSweep(**{**_fields(sweep), "epochs": epochs})
+    return EpochSweep(**{**sweep.parameters(), "epochs": epochs})
 
 
 def images_per_second(sweep: EpochSweep) -> float:
     """Training images in a second, from a few steps of a flow that is thrown away."""
     device = choose_device()
-    flow = sweep.flow.build(sweep.seed).to(device)
-    x = torch.rand(sweep.training.batch_size, *sweep.flow.image_shape, device=device) - 0.5
+    flow = sweep.run.spec.build(sweep.seed).to(device)
+    x = torch.rand(sweep.run.training.batch_size, *sweep.run.spec.image_shape, device=device) - 0.5
     flow(x)
-    bf16 = sweep.training.precision == "bf16"
+    bf16 = sweep.run.training.precision == "bf16"
     optimiser = torch.optim.AdamW(flow.parameters(), lr=0.0)
     start = 0.0
     for step in range(2 * _TIMED_STEPS):
@@ -107,11 +108,6 @@ def _wanted(sets: list[str], images: int, profile: str, seed: int) -> Iterator[E
             yield EpochSweep(name, profile=profile, seed=seed, model="dense_glow", images=images)
     for name in sets:
         yield EpochSweep(name, profile=profile, seed=seed, images=images)
-
-
-def _fields(sweep: EpochSweep) -> dict[str, object]:
-    values = sweep.parameters()
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def _wait(device: torch.device) -> None:

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from earlyglow.experiments import NOTEBOOKS
-from earlyglow.notebooks import execute, find_notebook
+from earlyglow_book.notebooks import execute, find_notebook
+from earlyglow_book.registry import chapter_names
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,14 +30,14 @@ def stage(folder: Path) -> None:
 
 def execute_notebooks(folder: Path) -> None:
     """Execute every notebook into ``folder``."""
-    for name in NOTEBOOKS:
+    for name in chapter_names():
         print(f"executing {name}", flush=True)
         execute(find_notebook(name), folder / f"{name}.ipynb", {})
 
 
 def copy_notebooks(folder: Path) -> None:
     """Copy every notebook into ``folder`` with the outputs that it has."""
-    for name in NOTEBOOKS:
+    for name in chapter_names():
         shutil.copy(find_notebook(name), folder)
 
 

@@ -7,9 +7,7 @@ import pytest
 import torch
 
 from earlyglow.datasets import load_images
-from earlyglow.experiments import altered_training_sets as altered
-from earlyglow.experiments import controlled_images as controlled
-from earlyglow.flows import Glow
+from earlyglow_book import image_changes as controlled
 
 
 @pytest.fixture(scope="module")
@@ -80,39 +78,3 @@ def test_tilted_spectrum_keeps_the_moments_and_is_smoother(images: torch.Tensor)
     torch.testing.assert_close(after.mean((2, 3)), before.mean((2, 3)), atol=0.5, rtol=0)
     torch.testing.assert_close(after.std((2, 3)), before.std((2, 3)), atol=0.5, rtol=0)
     assert after.diff(dim=3).abs().mean() < before.diff(dim=3).abs().mean()
-
-
-def test_mixed_sets_have_their_share_of_samples() -> None:
-    real, samples = torch.zeros(10, 1, 2, 2), torch.ones(10, 1, 2, 2)
-    for share, count in ((0.25, 2), (0.5, 5), (1.0, 10)):
-        mixed = altered.mixed(real, samples, share)
-        assert len(mixed) == 10
-        assert mixed[:, 0, 0, 0].sum() == count
-
-
-def test_random_pixels_replace_whole_pixels_at_the_rate() -> None:
-    images = torch.full((50, 3, 32, 32), 7, dtype=torch.uint8)
-    changed = altered.random_pixels(images, 0.2, seed=1)
-    moved = (changed != 7).any(1).float().mean().item()
-    assert moved == pytest.approx(0.2, abs=0.01)
-    assert torch.equal(changed, altered.random_pixels(images, 0.2, seed=1))
-
-
-def test_copies_are_four_and_depend_on_the_seed(images: torch.Tensor) -> None:
-    copies = altered.copies(images[:3], seed=1)
-    assert copies.shape == (12, 3, 32, 32)
-    assert copies.dtype == torch.uint8
-    assert torch.equal(copies, altered.copies(images[:3], seed=1))
-    assert not torch.equal(copies, altered.copies(images[:3], seed=2))
-
-
-def test_samples_do_not_touch_the_global_generator() -> None:
-    flow = Glow(image_shape=(1, 8, 8), levels=1, steps=1, hidden=4)
-    torch.manual_seed(5)
-    expected = torch.rand(3)
-    torch.manual_seed(5)
-    drawn = altered.sampled(flow, 7, 1.0, seed=2)
-    assert torch.equal(torch.rand(3), expected)
-    assert drawn.shape == (7, 1, 8, 8)
-    assert drawn.dtype == torch.uint8
-    assert torch.equal(drawn, altered.sampled(flow, 7, 1.0, seed=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import os
@@ -19,14 +20,20 @@ import yaml
 from click.testing import CliRunner
 from papermill.exceptions import PapermillExecutionError
 
-from earlyglow import notebooks, store
 from earlyglow.cache import cache_folder
-from earlyglow.cli import main
 from earlyglow.datasets import DatasetError
-from earlyglow.experiments import NOTEBOOKS, EpochSweep, result_of
-from earlyglow.notebooks import ParameterError, declared_parameters, find_notebook, resolve
-from earlyglow.store import StoreError
 from earlyglow.training import NonFiniteLossError
+from earlyglow_book import results
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.cli import main
+from earlyglow_book.experiment import result_of
+from earlyglow_book.notebooks import find_notebook
+from earlyglow_book.parameters import ParameterError, declared, from_texts
+from earlyglow_book.places import shipped
+from earlyglow_book.registry import chapter_class, chapter_names
+from earlyglow_book.results import StoreError
+
+NOTEBOOKS = chapter_names()
 
 SMOKE: dict[str, dict[str, object]] = {
     "quickstart": {"profile": "smoke"},
@@ -57,23 +64,22 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_notebook_is_registered() -> None:
-    folder = notebooks.notebooks_folder()
+    folder = shipped("notebooks")
     assert {path.stem for path in folder.glob("*.ipynb")} == set(NOTEBOOKS) == set(SMOKE)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_declarations_are_those_of_the_class(name: str) -> None:
     """Names, order, types and defaults of the parameters cell; and each line has a meaning."""
-    declared = declared_parameters(find_notebook(name))
-    fields = {field.name: field for field in dataclasses.fields(NOTEBOOKS[name])}
-    assert list(declared) == list(fields)
-    for parameter in declared.values():
-        default = fields[parameter.name].default
-        as_list = list(default) if isinstance(default, tuple) else default
-        assert parameter.default == as_list
-        expected = str(fields[parameter.name].type).replace("tuple[", "list[").replace(", ...", "")
-        assert parameter.type == expected
-        assert len(parameter.help) > 10
+    cell = papermill.inspect_notebook(str(find_notebook(name)))
+    parameters = declared(chapter_class(name))
+    assert list(cell) == list(parameters)
+    for parameter in parameters.values():
+        line = cell[parameter.name]
+        assert ast.literal_eval(line["default"]) == parameter.default
+        assert line["inferred_type_name"] == parameter.type
+        assert len(line["help"]) > 10
+        assert len(parameter.meaning) > 5
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
@@ -139,10 +145,10 @@ def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
         (["run", "epoch_sweep", "-p", "group_size", "two"], "group_size is 'two'"),
         (["run", "epoch_sweep", "-p", "group_size", "1.5"], "must be of type int"),
         (["run", "epoch_sweep", "-p", "epochs", "[a, b]"], "must be of type list[float]"),
-        (["run", "epoch_sweep", "-p", "seed", "true"], "seed is True"),
+        (["run", "epoch_sweep", "-p", "seed", "true"], "seed is 'true'"),
         (["run", "epoch_sweep", "-p", "group_size", "99"], "at most 50"),
         (["run", "epoch_sweep", "-p", "profile", "smoke", "-p", "group_size", "40"], "at most 30"),
-        (["run", "epoch_sweep", "-p", "epochs", "[.inf]"], "epochs is (inf,)"),
+        (["run", "epoch_sweep", "-p", "epochs", "[inf]"], "epochs is (inf,)"),
         (
             ["run", "epoch_sweep", "-p", "images", "5"],
             "images is 5, but it must be 0 or at least 20",
@@ -226,25 +232,40 @@ def test_only_published_results_where_only_they_are_asked_for(
         result_of(sweep)
 
 
-def test_lists_and_yaml_are_converted() -> None:
-    given = {"ood_datasets": "mnist, omniglot", "epochs": "[0, 0.5]", "seed": "7"}
-    assert resolve("epoch_sweep", given) == {
+def test_lists_are_converted_and_numbers_are_decimal() -> None:
+    given = {"ood_datasets": "mnist, omniglot", "epochs": "[0, 0.5]", "seed": "010"}
+    assert from_texts(EpochSweep, given) == {
         "ood_datasets": ["mnist", "omniglot"],
         "epochs": [0, 0.5],
-        "seed": 7,
+        "seed": 10,
     }
-    assert resolve("epoch_sweep", {"epochs": [0, 2]}) == {"epochs": [0, 2]}
-    with pytest.raises(ParameterError, match=r"seed is 1.5"):
-        resolve("epoch_sweep", {"seed": 1.5})
+    assert from_texts(EpochSweep, {"epochs": [0, 2], "ood_datasets": "[]"}) == {
+        "epochs": [0, 2],
+        "ood_datasets": [],
+    }
+    for name, text in (("seed", "1.5"), ("seed", "1:30"), ("seed", "1_0"), ("epochs", "0,1:30")):
+        with pytest.raises(ParameterError, match=f"{name} is .*must be of type"):
+            EpochSweep(**from_texts(EpochSweep, {name: text}))
+
+
+def test_a_file_is_read_as_the_command_line_is(fresh: Path) -> None:
+    """YAML 1.1 would read 010 as eight, 1:30 as ninety, and 1e-1 as a word."""
+    (fresh / "p.yml").write_text("seed: 010\nepochs: [0, 1e-1]\nprofile: smoke\nid_dataset: x\n")
+    outcome = CliRunner().invoke(main, ["run", "epoch_sweep", "-f", "p.yml"])
+    assert "no data set 'x'" in outcome.output
+    (fresh / "p.yml").write_text("seed: 1:30\n")
+    outcome = CliRunner().invoke(main, ["run", "epoch_sweep", "-f", "p.yml"])
+    assert "seed is '1:30', but it must be of type int" in outcome.output
 
 
 def test_list_shows_every_parameter() -> None:
     outcome = CliRunner().invoke(main, ["list"])
     assert outcome.exit_code == 0
-    for name, kind in NOTEBOOKS.items():
+    for name in NOTEBOOKS:
         assert f"{name}: " in outcome.output
-        for field in dataclasses.fields(kind):
-            assert f"    {field.name}: " in outcome.output
+        for parameter in declared(chapter_class(name)).values():
+            assert f"    {parameter.name}: {parameter.type} = " in outcome.output
+            assert parameter.meaning in outcome.output
 
 
 def test_list_of_one_notebook() -> None:
@@ -260,9 +281,9 @@ def test_verify_recomputes_the_cheapest_result(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The published smoke result is on embedded images: any machine can check it."""
-    (published,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
+    (published,) = results.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
     shutil.copytree(published, fresh / "published" / "epoch_sweep" / published.name)
-    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
+    monkeypatch.setattr(results, "committed_folder", lambda: fresh / "published")
     outcome = CliRunner().invoke(main, ["verify", "--all"])
     assert outcome.exit_code == 0, outcome.output
     assert "digits-glow-smoke-seed0" in outcome.output
@@ -273,16 +294,16 @@ def test_verify_passes_over_what_it_cannot_recompute(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A damaged table, an experiment that is no more, and one result that is in order."""
-    (published,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
+    (published,) = results.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
     for name in ("damaged", "old", "whole"):
         shutil.copytree(published, fresh / "published" / "epoch_sweep" / name)
     (fresh / "published" / "epoch_sweep" / "damaged" / "scores.parquet").write_bytes(b"")
     path = fresh / "published" / "epoch_sweep" / "old" / "manifest.json"
     manifest = json.loads(path.read_text())
-    inputs = store.Inputs(**{**manifest["inputs"], "experiment": "no_more"})
+    inputs = results.Inputs(**{**manifest["inputs"], "experiment": "no_more"})
     manifest |= {"inputs": dataclasses.asdict(inputs), "key": inputs.key()}
     path.write_text(json.dumps(manifest))
-    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
+    monkeypatch.setattr(results, "committed_folder", lambda: fresh / "published")
     outcome = CliRunner().invoke(main, ["verify", "--all", "--limit", "3"])
     assert outcome.exit_code == 0, outcome.output
     assert outcome.output.count("passed over: ") == 2
@@ -293,9 +314,9 @@ def test_verify_passes_over_what_it_cannot_recompute(
 def test_verify_says_when_nothing_can_be_recomputed(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (published,) = store.committed_folder().glob("epoch_sweep/tiny_imagenet-*-seed0-*")
+    (published,) = results.committed_folder().glob("epoch_sweep/tiny_imagenet-*-seed0-*")
     shutil.copytree(published, fresh / "published" / "epoch_sweep" / published.name)
-    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
+    monkeypatch.setattr(results, "committed_folder", lambda: fresh / "published")
     outcome = CliRunner().invoke(main, ["verify", "--all"])
     assert outcome.exit_code == 1
     assert "none of them can be recomputed here" in outcome.output
@@ -304,9 +325,9 @@ def test_verify_says_when_nothing_can_be_recomputed(
 def test_verify_fails_where_the_present_source_does(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (published,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
+    (published,) = results.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
     shutil.copytree(published, fresh / "published" / "epoch_sweep" / published.name)
-    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
+    monkeypatch.setattr(results, "committed_folder", lambda: fresh / "published")
 
     def diverge(self: EpochSweep, workspace: Path) -> None:
         raise NonFiniteLossError("the loss is nan")
@@ -320,24 +341,24 @@ def test_verify_fails_where_the_present_source_does(
 def test_verify_does_not_sign_a_result_that_comes_out_differently(
     fresh: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (published,) = store.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
+    (published,) = results.committed_folder().glob("epoch_sweep/digits-glow-smoke-seed0-*")
     folder = fresh / "published" / "epoch_sweep" / published.name
     shutil.copytree(published, folder)
-    result = store.load(folder)
+    result = results.load(folder)
     path = folder / "epochs.parquet"
     result.tables["epochs"].assign(bits_per_dim=1.0).to_parquet(path)
-    manifest = {**result.manifest, "source": {}}
-    manifest["tables"] = {**manifest["tables"], "epochs": store._sha256(path)}
+    digests = {**result.manifest["tables"], "epochs": results._sha256(path)}
+    manifest = {**result.manifest, "tables": digests}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    monkeypatch.setattr(store, "committed_folder", lambda: fresh / "published")
-    outcome = CliRunner().invoke(main, ["verify"])
+    monkeypatch.setattr(results, "committed_folder", lambda: fresh / "published")
+    outcome = CliRunner().invoke(main, ["verify", "--record"])
     assert outcome.exit_code == 1
     assert f"came out differently: epoch_sweep/{published.name}" in outcome.output
-    assert store.load(folder).moved_sources()
+    assert "confirmed" not in results.load(folder).manifest
 
 
 def test_interrupt_is_one_sentence_and_the_run_goes_on(fresh: Path) -> None:
-    command = [sys.executable, "-m", "earlyglow.cli", "run", "epoch_sweep"]
+    command = [sys.executable, "-m", "earlyglow_book.cli", "run", "epoch_sweep"]
     command += ["-p", "id_dataset", "digits", "-p", "epochs", "[0, 40]"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(

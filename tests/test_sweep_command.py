@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from earlyglow import experiments, store
-from earlyglow.cli import main
-from earlyglow.experiments import EpochSweep, result_of
-from earlyglow.experiments.published import published_experiments
-from earlyglow.training.checkpoints import load_tensors, save_tensors
+import earlyglow as eg
+from earlyglow_book import published, results, verify
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.cli import main
+from earlyglow_book.experiment import result_of
+from earlyglow_book.published import published_experiments
 
 
 def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +20,7 @@ def test_what_is_left_is_computed_once(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
     first, second = (EpochSweep("digits", profile="smoke", seed=seed) for seed in (7, 8))
-    monkeypatch.setattr(experiments, "published_experiments", lambda: (first, second))
+    monkeypatch.setattr(published, "published_experiments", lambda: (first, second))
     done = result_of(first)
     listed = CliRunner().invoke(main, ["sweep", "--list"])
     assert listed.exit_code == 0, listed.output
@@ -42,37 +43,52 @@ def test_what_fails_does_not_stop_the_others(
     monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
     missing = EpochSweep("tiny_imagenet", ("digits",), profile="smoke")
     possible = EpochSweep("digits", profile="smoke", seed=7, epochs=(0,))
-    monkeypatch.setattr(experiments, "published_experiments", lambda: (missing, possible))
+    monkeypatch.setattr(published, "published_experiments", lambda: (missing, possible))
     outcome = CliRunner().invoke(main, ["sweep"])
     assert outcome.exit_code == 1
     assert "1 not computed: epoch_sweep  tiny_imagenet-glow-smoke-seed0" in outcome.output
     assert list((tmp_path / "results").glob("epoch_sweep/digits*seed7*"))
 
 
-def test_what_is_verified_from_the_cache_keeps_the_source_of_then(
+def test_an_equal_result_is_recorded_only_when_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A norm of another source stays marked, a score of another source is computed again."""
+    """Those confirmed longest ago come first: the second call takes the other result."""
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
+    monkeypatch.setattr(results, "committed_folder", lambda: tmp_path / "none")
+    stored = [
+        result_of(EpochSweep("digits", profile="smoke", seed=seed, epochs=(0, 0.5)))
+        for seed in (7, 8)
+    ]
+
+    def confirmed() -> list[bool]:
+        return ["confirmed" in results.load(result.folder).manifest for result in stored]
+
+    assert CliRunner().invoke(main, ["verify", "--cached"]).exit_code == 0
+    assert confirmed() == [False, False]
+    for expected in (1, 2):
+        outcome = CliRunner().invoke(main, ["verify", "--cached", "--record"])
+        assert outcome.exit_code == 0, outcome.output
+        assert sum(confirmed()) == expected
+    assert "commit" in results.load(stored[0].folder).manifest["confirmed"]
+
+
+def test_a_bug_keeps_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only errors of ours are said in one sentence."""
     monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
     sweep = EpochSweep("digits", profile="smoke", seed=7)
-    result = result_of(sweep)
-    for file in (tmp_path / "cache/statistics").iterdir():
-        tensors, facts = load_tensors(file)
-        source = {**facts["source"], "gradients/batched.py": "of then"}
-        save_tensors(file, tensors, {"source": source})
-    other = {**result.manifest["source"], "metrics.py": "of then"}
-    moved = other | {"gradients/batched.py": "of then"}
-    store.record_source(result, moved, sweep.source_path)
-    assert store.load(result.folder).moved_sources() == ["gradients/batched.py", "metrics.py"]
-    monkeypatch.setattr(store, "committed_folder", lambda: tmp_path / "none")
-    outcome = CliRunner().invoke(main, ["verify", "--cached"])
-    assert outcome.exit_code == 0, outcome.output
-    assert store.load(result.folder).moved_sources() == ["gradients/batched.py"]
-    outcome = CliRunner().invoke(main, ["verify"])
-    assert outcome.exit_code == 0, outcome.output
-    assert store.load(result.folder).moved_sources() == []
+    monkeypatch.setattr(published, "published_experiments", lambda: (sweep,))
+
+    def broken(self: EpochSweep, workspace: Path) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(EpochSweep, "compute", broken)
+    outcome = CliRunner().invoke(main, ["sweep"])
+    assert isinstance(outcome.exception, ValueError)
 
 
 def test_verify_says_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,17 +96,17 @@ def test_verify_says_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
-    monkeypatch.setattr(store, "committed_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(results, "committed_folder", lambda: tmp_path / "none")
     for seed in (7, 8):
         result_of(EpochSweep("digits", profile="smoke", seed=seed, epochs=(0, 0.5)))
 
-    def other(result: store.Result, workspace: Path) -> store.Computed:
+    def other(result: results.Result, workspace: Path) -> results.Computed:
         if result.inputs.seed == 8:
-            raise ValueError("no")
+            raise eg.NonFiniteLossError("no")
         tables = {**result.tables, "epochs": result.tables["epochs"].assign(bits_per_dim=9.0)}
-        return store.Computed(tables, {})
+        return results.Computed(tables)
 
-    monkeypatch.setattr(experiments, "recomputed", other)
+    monkeypatch.setattr(verify, "recomputed", other)
     outcome = CliRunner().invoke(main, ["verify", "--all", "--limit", "2"])
     assert outcome.exit_code == 1
     last = outcome.output.splitlines()[-1]
@@ -106,7 +122,7 @@ def test_verify_takes_the_results_that_are_named(
     monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EARLYGLOW_RESULTS", str(tmp_path / "results"))
     monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
-    monkeypatch.setattr(store, "committed_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(results, "committed_folder", lambda: tmp_path / "none")
     for seed in (7, 8):
         result_of(EpochSweep("digits", profile="smoke", seed=seed, epochs=(0, 0.5)))
     name = "epoch_sweep/digits-glow-smoke-seed8"

@@ -180,10 +180,10 @@ def _sentence(kind: type, given: Mapping[str, object], error: ValidationError) -
     if first["type"] in ("unexpected_keyword_argument", "unexpected_positional_argument"):
         return unknown("parameter", name, known)
     parameter, value = known[name], given[name]
-    limit = _LIMITS.get(first["type"])
-    if limit:
-        words, key = limit
-        return f"{name} is {value!r}, but it must be {words} {first['ctx'][key]:g}."
+    if first["type"] in _OUT_OF_BOUNDS:
+        return f"{name} is {value!r}, but it must be {parameter.allowed}."
+    if first["type"] == "too_short":
+        return f"{name} is empty, but at least one is needed."
     if first["type"] == "literal_error":
         choices = get_args(kind.__pydantic_fields__[name].annotation)  # type: ignore[attr-defined]
         close = difflib.get_close_matches(str(value), choices, n=1)
@@ -193,12 +193,7 @@ def _sentence(kind: type, given: Mapping[str, object], error: ValidationError) -
     return f"{name} is {value!r}, but it must be of type {parameter.type} ({meaning})."
 
 
-_LIMITS: dict[str, tuple[str, str]] = {
-    "greater_than_equal": ("at least", "ge"),
-    "greater_than": ("greater than", "gt"),
-    "less_than_equal": ("at most", "le"),
-    "less_than": ("less than", "lt"),
-}
+_OUT_OF_BOUNDS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than")
 _BOUNDS: tuple[tuple[type, str, str], ...] = (
     (Ge, "at least", "ge"),
     (Gt, "above", "gt"),

@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-from earlyglow import store
-from earlyglow.experiments import EpochSweep
+from earlyglow_book import results
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "paper_profile.py"
 SMOKE = ["--profile", "smoke", "--sets", "digits", "--images", "40"]
@@ -33,7 +33,7 @@ def test_results_are_stored(script: ModuleType, tmp_path: Path) -> None:
     outcome = CliRunner().invoke(script.main, [*SMOKE, "--minutes", "5"])
     assert outcome.exit_code == 0, outcome.output
     (folder,) = (tmp_path / "results" / "epoch_sweep").iterdir()
-    table = store.load(folder).tables["aurocs"]
+    table = results.load(folder).tables["aurocs"]
     assert table.query("group_size == 1")["n_id"].unique().tolist() == [40]
 
 

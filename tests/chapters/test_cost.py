@@ -9,20 +9,21 @@ import pandas as pd
 import pytest
 import torch
 
-from earlyglow.experiments import Cost
-from earlyglow.experiments.cost import arithmetic_table, contenders, memory_table, speed_table
-from earlyglow.experiments.cost.experiment import PLANS
-from earlyglow.experiments.cost.measuring import (
+from earlyglow.gradients.memory import TensorMemory
+from earlyglow_book.chapters.cost import Cost, contenders
+from earlyglow_book.chapters.cost.measuring import (
     Contender,
     interleaved_times,
     operations,
     peak_memory,
     product_times,
 )
-from earlyglow.experiments.running import recompute
-from earlyglow.experiments.trained_flows import FlowSpec
-from earlyglow.gradients.memory import TensorMemory
-from earlyglow.store import load, result_folders, working_folder
+from earlyglow_book.chapters.cost.plans import PLANS
+from earlyglow_book.chapters.cost.tables import arithmetic_table, memory_table, speed_table
+from earlyglow_book.chapters.cost.words import _floors, words
+from earlyglow_book.experiment import recompute
+from earlyglow_book.flow_runs.flows import FlowSpec
+from earlyglow_book.results import load, result_folders, working_folder
 
 TINY = FlowSpec("glow", (3, 8, 8), {"levels": 2, "steps": 2, "hidden": 8})
 
@@ -130,3 +131,72 @@ def test_smoke_measures_everything_and_measuring_again_replaces(
 def test_wrong_parameters_are_named() -> None:
     with pytest.raises(ValueError, match=r"profile is 'classroom'.*smoke, paper"):
         Cost("classroom")
+
+
+def test_the_floor_is_compared_with_the_rivals_fastest_batch() -> None:
+    """At 4 ms an image the machine's peak would allow 250 images/s, five times the rival's 50."""
+    cases = ("paper Glow", "classroom Glow")
+    floor = pd.Series({(case, "training step"): 4.0 for case in cases})
+    speeds = pd.DataFrame(
+        [
+            {"case": case, "contender": "normflows", "images": n, "images_per_second": rate}
+            for case in cases
+            for n, rate in ((8, 20.0), (64, 50.0))
+        ]
+    )
+    found = _floors(speeds, floor)
+    assert found == {"cost_normflows_floor": "5.0", "cost_normflows_classroom_floor": "5.0"}
+
+
+def paper_tables() -> dict[str, pd.DataFrame]:
+    """Two rounds in which our contenders take a second, and the others what is said here."""
+    seconds = {
+        "paper DenseGlow": {"loop": 40.0},
+        "classroom Glow": {"loop": 10.0, "normflows": 1.5},
+        "paper Glow": {"loop": 4.0, "normflows": 3.0},
+    }
+    ours = ("batched", "batched bf16", "training step")
+    rows = [
+        {"case": case, "contender": name, "images": 10, "repetition": i, "seconds": s}
+        for case, others in seconds.items()
+        for name, s in {**dict.fromkeys(ours, 1.0), **others}.items()
+        for i in range(2)
+    ]
+    counted = [
+        {"case": case, "contender": name, "images": 10, "operations": 2e9}
+        for case in seconds
+        for name in ("batched", "training step")
+    ]
+    memory = [
+        {"case": case, "contender": name, "images": 10, "bytes": b}
+        for case in seconds
+        for name, b in (("vmap", 10 * 2**20), ("batched", 9 * 2**20))
+    ]
+    detection = [
+        {"ood": ood, "precision": precision, "auroc": auroc}
+        for ood, values in {"a": (0.7, 0.71), "b": (0.7, 0.68)}.items()
+        for precision, auroc in zip(("float32", "bf16"), values, strict=True)
+    ]
+    products = {"precision": ["float32"], "operations": [1e10], "seconds": [1.0]}
+    return {
+        "times": pd.DataFrame(rows),
+        "operations": pd.DataFrame(counted),
+        "products": pd.DataFrame(products),
+        "memory": pd.DataFrame(memory),
+        "detection": pd.DataFrame(detection),
+    }
+
+
+def test_ratios_of_times_and_the_targets_they_meet() -> None:
+    found = words(paper_tables())
+    assert (found["cost_dense"], found["cost_classroom"]) == ("40", "10.0")
+    assert (found["cost_paper"], found["cost_normflows"]) == ("4.0", "3.00")
+    assert found["cost_normflows_classroom"] == "1.50"
+    # Of twelve: the bf16 norms of both paper models, one training step, and three memories miss.
+    assert found["cost_met"] == "6 of 12"
+    assert "training step, classroom Glow" in found["cost_missed"]
+    assert found["cost_bf16_auroc"] == "0.020"
+    # 2e9 operations of ten images at 1e10 a second: .2 s at the peak, 1 s as measured.
+    assert found["cost_paper_share"] == "20%"
+    assert found["cost_paper_floor"] == "20.0"
+    assert found["cost_dense_floor"] == "200"

@@ -1,4 +1,4 @@
-"""The epoch sweep at the smoke profile, against scores computed step by step."""
+"""The epoch sweep: its tables against the detectors, refusals, and the quoted numbers."""
 
 from __future__ import annotations
 
@@ -9,38 +9,20 @@ import pandas as pd
 import pytest
 import torch
 
-from earlyglow import store
+import earlyglow as eg
 from earlyglow.cache import cache_folder
-from earlyglow.datasets import dequantize, halves, load_images
+from earlyglow.datasets import halves
 from earlyglow.detectors import LayerGradientDetector
-from earlyglow.experiments import (
-    EpochSweep,
-    ThreeSweeps,
-    cheapest_first,
-    differences,
-    epoch_sweep,
-    recomputed,
-    result_of,
-    select,
-    three_epochs,
-)
-from earlyglow.experiments.statistics import noise_seed
 from earlyglow.metrics import auroc
-from earlyglow.store import Result, StoreError
 from earlyglow.training import load_weights
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(autouse=True)
-def empty_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARLYGLOW_CACHE", str(home))
-    monkeypatch.delenv("EARLYGLOW_DATA", raising=False)
-    monkeypatch.delenv("EARLYGLOW_RESULTS", raising=False)
-
+from earlyglow_book import results
+from earlyglow_book.chapters.epoch_sweep import EpochSweep, words
+from earlyglow_book.experiment import result_of
+from earlyglow_book.flow_runs.measuring import noise_seed
+from earlyglow_book.flow_runs.protocol import three_epochs
+from earlyglow_book.results import Result
+from earlyglow_book.tables.aurocs import select
+from tests.chapters.rows import sweep
 
 SWEEP = EpochSweep(id_dataset="digits", profile="smoke", seed=3, group_size=2)
 
@@ -75,12 +57,12 @@ def test_tables(result: Result) -> None:
 def test_scores_are_those_of_the_detector(result: Result) -> None:
     """From the checkpoint and the images, without the experiment's own code."""
     (checkpoint,) = cache_folder().glob("checkpoints/*/epoch-1.safetensors")
-    flow = SWEEP.flow.build(0)
+    flow = SWEEP.run.spec.build(0)
     load_weights(flow, checkpoint)
-    test = load_images("digits")
+    test = eg.load_images("digits")
     fit, evaluate = halves(len(test))
     sets = test.take(fit[:60]), test.take(evaluate[:60])
-    x_fit, x_id = (dequantize(part.images, noise_seed(part, 3)) for part in sets)
+    x_fit, x_id = (eg.dequantize(part.images, noise_seed(part, 3)) for part in sets)
     expected = LayerGradientDetector(flow, group_size=2).fit(x_fit).predict(x_id)
     scores = select(result.tables["scores"], "layer_gradients", "log_prob", 2)
     stored = scores[(scores["epoch"] == 1.0) & (scores["dataset"] == "digits")]["score"]
@@ -88,7 +70,7 @@ def test_scores_are_those_of_the_detector(result: Result) -> None:
 
 
 def test_no_two_sets_share_their_noise() -> None:
-    test = load_images("digits")
+    test = eg.load_images("digits")
     first, second = test.take(torch.arange(5)), test.take(torch.arange(5, 10))
     seeds = {noise_seed(first, 0), noise_seed(second, 0), noise_seed(first, 1)}
     assert len(seeds) == 3
@@ -122,87 +104,11 @@ def test_a_stored_result_has_the_scores_of_every_group_size(result: Result, size
     assert set(scores.groupby(["epoch", "dataset"]).size()) == {60 // size}
 
 
-def test_recomputed_tables_agree(result: Result, tmp_path: Path) -> None:
-    computed = recomputed(result, tmp_path)
-    compared = differences(result, computed.tables)
-    assert set(compared["table"]) == set(result.tables)
-    assert compared["agrees"].all(), compared.to_string()
-    assert computed.source == result.manifest["source"]
-
-
-def test_a_changed_table_does_not_agree(result: Result) -> None:
-    tables = {**result.tables, "epochs": result.tables["epochs"].assign(bits_per_dim=9.0)}
-    compared = differences(result, tables).set_index("column")
-    assert not compared.loc["bits_per_dim", "agrees"].all()
-
-
-def test_a_new_column_does_not_agree(result: Result) -> None:
-    tables = {**result.tables, "epochs": result.tables["epochs"].drop(columns="images")}
-    compared = differences(result, tables).set_index("column")
-    assert not compared.loc["images", "agrees"]
-
-
-@pytest.mark.parametrize(
-    ("stored", "fresh", "agrees"),
-    [
-        ([0.0, 0.0], [0.0, 0.0], True),
-        ([0.0, 0.0], [0.0, 1e-9], False),
-        ([np.nan, 1.0], [np.nan, 1.0], True),
-        ([np.nan, 1.0], [2.0, 1.0], False),
-        ([1.0, 1.0], [1.0, 1.0005], True),
-        ([1.0, 1.0], [1.0, 1.01], False),
-        ([np.inf, 1.0], [np.inf, 1.0], True),
-        ([np.inf, 1.0], [np.inf, 2.0], False),
-        ([], [], True),
-    ],
-)
-def test_columns_are_compared_to_their_size(
-    result: Result, stored: list[float], fresh: list[float], agrees: bool
-) -> None:
-    tables = ({"t": pd.DataFrame({"x": pd.Series(v, dtype=float)})} for v in (stored, fresh))
-    compared = differences(Result(next(tables), {}, result.folder), next(tables))
-    assert compared["agrees"].tolist() == [agrees]
-
-
 def test_sets_that_make_no_two_groups_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    sweep = EpochSweep("digits", profile="smoke")
-    few = {name: images.take(torch.arange(9)) for name, images in sweep.load_sets().items()}
-    monkeypatch.setattr(epoch_sweep, "sets_to_measure", lambda *_: few)
+    run = EpochSweep("digits", profile="smoke").run
+    monkeypatch.setattr(eg, "halves", lambda count: (torch.arange(9), torch.arange(9, 99)))
     with pytest.raises(ValueError, match="9 images of the fit half, but two groups of 5 need 10"):
-        sweep.load_sets()
-
-
-def test_other_images_cannot_be_verified(result: Result, tmp_path: Path) -> None:
-    manifest = {**result.manifest, "key": "0" * 64}
-    with pytest.raises(StoreError, match="cannot be recomputed here"):
-        recomputed(Result(result.tables, manifest, result.folder), tmp_path)
-
-
-def test_a_study_is_as_expensive_as_the_sweep_that_it_begins_with(result: Result) -> None:
-    def variant(experiment: str, seconds: float, seed: int) -> Result:
-        manifest = {
-            **result.manifest,
-            "inputs": {**result.manifest["inputs"], "experiment": experiment},
-            "parameters": {**result.manifest["parameters"], "seed": seed},
-            "seconds": seconds,
-        }
-        return Result({}, manifest, Path(f"{experiment} {seed}"))
-
-    stored = [
-        variant("support_overlap", 5.0, seed=1),
-        variant("epoch_sweep", 600.0, seed=1),
-        variant("cost", 100.0, seed=2),
-        variant("support_overlap", 50.0, seed=2),
-        variant("epoch_sweep", 30.0, seed=2),
-    ]
-    order = [one.folder.name for one in cheapest_first(stored)]
-    assert order == [
-        "epoch_sweep 2",
-        "support_overlap 2",
-        "cost 2",
-        "epoch_sweep 1",
-        "support_overlap 1",
-    ]
+        run.load_sets()
 
 
 def test_dense_glow_on_digits() -> None:
@@ -220,8 +126,8 @@ def test_bits_per_dimension_fall_in_the_published_sweeps() -> None:
     """The flows improve as they should on held-out images, if not at every late epoch."""
     published = [
         result
-        for folder in store.committed_folder().glob("epoch_sweep/*")
-        for result in [store.load(folder)]
+        for folder in results.committed_folder().glob("epoch_sweep/*")
+        for result in [results.load(folder)]
         if result.manifest["parameters"]["profile"] == "classroom"
     ]
     assert len(published) >= 3
@@ -238,13 +144,6 @@ def test_three_epochs() -> None:
     assert three_epochs(pd.Series([0.0])) == (0.0, 0.0, 0.0)
 
 
-def test_three_sweeps_share_their_settings() -> None:
-    sweeps = ThreeSweeps(("digits", "textures"), profile="smoke", seed=1).sweeps
-    assert [(s.id_dataset, s.seed) for s in sweeps.values()] == [("digits", 1), ("textures", 1)]
-    with pytest.raises(ValueError, match="id_datasets is empty"):
-        ThreeSweeps(())
-
-
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
@@ -256,7 +155,7 @@ def test_three_sweeps_share_their_settings() -> None:
         ({"group_size": 0}, "group_size is 0"),
         ({"group_size": 31}, "at most 30"),
         ({"objective": "likelihood"}, "objective is 'likelihood'.*log_prob, sum_z"),
-        ({"profile": "smok"}, "no profile 'smok'.*Did you mean 'smoke'"),
+        ({"profile": "smok"}, "profile is 'smok'.*Did you mean 'smoke'"),
         ({"model": "vae"}, "model is 'vae'.*glow, dense_glow"),
         ({"seed": -1}, "seed is -1"),
         ({"id_dataset": "textures", "model": "dense_glow"}, "colour.*one of mnist, fashion_mnist"),
@@ -272,21 +171,44 @@ def test_building_a_flow_leaves_the_callers_random_state_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    SWEEP.flow.build(seed=0)
+    SWEEP.run.spec.build(seed=0)
     assert torch.equal(torch.rand(1), expected)
 
 
 def test_fewer_images_are_the_first_of_the_profiles() -> None:
-    few = EpochSweep(id_dataset="digits", profile="smoke", images=20).load_sets()
-    usual = EpochSweep(id_dataset="digits", profile="smoke").load_sets()
+    few = EpochSweep(id_dataset="digits", profile="smoke", images=20).run.load_sets()
+    usual = EpochSweep(id_dataset="digits", profile="smoke").run.load_sets()
     for name, images in few.items():
         assert torch.equal(images.images, usual[name].images[:20])
-    assert EpochSweep(id_dataset="digits", profile="smoke", images=20).group_sizes == (1, 2)
+    assert EpochSweep(id_dataset="digits", profile="smoke", images=20).run.group_sizes == (1, 2)
 
 
 def test_the_paper_profile_trains_in_bf16() -> None:
     precisions = {
-        name: EpochSweep(id_dataset="kmnist", model="dense_glow", profile=name).training.precision
+        name: EpochSweep(
+            id_dataset="kmnist", model="dense_glow", profile=name
+        ).run.training.precision
         for name in ("smoke", "full_size", "paper")
     }
     assert precisions == {"smoke": "float32", "full_size": "float32", "paper": "bf16"}
+
+
+def test_the_epoch_sweep_is_quoted_at_its_size_and_objective() -> None:
+    config = EpochSweep("digits", ("textures",), profile="smoke", group_size=5, objective="sum_z")
+    shown = sweep(0.9, 0.5, 0.6, 0.7).assign(n_id=12, n_ood=12)
+    wanted = (shown["group_size"] == 5) & shown["objective"].isin(["sum_z", ""])
+    shown["auroc"] = shown["auroc"].where(wanted, 0.1)
+    bits = pd.DataFrame(
+        [
+            {"dataset": name, "epoch": float(e), "bits_per_dim": value + (name != "digits")}
+            for name in ("digits", "a")
+            for e, value in enumerate((8.0, 6.0, 5.0, 4.0))
+        ]
+    )
+    found = words(config, {"aurocs": shown, "epochs": bits})
+    assert (found["mean_first"], found["mean_last"]) == ("0.500", "0.700")
+    assert (found["best_epoch"], found["mean_best"]) == ("0", "0.900")
+    assert (found["likelihood_last"], found["sets"]) == ("0.700", "2")
+    assert (found["bits_first"], found["bits_last"]) == ("6.00", "4.00")
+    assert found["items"] == "12 ID against up to 12 OOD"
+    assert found["epoch_images"] == f"{config.run.sizes.images_per_epoch:,}"

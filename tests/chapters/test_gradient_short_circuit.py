@@ -14,43 +14,54 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from earlyglow.classifiers import predicted_logits
-from earlyglow.experiments import EpochSweep, ShortCircuit, ShortCircuitCost
-from earlyglow.experiments.paired import auroc_change
-from earlyglow.experiments.short_circuit import bridge, claims, published
-from earlyglow.experiments.short_circuit.ablations import (
+from earlyglow.metrics import auroc, auroc_interval, delong_variance
+from earlyglow.short_circuit import split
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
+from earlyglow_book.chapters.gradient_short_circuit.ablations import (
     IMPORTANCES,
     RandomImportance,
     Variant,
     ablation_tables,
     variants,
 )
-from earlyglow.experiments.short_circuit.contenders import (
-    GRAD_NORM_CLOSED_FORM,
+from earlyglow_book.chapters.gradient_short_circuit.baselines import (
     Penultimate,
-    in_chunks,
     new_classes,
     on_features,
     on_images,
+    penultimate,
     scores_of,
 )
-from earlyglow.experiments.short_circuit.experiment import (
+from earlyglow_book.chapters.gradient_short_circuit.bridge import bridge
+from earlyglow_book.chapters.gradient_short_circuit.claims import (
+    claim_about_cost,
+    claims_about_scores,
+    relative_times,
+)
+from earlyglow_book.chapters.gradient_short_circuit.classifiers import (
+    classifier_title,
+    detectors_by_classifier,
+    read_published_classifiers,
+)
+from earlyglow_book.chapters.gradient_short_circuit.comparison import accuracy_table
+from earlyglow_book.chapters.gradient_short_circuit.images import labels_of_scored, sets_to_score
+from earlyglow_book.chapters.gradient_short_circuit.names import (
+    GRAD_NORM_CLOSED_FORM,
     GSC,
     GSC_EXACT,
     PLAIN,
-    accuracy_table,
-    penultimate,
 )
-from earlyglow.experiments.short_circuit.image_sets import labels_of_scored, sets_to_score
-from earlyglow.experiments.short_circuit.mean_areas import mean_auroc, mean_auroc_change
-from earlyglow.experiments.short_circuit.sizes import (
-    find_sizes,
+from earlyglow_book.chapters.gradient_short_circuit.training import (
     fitting_images,
     require_classes,
     trained_classifier,
 )
-from earlyglow.metrics import auroc, auroc_interval, delong_variance
-from earlyglow.short_circuit import split
-from earlyglow.store import Computed
+from earlyglow_book.chapters.gradient_short_circuit.words import words
+from earlyglow_book.flow_runs.profiles import find_classifier_sizes
+from earlyglow_book.results import Computed, Tables
+from earlyglow_book.tables.changes import auroc_change, mean_auroc, mean_auroc_change
+from earlyglow_book.tables.claims import Claim, Judgement, Verdict
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +71,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(workspace: Path) -> nn.Module:
-    return trained_classifier("digits", find_sizes("smoke"), 0, workspace).model
+    return trained_classifier(ShortCircuit("digits", profile="smoke"), workspace).model
 
 
 @pytest.fixture(scope="module")
 def cut(model: nn.Module) -> Penultimate:
-    return penultimate(model, fitting_images("digits", find_sizes("smoke")))
+    return penultimate(model, fitting_images("digits", find_classifier_sizes("smoke")))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +90,7 @@ def computed(workspace: Path) -> Computed:
 
 
 def test_images_are_those_that_the_flow_scores(sets: dict[str, torch.Tensor]) -> None:
-    of_sweep = EpochSweep("digits", profile="smoke").load_sets()
+    of_sweep = EpochSweep("digits", profile="smoke").run.load_sets()
     for name in ("digits", "textures"):
         levels = ((sets[name] + 0.5) * 256).round().to(torch.uint8)
         shared = min(len(levels), len(of_sweep[name]))
@@ -103,7 +114,7 @@ def test_scores_of_features_are_scores_of_images(
     model: nn.Module, cut: Penultimate, sets: dict[str, torch.Tensor]
 ) -> None:
     x = torch.cat((sets["digits"][:10], sets["textures"][:10]))
-    features = in_chunks(cut.body, x)
+    features = predicted_logits(cut.body, x)
     images = on_images(model, cut)
     for name, detector in on_features(cut).items():
         torch.testing.assert_close(
@@ -121,7 +132,7 @@ def test_baselines_by_hand(
     """ReAct, DICE, Mahalanobis and KNN, each written out on the penultimate features."""
     detectors = on_images(model, cut)
     fitted = cut.features.flatten(1).double().numpy()
-    h = in_chunks(cut.body, sets["textures"]).flatten(1).double().numpy()
+    h = predicted_logits(cut.body, sets["textures"]).flatten(1).double().numpy()
     weight, bias = cut.last.weight.detach().double().numpy(), cut.last.bias.detach().numpy()
 
     def energies(features: np.ndarray, w: np.ndarray = weight) -> np.ndarray:
@@ -152,9 +163,9 @@ def test_baselines_by_hand(
 def test_new_classes_are_those_of_the_changed_logits(
     model: nn.Module, cut: Penultimate, sets: dict[str, torch.Tensor]
 ) -> None:
-    features = in_chunks(cut.body, sets["digits"])
+    features = predicted_logits(cut.body, sets["digits"])
     clipped = features.clamp(max=cut.features.quantile(0.9).item())
-    expected = in_chunks(cut.head, clipped).argmax(1)
+    expected = predicted_logits(cut.head, clipped).argmax(1)
     detectors = new_classes(cut)
     assert torch.equal(scores_of(detectors["ReAct"], model, features), expected)
     for detector in detectors.values():
@@ -314,7 +325,7 @@ def test_interval_of_a_mean_covers_what_it_should() -> None:
 
 
 def test_classes_that_training_never_saw_are_refused() -> None:
-    sizes = find_sizes("smoke")
+    sizes = find_classifier_sizes("smoke")
     require_classes("digits", sizes)
     with pytest.raises(ValueError, match="id_dataset is 'digits', but at this size"):
         require_classes("digits", replace(sizes, training_images=5))
@@ -332,7 +343,7 @@ def test_cost_has_everybody_in_every_round(workspace: Path) -> None:
     rounds = times.groupby("repetition")["contender"].agg(set)
     assert all(names == rounds.iloc[0] for names in rounds)
     assert {"forward", "ODIN", "GSC at stage2", "GSC (exact) at pool"} <= rounds.iloc[0]
-    ratios = claims.relative_times(times)
+    ratios = relative_times(times)
     assert "forward" not in set(ratios["contender"])
     assert (ratios["low"] <= ratios["ratio"]).all()
 
@@ -345,7 +356,7 @@ def test_relative_times_are_taken_round_by_round() -> None:
             "seconds": [1.0, 2.0, 10.0, 30.0, 1.0, 4.0],
         }
     )
-    assert claims.relative_times(times)["ratio"].tolist() == [3.0]
+    assert relative_times(times)["ratio"].tolist() == [3.0]
 
 
 def test_bridge_by_hand() -> None:
@@ -356,7 +367,7 @@ def test_bridge_by_hand() -> None:
         pd.concat([pd.DataFrame({"dataset": name, "score": v}) for name, v in scores.items()])
         for scores in (flow, classifier)
     ]
-    table = bridge.bridge(*frames, id_dataset="id").set_index("dataset")
+    table = bridge(*frames, id_dataset="id").set_index("dataset")
     fit = [scores["id"][:50] for scores in (flow, classifier)]
     held_out = [scores["id"][50:100] for scores in (flow, classifier)]
     outside = [scores["ood"][:80] for scores in (flow, classifier)]
@@ -382,7 +393,7 @@ def test_bridge_by_hand() -> None:
 def test_bridge_without_a_shared_set_has_its_columns() -> None:
     own = pd.DataFrame({"dataset": "id", "score": np.arange(20.0)})
     other = pd.DataFrame({"dataset": ["id"] * 20 + ["noise"] * 20, "score": np.arange(40.0) % 7})
-    table = bridge.bridge(own, other, id_dataset="id")
+    table = bridge(own, other, id_dataset="id")
     assert table["dataset"].tolist() == ["id"]
     assert table["auroc both"].isna().all()
 
@@ -443,8 +454,8 @@ def claim_tables(
 def test_claims_follow_their_rules(
     gaps: tuple[float, float], change: tuple[float, float, float], verdicts: list[str]
 ) -> None:
-    judged = claims.claims_about_scores(claim_tables(gaps, change), "id", "Energy")
-    assert [claim.verdict for claim in judged] == verdicts
+    judged = claims_about_scores(claim_tables(gaps, change), "id", "Energy")
+    assert [str(claim.judgement) for claim in judged] == verdicts
     assert "better for 1, worse for 0 of 2 OOD sets" in judged[1].number
 
 
@@ -459,23 +470,25 @@ def test_claims_follow_their_rules(
 def test_claim_about_cost(first: float, exact: float, verdict: str) -> None:
     contenders = ["forward", "GSC at p", "GSC (exact) at p"]
     times = pd.DataFrame({"contender": contenders, "seconds": [1.0, first, exact]})
-    judged = claims.claim_about_cost(times.assign(repetition=0), "p")
-    assert judged.verdict == verdict
+    judged = claim_about_cost(times.assign(repetition=0), "p")
+    assert str(judged.judgement) == verdict
     assert judged.number.startswith(f"{first:.2f} (first order), {exact:.2f}")
 
 
 def test_published_classifiers_have_the_same_detector() -> None:
     """Others than the usual fraction, place or OOD sets stand for themselves."""
-    found = published.published_classifiers(ShortCircuit("fashion_mnist", seed=5))
+    found = read_published_classifiers(ShortCircuit("fashion_mnist", seed=5))
     assert list(found) == [
         ShortCircuit(name, seed=seed) for name in ("cifar10", "fashion_mnist") for seed in (0, 1)
     ]
-    assert published.published_classifiers(ShortCircuit(fraction=0.123)) == {}
-    table = published.detectors_by_classifier(found)
-    assert list(table) == [published.title(config) for config in found]
+    assert read_published_classifiers(ShortCircuit(fraction=0.123)) == {}
+    table = detectors_by_classifier(found)
+    assert list(table) == [classifier_title(config) for config in found]
     for config, tables in found.items():
         row = tables["means"].set_index("detector").loc["Energy"]
-        gap = table.loc[GSC, published.title(config)] - table.loc["Energy", published.title(config)]
+        gap = (
+            table.loc[GSC, classifier_title(config)] - table.loc["Energy", classifier_title(config)]
+        )
         assert row["gsc_less"] == pytest.approx(gap)
 
 
@@ -490,7 +503,7 @@ def test_published_classifiers_have_the_same_detector() -> None:
         ({"split_at": "layer3"}, "split_at is 'layer3', but it must be one of stage1, stage2"),
         ({"fraction": 0.0}, "fraction is 0.0, but it must be above 0"),
         ({"score": "odin"}, "score is 'odin', but it must be one of energy"),
-        ({"profile": "paper"}, "there is no profile 'paper'; there are: smoke, classroom"),
+        ({"profile": "paper"}, "profile is 'paper', but it must be one of smoke, classroom"),
         ({"seed": -1}, "seed is -1"),
     ],
 )
@@ -517,11 +530,111 @@ def test_bridge_refuses_scores_without_a_scale() -> None:
     own = pd.DataFrame({"dataset": "id", "score": np.arange(20.0)})
     saturated = pd.DataFrame({"dataset": "id", "score": np.repeat([1.0, 2.0], [15, 5])})
     with pytest.raises(ValueError, match="half of the 10 ID scores are equal"):
-        bridge.bridge(own, saturated, id_dataset="id")
+        bridge(own, saturated, id_dataset="id")
     with pytest.raises(ValueError, match="3 images of id were scored by both"):
-        bridge.bridge(own[:3], own, id_dataset="id")
+        bridge(own[:3], own, id_dataset="id")
 
 
 def test_cost_refuses_a_bad_fraction() -> None:
     with pytest.raises(ValueError, match=r"fraction is 7\.0, but it must be above 0"):
         ShortCircuitCost("digits", fraction=7.0, profile="smoke")
+
+
+CONFIG = ShortCircuit("fashion_mnist", profile="smoke")
+
+
+def known_means(less: float) -> pd.DataFrame:
+    """MSP is the best, GSC better than the plain energy by ``less``, or worse, surely."""
+    rows = [("MSP", 0.9, 0.0), ("Energy", 0.6, less), ("GSC", 0.6 + less, 0.0)]
+    # Two that check others: they have no place of their own.
+    rows += [("GSC (exact)", 0.8, 0.0), ("GradNorm (closed form)", 0.8, 0.0)]
+    table = pd.DataFrame(rows, columns=["detector", "auroc", "gsc_less"])
+    return table.assign(
+        low=table["auroc"] - 0.1,
+        high=table["auroc"] + 0.1,
+        gsc_less_low=table["gsc_less"] - 0.01,
+        gsc_less_high=table["gsc_less"] + 0.01,
+    )
+
+
+def known_classifier(less: float, accuracy_change: float) -> Tables:
+    accuracy = pd.DataFrame({"detector": ["GSC"], "change": [accuracy_change]})
+    return {"means": known_means(less), "accuracy": accuracy, "ablation": known_ablation()}
+
+
+def known_ablation() -> pd.DataFrame:
+    """Two OOD sets; only zeroing 5 % exactly at the study's place counts, and no cut at all."""
+    place = CONFIG.split_at
+    rows = [
+        (place, 0.05, "zero", True, "gradient", 0.7),
+        (place, 0.05, "zero", True, "gradient", 0.8),
+        (place, 0.05, "zero", True, "random", 0.5),
+        (place, 0.05, "zero", True, "random", 0.5),
+        (place, 0.05, "zero", False, "gradient", 9.0),
+        (place, 0.05, "mean", True, "gradient", 9.0),
+        (place, 0.2, "zero", True, "gradient", 9.0),
+        ("elsewhere", 0.05, "zero", True, "gradient", 9.0),
+        ("nowhere", 0.0, "none", True, "none", 0.55),
+        ("nowhere", 0.0, "none", True, "none", 0.65),
+    ]
+    names = ["at", "fraction", "intervention", "exact", "importance", "auroc"]
+    return pd.DataFrame(rows, columns=names).assign(n_id=1500)
+
+
+def known_tables() -> Tables:
+    order = pd.DataFrame(
+        {"at": ["early", "late"], "fraction": [0.05, 0.2], "change": [0.01, -0.03]}
+    ).assign(low=-0.05, high=0.02)
+    return {
+        "classifier": pd.DataFrame({"accuracy": [0.9125]}),
+        "means": known_means(0.1),
+        "ablation": known_ablation(),
+        "order": order,
+    }
+
+
+def known_both() -> pd.DataFrame:
+    aurocs = {"auroc flow gradients": [None, 0.6, 0.8], "auroc GSC": [None, 0.5, 0.7]}
+    correlations = {"correlation": [0.2, 9, 9], "correlation_low": [0.1, 9, 9]}
+    correlations["correlation_high"] = [0.3, 9, 9]
+    names = {"dataset": [CONFIG.id_dataset, "mnist", "kmnist"]}
+    return pd.DataFrame(names | aurocs | {"auroc both": [None, 0.9, 0.9]} | correlations)
+
+
+def known_claims() -> list[Claim]:
+    names = ("consistent", "beats", "accuracy", "order", "cost")
+    return [
+        Claim(name, "", "", "", f"number {i}", Judgement(Verdict.HOLDS, f", {i}"))
+        for i, name in enumerate(names)
+    ]
+
+
+def test_the_place_of_gsc_and_what_its_parts_bring() -> None:
+    classifiers = {
+        CONFIG: known_classifier(0.1, -0.02),
+        ShortCircuit("fashion_mnist", profile="smoke", seed=1): known_classifier(-0.2, -0.05),
+        ShortCircuit("fashion_mnist", profile="smoke", seed=2): known_classifier(0.0, 0.01),
+    }
+    found = words(CONFIG, known_tables(), known_claims(), classifiers, known_both())
+    assert (found["beats_number"], found["cost_verdict"]) == ("number 1", "holds, 4")
+    assert (found["classifiers"], found["better_on"], found["worse_on"]) == ("3", "1", "1")
+    assert found["accuracy_lost"] == "-0.01 to 0.05"
+    assert found["changes"].startswith("0.100 [0.090, 0.110] (Fashion-MNIST, seed 0), -0.200 [")
+    assert (found["best_name"], found["rank"]) == ("MSP", "2 of 3")
+    assert (found["gsc"], found["uncut"]) == ("0.700 [0.600, 0.800]", "0.600 [0.500, 0.700]")
+    assert (found["better_sets"], found["worse_sets"]) == ("Fashion-MNIST", "Fashion-MNIST")
+    assert found["choices"] == "gradient 0.750, random 0.500"
+    assert found["gradient_best"] == "3"
+    assert (found["few_uncut"], found["few"]) == ("0.600", "1,500")
+    assert (found["order_worst"], found["order_worst_place"]) == ("-0.030 [-0.050, 0.020]", "late")
+    assert found["order_worst_fraction"] == "20%"
+    assert (found["correlation"], found["shared"]) == ("0.200 [0.100, 0.300]", "2")
+    bridge = [found[f"bridge_{name}"] for name in ("flow", "GSC", "both")]
+    assert bridge == ["0.700", "0.600", "0.900"]
+    assert found["test_accuracy"] == "91.2 %"
+
+
+def test_no_published_classifier_is_said() -> None:
+    found = words(CONFIG, known_tables(), known_claims(), {}, known_both())
+    assert (found["changes"], found["accuracy_lost"]) == ("none published", "not measured")
+    assert (found["better_sets"], found["gradient_best"]) == ("none", "0")

@@ -1,13 +1,25 @@
-"""Every claim of the verdict chapter on made-up results, where the verdict is known."""
+"""Verdicts on known tables, and the numbers that the page quotes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from earlyglow.experiments import claims
+from earlyglow_book.chapters.verdict.evidence import Evidence, read_evidence
+from earlyglow_book.chapters.verdict.rules import claims_table, judged_claims
+from earlyglow_book.chapters.verdict.words import (
+    _bits,
+    _gains_by_model,
+    _gains_over_typicality,
+    _over_epochs,
+    seeds_and_images,
+)
+from earlyglow_book.tables.claims import Claim
+from tests.chapters.rows import published
 
 ID_SETS = ("mnist", "fashion_mnist", "kmnist", "omniglot", "cifar10", "gtsrb", "celeba")
 OOD = ("simple", "complex", "kmnist")
@@ -90,23 +102,38 @@ def augmented(after: float, id_sets: tuple[str, ...]) -> pd.DataFrame:
     )
 
 
-@pytest.fixture
-def publish(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def pretend(**tables: pd.DataFrame) -> None:
-        def rows(experiment: str, table: str, profile: str = "classroom") -> pd.DataFrame:
-            if experiment != "epoch_sweep":
-                return tables[experiment]
-            name = {"classroom": experiment}.get(profile, profile)
-            return tables.get(name, pd.DataFrame()) if table == "aurocs" else pd.DataFrame()
+def evidence(tables: dict[str, pd.DataFrame]) -> Evidence:
+    """What would be read if these tables were published."""
+    rows = tables["epoch_sweep"]
 
-        monkeypatch.setattr(claims, "published_rows", rows)
+    def of(detector: str, objective: str, size: int) -> pd.DataFrame:
+        is_wanted = (rows["detector"] == detector) & (rows["objective"] == objective)
+        return rows[is_wanted & (rows["group_size"] == size)]
 
-    return pretend
+    full = tables.get("full_size", rows[:0])
+    return Evidence(
+        gradients={size: of("layer_gradients", "log_prob", size) for size in (1, 5)},
+        sum_z=of("layer_gradients", "sum_z", 1),
+        full_size=full[
+            (full["detector"] == "layer_gradients")
+            & (full["objective"] == "log_prob")
+            & (full["group_size"] == 1)
+        ],
+        baselines={name: of(name, "", 1) for name in ("likelihood", "typicality")},
+        overlap=tables["support_overlap"],
+        complexity=tables["likelihood_paradox"],
+        augmentation=tables["synthetic_augmentation"],
+        paper_bits=pd.DataFrame(),
+    )
 
 
-def verdict_of(text: str) -> str:
-    (found,) = [c.verdict for c in claims.all_claims() if text in c.text]
+def claim(text: str, tables: dict[str, pd.DataFrame]) -> Claim:
+    (found,) = [claim for claim in judged_claims(evidence(tables)) if text in claim.text]
     return found
+
+
+def verdict_of(text: str, tables: dict[str, pd.DataFrame]) -> str:
+    return str(claim(text, tables).judgement)
 
 
 def flat(*_: object) -> float:
@@ -198,11 +225,8 @@ def longer(change: float) -> Auroc:
         ("With KMNIST", lambda d, b, e, ood, n: 0.5 if ood == "kmnist" else 0.9, "holds for 12 of"),
     ],
 )
-def test_verdict_from_the_sweep(
-    text: str, auroc: Auroc, verdict: str, publish: Callable[..., None]
-) -> None:
-    publish(**everything(auroc))
-    found = verdict_of(text)
+def test_verdict_from_the_sweep(text: str, auroc: Auroc, verdict: str) -> None:
+    found = verdict_of(text, everything(auroc))
     assert found.startswith(verdict)
     assert ("not" in found) == ("not" in verdict)
 
@@ -216,12 +240,9 @@ def test_verdict_from_the_sweep(
         (0.55, ID_SETS[:1], "not decided (1 ID set)"),
     ],
 )
-def test_verdict_on_augmentation(
-    after: float, id_sets: tuple[str, ...], verdict: str, publish: Callable[..., None]
-) -> None:
-    tables = everything(lambda *_: 0.5)
-    publish(**{**tables, "synthetic_augmentation": augmented(after, id_sets)})
-    assert verdict_of("Synthetic augmentation") == verdict
+def test_verdict_on_augmentation(after: float, id_sets: tuple[str, ...], verdict: str) -> None:
+    tables = everything(lambda *_: 0.5) | {"synthetic_augmentation": augmented(after, id_sets)}
+    assert verdict_of("Synthetic augmentation", tables) == verdict
 
 
 @pytest.mark.parametrize(
@@ -237,48 +258,117 @@ def test_verdict_on_overlap(
     auroc: Callable[[float], float],
     grows: str,
     hurts: str,
-    publish: Callable[..., None],
 ) -> None:
-    publish(**{**everything(flat), "support_overlap": overlap(at, auroc)})
-    assert verdict_of("overlap of likelihoods grows") == grows
-    assert verdict_of("goes with a worse likelihood") == hurts
+    tables = everything(flat) | {"support_overlap": overlap(at, auroc)}
+    assert verdict_of("overlap of likelihoods grows", tables) == grows
+    assert verdict_of("goes with a worse likelihood", tables) == hurts
 
 
-def test_too_few_id_sets_decide_nothing(publish: Callable[..., None]) -> None:
+def test_too_few_id_sets_decide_nothing() -> None:
     few = ID_SETS[:4]
-    tables = everything(flat)
-    publish(**{**tables, "epoch_sweep": sweep(falling(0.05), few)})
+    tables = everything(flat) | {"epoch_sweep": sweep(falling(0.05), few)}
     for text in ("or better: single", "best epoch: groups of five", "gradient score beats"):
-        assert verdict_of(text) == "not decided (4 ID sets)"
+        assert verdict_of(text, tables) == "not decided (4 ID sets)"
 
 
-def test_the_full_size_has_a_row_of_its_own(publish: Callable[..., None]) -> None:
-    text = "at its own size"
-    publish(**everything(flat))
-    assert verdict_of(text) == "not tested"
-    publish(**everything(flat), full_size=sweep(falling(0.1), ID_SETS[:4]))
-    assert verdict_of(text) == "not decided (4 ID sets)"
-    publish(**everything(flat), full_size=sweep(falling(0.1)))
-    assert verdict_of(text) == "holds: better"
+def test_the_full_size_has_a_row_of_its_own() -> None:
+    text, tables = "at its own size", everything(flat)
+    assert verdict_of(text, tables) == "not tested"
+    few = {"full_size": sweep(falling(0.1), ID_SETS[:4])}
+    assert verdict_of(text, tables | few) == "not decided (4 ID sets)"
+    assert verdict_of(text, tables | {"full_size": sweep(falling(0.1))}) == "holds: better"
 
 
-def test_the_difference_is_said_with_the_pairs_of_both_sides(publish: Callable[..., None]) -> None:
+def test_the_difference_is_said_with_the_pairs_of_both_sides() -> None:
     """Every set has the simple and the complex pair, and all but KMNIST that with KMNIST."""
-    publish(**everything(gain(0.2, "simple")))
-    (claim,) = [c for c in claims.all_claims() if "most of all" in c.text]
-    assert "over 7 pairs of 7 ID sets, less gain " in claim.number
-    assert "over 13 pairs of 7 ID sets: difference " in claim.number
+    found = claim("most of all", everything(gain(0.2, "simple")))
+    assert "over 7 pairs of 7 ID sets, less gain " in found.number
+    assert "over 13 pairs of 7 ID sets: difference " in found.number
 
 
-def test_one_seed_cannot_choose_for_another(publish: Callable[..., None]) -> None:
+def test_one_seed_cannot_choose_for_another() -> None:
     tables = everything(flat)
-    one = tables["epoch_sweep"]
-    publish(**{**tables, "epoch_sweep": one[one["seed"] == 0]})
-    (claim,) = [c for c in claims.all_claims() if "its own best epoch: single" in c.text]
-    assert (claim.number, claim.verdict) == ("no pair to compare", "not decided (0 ID sets)")
+    rows = tables["epoch_sweep"]
+    found = claim("its own best epoch: single", tables | {"epoch_sweep": rows[rows["seed"] == 0]})
+    assert found.number == "no pair to compare"
+    assert str(found.judgement) == "not decided (0 ID sets)"
 
 
 def test_every_claim_is_judged_from_published_results() -> None:
-    judged = claims.all_claims()
-    assert len({claim.text for claim in judged}) == len(judged) >= 13
-    assert all(claim.verdict and claim.number and "nan" not in claim.number for claim in judged)
+    judged = judged_claims(read_evidence())
+    assert len({claim.id for claim in judged}) == len(judged) >= 13
+    assert len({claim.text for claim in judged}) == len(judged)
+    assert all(claim.number and "nan" not in claim.number for claim in judged)
+    table = claims_table(judged)
+    assert table["verdict"].tolist() == [str(claim.judgement) for claim in judged]
+
+
+def test_flows_are_compared_by_their_means_over_seeds() -> None:
+    """Set a has two seeds, which disagree, and set b has one."""
+    values = {("a", 0, 1.0, 1): 0.6, ("a", 0, 2.0, 1): 0.9, ("a", 1, 1.0, 1): 0.8}
+    values |= {("a", 1, 2.0, 1): 0.7, ("b", 0, 1.0, 1): 0.9, ("b", 0, 2.0, 1): 0.5}
+    values |= {("a", 0, 0.0, 1): 0.3, ("b", 0, 0.0, 1): 0.4}
+    found = _over_epochs(published(values, "layer_gradients"))
+    assert (found["flows"], found["flows_compared"]) == ("3", "2")
+    assert (found["later_better"], found["early_better"], found["pairs_up"]) == ("1", "1", "1")
+    assert found["mean_untrained"].startswith("0.350 [")
+    assert found["mean_early"].startswith("0.800 [")
+    assert found["mean_last"].startswith("0.650 [")
+
+
+def test_gains_are_by_model_and_over_typicality() -> None:
+    """At the end the gradients gain .3 and .1 on the likelihood and lose .1 on typicality."""
+    rows = pd.DataFrame(
+        [
+            {"id_dataset": "a", "ood": "x", "model": model, "seed": 0, "group_size": 1}
+            | {"epoch": epoch, "detector": detector, "auroc": auroc + (epoch == 1.0) * early}
+            | {"objective": "log_prob" if detector == "layer_gradients" else ""}
+            for model, of_likelihood in (("glow", 0.2), ("dense_glow", 0.4))
+            for epoch in (1.0, 2.0)
+            for detector, auroc, early in (
+                ("layer_gradients", 0.5, 0.2),
+                ("likelihood", of_likelihood, 0.0),
+                ("typicality", 0.6, 0.0),
+            )
+        ]
+    )
+    tables = everything(flat) | {"epoch_sweep": rows}
+    found = _gains_by_model(evidence(tables)) | _gains_over_typicality(evidence(tables))
+    assert {name: float(text[:6]) for name, text in found.items()} == pytest.approx(
+        {
+            "gain_glow": 0.3,
+            "gain_dense_glow": 0.1,
+            "typicality_early": 0.1,
+            "typicality_last": -0.1,
+        }
+    )
+
+
+def test_deviation_over_seeds_needs_several() -> None:
+    """Set a has seeds .2 apart and errors of .05; set b has one seed and a larger error."""
+    values = {("a", 0, 1.0, 1): 0.5, ("a", 1, 1.0, 1): 0.7, ("b", 0, 1.0, 1): 0.9}
+    rows = published(values, "layer_gradients")
+    reach = rows["id_dataset"].map({"a": 0.05, "b": 0.2}) * stats.norm.ppf(0.975)
+    rows = rows.assign(low=rows["auroc"] - reach, high=rows["auroc"] + reach)
+    (found,) = seeds_and_images(rows).to_numpy()
+    assert found.tolist() == pytest.approx([0.2 / np.sqrt(2), 0.05])
+
+
+def test_the_largest_setback_is_that_of_one_flow() -> None:
+    bits = pd.DataFrame(
+        [
+            {
+                "id_dataset": "a",
+                "model": "glow",
+                "seed": seed,
+                "epoch": epoch,
+                "bits_per_dim": value,
+            }
+            for seed, values in enumerate(((9.0, 7.0, 3.0, 5.0), (9.0, 7.0, 6.0, 5.0)))
+            for epoch, value in enumerate(values)
+        ]
+    )
+    values = {("a", 0, float(e), 1): 0.5 for e in (1, 2, 3)}
+    found = _bits(bits, published(values, "layer_gradients"))
+    assert (found["bits_early"], found["bits_last"]) == ("7.00", "5.00")
+    assert (found["bits_gained"], found["setback"]) == ("2.0", "2.0")

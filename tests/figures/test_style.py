@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from earlyglow import plots
 from earlyglow.datasets import DATASETS
-from earlyglow.plots.style import line_style
+from earlyglow_book.figures.histograms import two_histograms
+from earlyglow_book.figures.style import line_style
 
 
 def test_no_two_data_sets_look_alike() -> None:
@@ -29,7 +29,7 @@ class OnAnotherDevice:
 
 def test_scores_on_a_gpu_can_be_drawn() -> None:
     scores = [OnAnotherDevice(torch.linspace(0, 1 + i, 50)) for i in range(2)]
-    figure = plots.two_histograms({"gradients": tuple(scores)}, "Digits", "Textures")
+    figure = two_histograms({"gradients": tuple(scores)}, "Digits", "Textures")
     filled, outline = figure.axes[0].patches
     together = np.concatenate([s.values for s in scores])
     for patch in (filled, outline):

@@ -1,4 +1,4 @@
-"""Kept checkpoints and trainings are found by how a model writes itself and names its parameters."""
+"""Kept checkpoints are found by how a model writes itself and names its parameters."""
 
 from __future__ import annotations
 

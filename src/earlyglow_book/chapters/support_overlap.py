@@ -199,7 +199,7 @@ def _check(deviation: float) -> None:
         raise ValueError(f"ood_deviation is {deviation}, but it must be greater than 0.")
 
 
-def correlations(values: dict[str, pd.Series]) -> Figure:
+def correlation_figure(values: dict[str, pd.Series]) -> Figure:
     """Every pair's rank correlation as a dot, with the median as a line, one row each."""
     with style.style():
         figure, (axis,) = style.panels(1, height=0.9 + 0.42 * len(values), share_y=False)
@@ -219,7 +219,7 @@ def correlations(values: dict[str, pd.Series]) -> Figure:
     return figure
 
 
-def wrong_density(ood_mean: float, ood_deviation: float, means: Sequence[float]) -> Figure:
+def density_figure(ood_mean: float, ood_deviation: float, means: Sequence[float]) -> Figure:
     """The densities of ID and OOD, and of what a wrong model believes, in one dimension."""
     x = np.linspace(-5, 4, 600)
     with style.style():

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from earlyglow_book.figures.style import COLOURS, legend, line_style, panels, style
 from earlyglow_book.titles import title_of
@@ -38,7 +39,7 @@ def score_histograms(
 
 
 def two_histograms(
-    scores: Mapping[str, tuple[ArrayLike, ArrayLike]], id_title: str, ood_title: str
+    scores: Mapping[str, tuple[Tensor, Tensor]], id_title: str, ood_title: str
 ) -> Figure:
     """ID and OOD scores of each detector, one panel per detector.
 
@@ -50,7 +51,7 @@ def two_histograms(
     with style():
         figure, axes = panels(len(scores), height=2.6, share_y=False)
         for axis, (name, (id_scores, ood_scores)) in zip(axes, scores.items(), strict=True):
-            id_values, ood_values = np.asarray(id_scores), np.asarray(ood_scores)
+            id_values, ood_values = id_scores.cpu().numpy(), ood_scores.cpu().numpy()
             ends = np.quantile(np.concatenate((id_values, ood_values)), [0.0, 0.97])
             _filled(axis, id_values, ends, f"{id_title} (ID)", density=False)
             _outline(axis, ood_values, ends, f"{ood_title} (OOD)", COLOURS[1], "-", False)

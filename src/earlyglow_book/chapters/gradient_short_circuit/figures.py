@@ -1,0 +1,40 @@
+"""The chapter's own figure: AUROC against the share of features that are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from earlyglow_book.figures.lines import line_panels, ticks_at_values
+
+
+def over_fractions(
+    tables: Mapping[str, pd.DataFrame], series: str, reference: float, name: str
+) -> Figure:
+    """Mean AUROC over the OOD sets against the share of features that are cut.
+
+    Args:
+        tables: title → rows with columns fraction, auroc, ood and ``series``.
+        series: column that names the lines.
+        reference: mean AUROC without an intervention, a dotted line.
+        name: of the reference.
+    """
+    keys = [series, "fraction"]
+    means = {
+        title: rows.groupby(keys, observed=True, sort=False)["auroc"]
+        .mean()
+        .rename("mean")
+        .reset_index()
+        .assign(percent=lambda table: 100 * table["fraction"])
+        for title, rows in tables.items()
+    }
+    label = "mean AUROC over OOD sets"
+    return line_panels(means, "percent", "mean", series, _set_axis, label, 2.9, (reference, name))
+
+
+def _set_axis(axis: Axes, percents: pd.Series) -> None:
+    ticks_at_values(axis, percents, logarithmic=True)
+    axis.set_xlabel("features cut (%)")

@@ -1,0 +1,90 @@
+"""Compare what the executed notebooks show with what they showed at another commit.
+
+    python tests/compare_notebooks.py REVISION
+
+Every table, and every number in printed lines and in glued texts, is taken from both versions. The
+script fails where a notebook shows fewer numbers than before, or another table. What says where a
+result comes from, and the quickstart, which is computed live, are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*\.?\d*(?:e[-+]?\d+)?%?")
+PROVENANCE = re.compile(r"result [0-9a-f]{12}\b")
+LIVE = ("quickstart",)
+
+
+def outputs(notebook: dict[str, Any]) -> list[dict[str, Any]]:
+    """Outputs of the cells after the parameters and the set-up."""
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return [output for cell in code[2:] for output in cell["outputs"]]
+
+
+def tables(notebook: dict[str, Any]) -> Counter[str]:
+    """The cells of every table, one after the other, whatever the layout."""
+    pages = (
+        "".join(output["data"]["text/html"])
+        for output in outputs(notebook)
+        if "<table" in "".join(output.get("data", {}).get("text/html", ""))
+    )
+    return Counter(
+        " ".join(re.sub(r"<style.*?</style>|<[^>]+>", " ", p, flags=re.S).split()) for p in pages
+    )
+
+
+def numbers(notebook: dict[str, Any]) -> Counter[str]:
+    """Every number in printed lines, tables and glued texts, with how often it occurs."""
+    texts = []
+    for output in outputs(notebook):
+        data = output.get("data", {})
+        texts.append("".join(output.get("text", "")))
+        texts += ["".join(data[kind]) for kind in data if kind.endswith("text/plain")]
+    lines = "\n".join(text for text in texts if "<Figure" not in text).splitlines()
+    return Counter(NUMBER.findall("\n".join(line for line in lines if not PROVENANCE.match(line))))
+
+
+def before(revision: str, path: Path) -> dict[str, Any]:
+    """A notebook as it was at a revision."""
+    name = path.relative_to(ROOT).as_posix()
+    command = ["git", "-C", str(ROOT), "show", f"{revision}:{name}"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("revision")
+    revision = parser.parse_args().revision
+    failed, counted, shown = [], 0, 0
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        if path.stem in LIVE:
+            continue
+        then, now = before(revision, path), json.loads(path.read_text(encoding="utf-8"))
+        lost_numbers = numbers(then) - numbers(now)
+        lost_tables = tables(then) - tables(now)
+        counted += sum(numbers(then).values())
+        shown += sum(tables(then).values())
+        print(
+            f"{path.stem:<24} {sum(numbers(then).values()):6,} numbers, "
+            f"{sum(tables(then).values()):3} tables before; lost: {sum(lost_numbers.values())} numbers, "
+            f"{sum(lost_tables.values())} tables"
+        )
+        if lost_numbers or lost_tables:
+            failed.append(path.stem)
+            print("    ", dict(lost_numbers.most_common(12)))
+    print(f"{counted:,} numbers and {shown} tables compared")
+    if failed:
+        sys.exit(f"fewer or other numbers in: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or
 
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint notebooks results bench clean
+.PHONY: help book pages test lint notebooks results bench clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +15,18 @@ help:  ## list these commands
 book: .venv/.installed  ## build the book and say where to open it
 	$(BIN)/python book/build.py
 
+pages: .venv/.installed  ## build the book from the committed outputs, in a minute
+	$(BIN)/python book/build.py --as-committed
+
+# The library is tested alone: a copy of its folder, beside a book that cannot be imported.
 test: .venv/.installed .venv/.browser lint  ## run every check and test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup --doctest-modules src tests
+	rm -rf build/library && mkdir -p build/library && cp -r src/earlyglow build/library
+	echo 'raise ImportError("the library is tested alone")' > build/library/earlyglow_book.py
+	! PYTHONPATH=build/library $(BIN)/python -c 'import earlyglow_book' 2>/dev/null
+	PYTHONPATH=build/library OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) \
+	    --doctest-modules build/library/earlyglow tests/library
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup --doctest-modules src/earlyglow_book \
+	    tests --ignore tests/library
 	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval \
 	    --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 

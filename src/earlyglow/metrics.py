@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
-from torch import Tensor
 
 from earlyglow.checks import require_choice, require_whole
 
@@ -205,7 +204,8 @@ def _labelled(id_scores: ArrayLike, ood_scores: ArrayLike) -> tuple[Scores, Scor
 
 def to_float64(values: ArrayLike) -> NDArray[np.float64]:
     """An array of anything like one, and of a tensor on any device and with any history."""
-    if isinstance(values, Tensor):
+    # Asked of the value: importing torch would take longer than the metric.
+    if hasattr(values, "detach"):
         return values.detach().double().cpu().numpy()
     return np.asarray(values, dtype=np.float64)
 

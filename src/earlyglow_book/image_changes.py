@@ -6,8 +6,9 @@ random in it depends on a seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -17,6 +18,7 @@ _NOISE_LEVELS = 12.0
 _BLUR = 1.0
 _TILT = 0.5
 _INK_REACH = 4.0
+_BRIGHT = 128
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -117,6 +119,23 @@ def with_levels_of(images: Tensor, reference: Tensor) -> Tensor:
     ranks = images.flatten(2).argsort(2).argsort(2)
     levels = reference.flatten(2).sort(2).values
     return levels.gather(2, ranks).view_as(reference)
+
+
+def ink_table(sets: Mapping[str, ImageSet]) -> pd.DataFrame:
+    """What is drawn in each set: mean level, share of bright pixels, and edges."""
+    rows = []
+    for name, images in sets.items():
+        levels = images.images.float()
+        steps = (levels.diff(dim=2).abs().mean(), levels.diff(dim=3).abs().mean())
+        rows.append(
+            {
+                "dataset": name,
+                "mean_level": levels.mean().item(),
+                "bright_share": (images.images >= _BRIGHT).float().mean().item(),
+                "mean_step": ((steps[0] + steps[1]) / 2).item(),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def as_image_set(images: Tensor) -> ImageSet:

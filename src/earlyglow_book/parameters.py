@@ -175,8 +175,8 @@ def _sentence(kind: type, given: Mapping[str, object], error: ValidationError) -
     first = error.errors(include_url=False)[0]
     if first["type"] == "value_error":
         return str(first["ctx"]["error"])
-    name = str(first["loc"][0])
-    known = declared(kind)
+    known, place = declared(kind), first["loc"][0]
+    name = list(known)[place] if isinstance(place, int) and place < len(known) else str(place)
     if first["type"] in ("unexpected_keyword_argument", "unexpected_positional_argument"):
         return unknown("parameter", name, known)
     parameter, value = known[name], given[name]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from earlyglow_book.chapters.epoch_sweep import EpochSweep, bits_by_epoch
 from earlyglow_book.chapters.tools import aurocs, pairs
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
+from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts
@@ -28,7 +29,7 @@ class DenseGlowFullSize(Chapter):
         default=(),
         description="Epochs to score, increasing; 0 is untrained, empty for the profile's.",
     )
-    profile: Literal["smoke", "classroom", "full_size", "paper"] = Field(
+    profile: ProfileName = Field(
         default="full_size", description="The paper's model (hours), or smoke (seconds)."
     )
     seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")

@@ -12,9 +12,9 @@ from earlyglow_book.chapters.tools import aurocs, intervals, stored
 from earlyglow_book.deferred import np, pd, torch
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.flow_runs.flows import ModelName
+from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import FIT, SWEEP_VERSIONS, three_epochs
 from earlyglow_book.flow_runs.run import FlowRun
-from earlyglow_book.flow_runs.study import ProfileName
 from earlyglow_book.parameters import DatasetName, Field, Names, Numbers, Whole, parameters
 from earlyglow_book.results import Computed, Tables
 from earlyglow_book.tables.texts import Texts
@@ -135,6 +135,13 @@ class EpochSweep(Experiment):
         picked = np.linspace(0, len(self.epochs) - 1, _SAMPLED_EPOCHS).round().astype(int)
         shown = eg.DATASETS[self.id_dataset].may_be_shown
         return shown and epoch in {self.epochs[i] for i in picked}
+
+
+def flow_sweep(run: FlowRun) -> EpochSweep:
+    """The epoch sweep of a flow that is studied otherwise."""
+    return EpochSweep(
+        run.id_dataset, run.ood_datasets, profile=run.profile, seed=run.seed, model=run.model
+    )
 
 
 def scored(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.chapters.epoch_sweep import EpochSweep, flow_sweep
 from earlyglow_book.chapters.tools import (
     aurocs,
     measuring,
@@ -62,13 +62,7 @@ class GroupSize(FlowStudy):
     @property
     def sweep(self) -> EpochSweep:
         """The epoch sweep of the same flow."""
-        return EpochSweep(
-            self.id_dataset,
-            self.ood_datasets,
-            profile=self.profile,
-            seed=self.seed,
-            model=self.model,
-        )
+        return flow_sweep(self.run)
 
     def settings(self) -> dict[str, object]:
         return {"mixed_group_size": self.group_size}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.epoch_sweep import EpochSweep, bits_by_epoch
+from earlyglow_book.chapters.epoch_sweep import EpochSweep, bits_by_epoch, flow_sweep
 from earlyglow_book.chapters.tools import (
     aurocs,
     claims,
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
-
-_INK = 128
 
 
 @parameters
@@ -66,13 +64,7 @@ class KmnistFailure(FlowStudy):
     @property
     def sweep(self) -> EpochSweep:
         """The epoch sweep of the same flow."""
-        return EpochSweep(
-            self.id_dataset,
-            self.ood_datasets,
-            profile=self.profile,
-            seed=self.seed,
-            model=self.model,
-        )
+        return flow_sweep(self.run)
 
     def tables(
         self,
@@ -98,7 +90,7 @@ class KmnistFailure(FlowStudy):
             "layers": stored.compact(pd.concat(layers, ignore_index=True)),
             "explanations": stored.compact(pd.concat(explanations, ignore_index=True)),
             "controls": stored.compact(pd.concat(controls, ignore_index=True)),
-            "ink": _ink(sets),
+            "ink": image_changes.ink_table({n: s for n, s in sets.items() if n != FIT}),
         }
 
     def _layers(self, checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
@@ -157,7 +149,7 @@ class KmnistFailure(FlowStudy):
             for ood in self.ood_datasets:
                 images = sets[ood].images[: len(ink_of)]
                 changed = replace(sets[ood].take(torch.arange(len(images))), images=change(images))
-                of_sets[ood] = _norms(flow, self._dequantized(changed))
+                of_sets[ood] = _norms(flow, measuring.noisy_pixels(changed, self.seed))
             yield self._aurocs(flow, stored[FIT], of_sets).assign(explanation=label)
         # The flow was trained on whole cells, whose middle is half a level up.
         middle = 0.5 / 256
@@ -175,7 +167,10 @@ class KmnistFailure(FlowStudy):
         own = stored[self.id_dataset].norms["log_prob", 1].values
         for name, give in image_changes.GIVEN:
             changed = give(fresh[: len(reference)], reference=reference)
-            norms = _norms(checkpoint.flow, self._dequantized(image_changes.as_image_set(changed)))
+            norms = _norms(
+                checkpoint.flow,
+                measuring.noisy_pixels(image_changes.as_image_set(changed), self.seed),
+            )
             table = self._aurocs(
                 checkpoint.flow,
                 stored[FIT].norms["log_prob", 1].values,
@@ -207,31 +202,9 @@ class KmnistFailure(FlowStudy):
         columns = ["ood", "n_id", "n_ood", "auroc", "low", "high"]
         return aurocs.auroc_table(pd.concat(scores).assign(epoch=0.0), self.id_dataset)[columns]
 
-    def _dequantized(self, images: ImageSet) -> torch.Tensor:
-        return measuring.noisy_pixels(images, self.seed)
-
 
 def _norms(flow: eg.Flow, x: torch.Tensor) -> torch.Tensor:
     return eg.layer_gradient_norms(flow, x.to(next(flow.parameters()).device)).values.cpu()
-
-
-def _ink(sets: dict[str, ImageSet]) -> pd.DataFrame:
-    """What is drawn in each set: mean level, share of bright pixels, and edges."""
-    rows = []
-    for name, images in sets.items():
-        if name == FIT:
-            continue
-        levels = images.images.float()
-        steps = (levels.diff(dim=2).abs().mean(), levels.diff(dim=3).abs().mean())
-        rows.append(
-            {
-                "dataset": name,
-                "mean_level": levels.mean().item(),
-                "bright_share": (images.images >= _INK).float().mean().item(),
-                "mean_step": ((steps[0] + steps[1]) / 2).item(),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 _KEYS = {
@@ -265,7 +238,7 @@ def words(chapter: KmnistFailure, rows: pd.DataFrame, tables: Tables, sweep: Tab
         | _beyond_controls(
             explanations[explanations["epoch"] == middle], controls[controls["epoch"] == middle]
         )
-        | _bits(chapter, sweep)
+        | _bits(bits_by_epoch(sweep["epochs"], chapter.id_dataset))
         | {"middle": f"{middle:g}"}
     )
 
@@ -317,9 +290,8 @@ def _beyond_controls(explanations: pd.DataFrame, controls: pd.DataFrame) -> Text
     return texts
 
 
-def _bits(chapter: KmnistFailure, sweep: Tables) -> Texts:
+def _bits(bits: pd.Series) -> Texts:
     """The flow's own quality at its last epoch beside its best."""
-    bits = bits_by_epoch(sweep["epochs"], chapter.id_dataset)
     return {
         "bits_last": f"{bits.iloc[-1]:.2f}",
         "bits_best": f"{bits.min():.2f}",

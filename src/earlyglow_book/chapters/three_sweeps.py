@@ -11,8 +11,8 @@ from earlyglow_book.chapters.tools import aurocs
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.flows import ModelName
+from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import three_epochs
-from earlyglow_book.flow_runs.study import ProfileName
 from earlyglow_book.parameters import Field, Names, Whole, parameters
 from earlyglow_book.tables.texts import Texts, prefixed, with_interval
 from earlyglow_book.titles import title_of

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from torch import Tensor
 
 from earlyglow_book.figures.style import COLOURS, legend, line_style, panels, style
 from earlyglow_book.titles import title_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def score_histograms(

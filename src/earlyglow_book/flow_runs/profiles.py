@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from earlyglow.checks import unknown
 from earlyglow.training.config import Precision
+
+ProfileName = Literal["smoke", "classroom", "full_size", "paper"]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any
 import earlyglow as eg
 from earlyglow.training.config import TrainingConfig
 from earlyglow_book.deferred import Deferred
-from earlyglow_book.flow_runs.flows import FlowSpec, flow_spec, train_flow, training_config
-from earlyglow_book.flow_runs.profiles import Profile, find_profile
+from earlyglow_book.flow_runs.flows import (
+    FlowSpec,
+    ModelName,
+    flow_spec,
+    train_flow,
+    training_config,
+)
+from earlyglow_book.flow_runs.profiles import Profile, ProfileName, find_profile
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES, three_epochs
 from earlyglow_book.image_sets import USUAL_OOD, require_comparable
 from earlyglow_book.parameters import ParameterError
@@ -48,9 +54,9 @@ class FlowRun:
     ood_datasets: tuple[str, ...] = ()
     epochs: tuple[float, ...] = ()
     group_size: int = 1
-    profile: str = "classroom"
+    profile: ProfileName = "classroom"
     seed: int = 0
-    model: str = "glow"
+    model: ModelName = "glow"
     images: int = 0
     sizes: Profile = field(init=False, repr=False)
     spec: FlowSpec = field(init=False, repr=False)

@@ -6,10 +6,11 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.flow_runs.flows import ModelName
+from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import SWEEP_VERSIONS
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.parameters import DatasetName, Field, Names, Whole, parameters
@@ -18,8 +19,6 @@ from earlyglow_book.results import Computed, Tables
 if TYPE_CHECKING:
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
-
-ProfileName = Literal["smoke", "classroom", "full_size", "paper"]
 
 
 @parameters

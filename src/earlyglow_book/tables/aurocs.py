@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-import torch
-from torch import Tensor
 
 from earlyglow.metrics import aupr, auroc, auroc_interval, fpr_at_tpr
 from earlyglow_book.tables.texts import with_interval
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEYS = ["epoch", "group_size", "detector", "objective"]
 
@@ -16,7 +19,7 @@ def score_rows(
     dataset: str, scores: Tensor, detector: str, objective: str = "", group_size: int = 1
 ) -> pd.DataFrame:
     """The scores (G,) of one detector on one set, as rows for :func:`auroc_table`."""
-    table = pd.DataFrame({"score": scores.to(torch.float32).cpu().numpy()})
+    table = pd.DataFrame({"score": scores.float().cpu().numpy()})
     return table.assign(
         dataset=dataset, group_size=group_size, detector=detector, objective=objective
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def picture_table(kind: str, images: Tensor) -> pd.DataFrame:

@@ -71,13 +71,10 @@ def main() -> None:
         then, now = before(revision, path), json.loads(path.read_text(encoding="utf-8"))
         lost_numbers = numbers(then) - numbers(now)
         lost_tables = tables(then) - tables(now)
-        counted += sum(numbers(then).values())
-        shown += sum(tables(then).values())
-        print(
-            f"{path.stem:<24} {sum(numbers(then).values()):6,} numbers, "
-            f"{sum(tables(then).values()):3} tables before; lost: {sum(lost_numbers.values())} numbers, "
-            f"{sum(lost_tables.values())} tables"
-        )
+        lost = f"lost: {sum(lost_numbers.values())} numbers, {sum(lost_tables.values())} tables"
+        count, pages = sum(numbers(then).values()), sum(tables(then).values())
+        print(f"{path.stem:<24} {count:6,} numbers, {pages:3} tables before; {lost}")
+        counted, shown = counted + count, shown + pages
         if lost_numbers or lost_tables:
             failed.append(path.stem)
             print("    ", dict(lost_numbers.most_common(12)))

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import earlyglow as eg
 from earlyglow.checks import require_choice
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
-from earlyglow_book.chapters.gradient_short_circuit.names import DEFAULT_PLACE, NOISE, PLACES
+from earlyglow_book.chapters.gradient_short_circuit.names import (
+    DEFAULT_PLACE,
+    NOISE,
+    PLACES,
+    PLAIN_SCORE,
+)
 from earlyglow_book.deferred import Deferred
 from earlyglow_book.experiment import Experiment, result_of
 from earlyglow_book.flow_runs.profiles import ClassifierSizes, find_classifier_sizes
@@ -89,6 +94,11 @@ class ShortCircuit(Experiment):
     def network(self) -> str:
         """Which network the set gets: "resnet" or "cnn"."""
         return network_name(self.id_dataset)
+
+    @property
+    def plain_score(self) -> str:
+        """The detector that this is without an intervention."""
+        return PLAIN_SCORE[self.score]
 
     @property
     def sweep(self) -> EpochSweep:

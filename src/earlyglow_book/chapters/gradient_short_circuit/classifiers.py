@@ -10,7 +10,6 @@ import pandas as pd
 from earlyglow.datasets.catalogue import DATASETS
 from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit
 from earlyglow_book.chapters.gradient_short_circuit.claims import claims_about_scores
-from earlyglow_book.chapters.gradient_short_circuit.names import PLAIN_SCORE
 from earlyglow_book.image_sets import USUAL_OOD_OF_CLASSIFIERS
 from earlyglow_book.results import Tables, read_published_tables
 from earlyglow_book.tables.texts import as_text
@@ -78,7 +77,7 @@ def claims_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataF
     """Verdict and number of each claim about scores, one column for each classifier."""
     columns = {}
     for config, tables in classifiers.items():
-        claims = claims_about_scores(tables, config.id_dataset, PLAIN_SCORE[config.score])
+        claims = claims_about_scores(tables, config.id_dataset, config.plain_score)
         columns[classifier_title(config)] = {
             claim.text: f"{claim.judgement}: {claim.number}" for claim in claims
         }

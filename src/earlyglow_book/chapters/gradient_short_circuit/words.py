@@ -10,7 +10,6 @@ from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, classif
 from earlyglow_book.chapters.gradient_short_circuit.names import (
     GRAD_NORM_CLOSED_FORM,
     GSC_EXACT,
-    PLAIN_SCORE,
 )
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.claims import Claim
@@ -34,7 +33,7 @@ def words(
         published: all published classifiers.
         both: the scores of the flow and of GSC side by side.
     """
-    plain = PLAIN_SCORE[config.score]
+    plain = config.plain_score
     texts: dict[str, str] = {}
     for claim in verdicts:
         texts |= {f"{claim.id}_number": claim.number, f"{claim.id}_verdict": str(claim.judgement)}

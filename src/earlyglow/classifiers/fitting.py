@@ -162,7 +162,7 @@ class _Session:
     def _step(self, step: int) -> tuple[Tensor, Tensor]:
         batches = self.config.batches
         chosen = batch_indices(batches, len(self.images), step).to(self.device)
-        x = centre(augment(batches, self.images[chosen], step))
+        x = centre(augment(batches, self.images[chosen], {step: len(chosen)}))
         logits = self.model(x.contiguous(memory_format=torch.channels_last))
         loss = nn.functional.cross_entropy(logits, self.labels[chosen])
         for group in self.optimiser.param_groups:

@@ -39,15 +39,21 @@ def dequantize(images: Tensor, seed: int = 0, indices: Tensor | None = None) -> 
             f"the images have dtype {images.dtype}, but dequantize takes uint8 images; "
             "load_images gives them."
         )
-    count, dims = len(images), images[0].numel() if len(images) else 0
+    count = len(images)
     if indices is None:
         indices = torch.arange(count, device=images.device)
     if indices.shape != (count,):
         raise ValueError(
             f"indices has shape {tuple(indices.shape)}, but {count} images need ({count},)."
         )
-    noise = _uniform_16_bit(seed, indices.to(images.device, torch.int64), dims).view(images.shape)
-    return (images.float() + noise / 65536.0) / 256.0 - 0.5
+    return dequantize_each(images, torch.tensor(_signed(seed)), indices)
+
+
+def dequantize_each(images: Tensor, seeds: Tensor, indices: Tensor) -> Tensor:
+    """:func:`dequantize` with a seed (N,) for each image, or one for all."""
+    seeds, indices = (t.to(images.device, torch.int64) for t in (seeds, indices))
+    noise = _uniform_16_bit(seeds, indices, images[0].numel() if len(images) else 0)
+    return (images.float() + noise.view(images.shape) / 65536.0) / 256.0 - 0.5
 
 
 def quantize(x: Tensor) -> Tensor:
@@ -63,10 +69,10 @@ def centre(images: Tensor) -> Tensor:
     return images.float() / 256.0 - 0.5
 
 
-def _uniform_16_bit(seed: int, indices: Tensor, dims: int) -> Tensor:
+def _uniform_16_bit(seeds: Tensor, indices: Tensor, dims: int) -> Tensor:
     """Integers 0 … 65535 as float32 (N, dims): SplitMix64 (Steele et al. 2014) of a counter."""
     words = -(-dims // 4)
-    start = _mix(_mix(torch.tensor(_signed(seed), device=indices.device)) + indices)
+    start = _mix(_mix(seeds) + indices)
     counter = torch.arange(1, words + 1, device=indices.device) * _GOLDEN
     bits = _mix(start[:, None] + counter)
     # One 64-bit word holds the noise of four positions.

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from earlyglow.gradients.model_state import evaluating
 from earlyglow.gradients.objectives import checked, log_prob
+from earlyglow.precision import float32_products
 
 _CHUNK = 256
 
@@ -19,7 +20,7 @@ def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
         ValueError: the model's ``log_prob`` does not give one number for each image.
     """
     one_for_each = checked(log_prob)
-    with evaluating(model):
+    with evaluating(model), float32_products("ieee"):
         log_probs = torch.cat([one_for_each(model, chunk) for chunk in x.split(_CHUNK)])
     return mean_of_groups(log_probs, group_size)
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from earlyglow.checks import require_choice, require_whole
 from earlyglow.flows.bijection import Bijection, Flow, ImageShape
+from earlyglow.precision import float32_products
 
 Initialisation = Literal["identity", "released"]
 
@@ -145,6 +146,7 @@ class DenseGlow(Flow):
     def extra_repr(self) -> str:
         return f"steps={self.steps}"
 
+    @float32_products("ieee")
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, 1, H, W) to latents (N, H·W) and log_det (N,)."""
         self._check_images(x)
@@ -157,6 +159,7 @@ class DenseGlow(Flow):
             log_det = log_det + affine + convolution + coupling
         return z, log_det
 
+    @float32_products("ieee")
     def inverse(self, z: Tensor) -> Tensor:
         self._check_latents(z)
         for step in reversed(range(self.steps)):
@@ -171,6 +174,7 @@ class DenseGlow(Flow):
     def final_latent(self, x: Tensor) -> Tensor:
         return self(x)[0]
 
+    @float32_products("ieee")
     @torch.no_grad()
     def sample(self, n: int, temperature: float = 1.0) -> Tensor:
         self._check_sampling(n, temperature)

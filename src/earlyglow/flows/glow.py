@@ -15,6 +15,7 @@ from earlyglow.flows.layers import (
     ConditionalGaussian,
     Squeeze,
 )
+from earlyglow.precision import float32_products
 
 
 def glow_step(channels: int, hidden: int) -> Chain:
@@ -80,11 +81,13 @@ class Glow(Flow):
         for level in self.levels:
             level.recomputes = True  # type: ignore[assignment]
 
+    @float32_products("ieee")
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map images (N, C, H, W) to latents (N, C·H·W), the first level's first, and log_det."""
         latents, _, log_det = self._encode(x)
         return torch.cat([latent.flatten(1) for latent in latents], dim=1), log_det
 
+    @float32_products("ieee")
     def inverse(self, z: Tensor) -> Tensor:
         self._check_latents(z)
         *split_off, h = self._unflatten(z)
@@ -102,6 +105,7 @@ class Glow(Flow):
     def final_latent(self, x: Tensor) -> Tensor:
         return self._encode(x)[0][-1]
 
+    @float32_products("ieee")
     @torch.no_grad()
     def sample(self, n: int, temperature: float = 1.0) -> Tensor:
         self._check_sampling(n, temperature)

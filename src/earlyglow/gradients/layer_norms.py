@@ -27,14 +27,16 @@ from earlyglow.gradients.objectives import (
 )
 from earlyglow.gradients.vmap import vmap_norms
 from earlyglow.image_checks import require_tensor
+from earlyglow.precision import float32_products
 from earlyglow.progress import progress_bar
 
 _CHUNK_NUMBERS = 200_000
 _LARGEST_CHUNK = 256
-_SHARE_OF_FREE_MEMORY = 0.5
+# A processor's memory is shared with other programs; the GPU's is this one's.
+_SHARE_OF_FREE_MEMORY = {"cpu": 0.5, "cuda": 0.8}
 
 Backend = Literal["loop", "vmap", "batched"]
-Precision = Literal["float32", "bf16"]
+Precision = Literal["float32", "tf32", "bf16"]
 
 
 _Norms = Callable[[nn.Module, Tensor, tuple[int, ...], Objective], dict[int, Tensor]]
@@ -85,12 +87,14 @@ def layer_gradient_norms(
             backward pass for all).
         objective: "log_prob", "sum_z" (the released code's), or a callable (model, x) -> (N,).
         chunk_size: images in one pass; changes no result beyond rounding. Where omitted, as many
-            as hold about 200,000 numbers, at most 256, and no more than ``max_memory`` allows.
+            as ``max_memory`` allows, and on a processor no more than hold about 200,000 numbers,
+            at most 256.
         max_memory: bytes of tensors that the call may hold at once, though one complete group is
-            always taken; half of the free memory where omitted.
-        precision: "float32" computes in the model's own type. "bf16" rounds the factors of
-            convolutions, linear layers and the norms' products to bf16 and adds up in float32:
-            faster where the processor multiplies bf16, and a little off. Batched backend only.
+            always taken; half of the free memory where omitted, on a GPU four fifths.
+        precision: "float32" computes in the model's own type. "tf32" lets a GPU multiply float32
+            numbers with 10 bits. "bf16" rounds the factors of convolutions, linear layers and the
+            norms' products to bf16 and adds up in float32: faster where the device multiplies
+            bf16, and a little off. "tf32" and "bf16": batched backend only.
 
     Returns:
         LayerNorms with values (N // group_size, L) on the model's device.
@@ -136,6 +140,7 @@ def layer_gradient_norms_by_group(
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))
         stack.enter_context(torch.enable_grad())
+        stack.enter_context(float32_products("tf32" if precision == "tf32" else "ieee"))
         if precision == "bf16":
             stack.enter_context(bf16_linear_weights(model))
             function = autocast_to_bf16(function)
@@ -158,10 +163,10 @@ def _check_choices(
     if backend not in get_args(Backend):
         raise ValueError(unknown("backend", backend, get_args(Backend)))
     require_choice("precision", precision, get_args(Precision))
-    if precision == "bf16" and backend != "batched":
+    if precision != "float32" and backend != "batched":
         raise ValueError(
-            f"precision is 'bf16', but backend {backend!r} computes in the model's own type; use "
-            "backend='batched' or precision='float32'."
+            f"precision is {precision!r}, but backend {backend!r} computes in the model's own "
+            "type; use backend='batched' or precision='float32'."
         )
     for name, value in (("chunk_size", chunk_size), ("max_memory", max_memory)):
         if value is not None:
@@ -183,10 +188,10 @@ def _first_parameter(model: nn.Module, precision: str) -> nn.Parameter:
     parameter = next(model.parameters(), None)
     if parameter is None:
         raise ValueError(f"{type(model).__name__} has no parameters, so that there are no norms.")
-    if precision == "bf16" and parameter.dtype != torch.float32:
+    if precision != "float32" and parameter.dtype != torch.float32:
         raise ValueError(
-            f"precision is 'bf16', but the model is {parameter.dtype}; call model.float() first or "
-            "use precision='float32'."
+            f"precision is {precision!r}, but the model is {parameter.dtype}; call model.float() "
+            "first or use precision='float32'."
         )
     return parameter
 
@@ -198,6 +203,9 @@ def _norms_of(
 
 
 def _usual_chunk(x: Tensor) -> int:
+    """On a processor, what stays in its caches; a GPU is the faster the more it is given."""
+    if x.device.type == "cuda":
+        return len(x)
     return min(max(_CHUNK_NUMBERS // x[0].numel(), 1), _LARGEST_CHUNK)
 
 
@@ -222,7 +230,8 @@ def _largest_chunk(
     # An unnamed objective may hold the model, which would then never be freed.
     if key is not None:
         known[whole_key] = need
-    budget = max_memory or int(_SHARE_OF_FREE_MEMORY * free_bytes(x.device))
+    share = _SHARE_OF_FREE_MEMORY.get(x.device.type, 0.5)
+    budget = max_memory or int(share * free_bytes(x.device))
     return need.images_within(budget)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,11 +17,13 @@ from earlyglow.cache import atomic_path
 from earlyglow.datasets.image_set import ImageSet
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.hashing import digest
+from earlyglow.precision import float32_products
 from earlyglow.progress import progress_bar
-from earlyglow.training.batches import batch_indices, prepare
+from earlyglow.training.batches import Batches, prepare
 from earlyglow.training.checkpoints import load_tensors, put_weights, save_tensors
 from earlyglow.training.config import TrainingConfig
 from earlyglow.training.errors import CheckpointError, NonFiniteLossError
+from earlyglow.training.updates import Update, choose_update
 
 _SAVE_SECONDS = 60.0
 _CHECK_STEPS = 20
@@ -81,8 +83,9 @@ def train(
     device, folder = device or choose_device(), Path(folder)
     model.to(device).train()
     session = _Session(model, images, config, folder, device)
-    session.resume_or_start()
-    session.run()
+    with float32_products("ieee"):
+        session.resume_or_start()
+        session.run()
     model.eval()
     paths = {epoch: session.checkpoint_path(epoch) for epoch in config.epochs}
     return TrainingRun(folder, paths, session.log)
@@ -100,7 +103,7 @@ class _Session:
         device: torch.device,
     ) -> None:
         self.model, self.config, self.folder, self.device = model, config, folder, device
-        self.images = images.images.to(device)
+        self.batches = Batches(config, images.images.to(device), _ahead(device))
         self.identity = digest(
             {
                 "config": config.as_dict(),
@@ -119,7 +122,8 @@ class _Session:
         self.step = 0
         self.log: list[dict[str, float]] = []
         self._unchecked: list[tuple[int, Tensor]] = []
-        self.optimiser = _optimiser(model, config)
+        self._optimiser_state: dict[str, Tensor] = {}
+        self._update: Update | None = None
 
     def checkpoint_path(self, epoch: float) -> Path:
         return self.folder / f"epoch-{epoch:g}.safetensors"
@@ -139,10 +143,20 @@ class _Session:
         last = max(self.due)
         if self.step == last:
             return
+        self._update, step_on = choose_update(
+            self.model, self.config, self.batches[self.step], self._optimiser_state
+        )
+        try:
+            self._train_to(last, self._update, step_on)
+        finally:
+            self._update.finish()
+
+    def _train_to(self, last: int, update: Update, step_on: Callable[[Tensor], Tensor]) -> None:
         saved = time.monotonic()
         with progress_bar(last, "training", "step", initial=self.step) as progress:
             for step in range(self.step, last):
-                loss = self._advance(step)
+                update.set_learning_rate(self._learning_rate_at(step))
+                loss = step_on(self.batches[step])
                 self.step = step + 1
                 self._unchecked.append((step, loss))
                 progress.update()
@@ -168,29 +182,18 @@ class _Session:
 
     def _initialise(self) -> None:
         """Initialise the actnorms from data and keep epoch 0 if it is asked for."""
-        count = min(self.config.initialisation_images, len(self.images))
-        order = torch.randperm(
-            len(self.images), generator=torch.Generator().manual_seed(self.config.seed)
-        )
+        images = self.batches.images
+        generator = torch.Generator().manual_seed(self.config.seed)
+        order = torch.randperm(len(images), generator=generator)
+        chosen = order[: self.config.initialisation_images]
         with torch.no_grad():
-            self.model(prepare(self.config, self.images, order[:count], step=-1))
+            self.model(prepare(self.config, images, [chosen], [-1]))
         if 0 in self.due:
             self._save_checkpoint(self.due[0])
         self._save_state()
 
-    def _advance(self, step: int) -> Tensor:
-        """One optimiser step; the loss is the mean negative log-density in nats."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate_at(step // self.steps_per_epoch)
-        indices = batch_indices(self.config, len(self.images), step)
-        batch = prepare(self.config, self.images, indices, step)
-        self.optimiser.zero_grad(set_to_none=True)
-        bf16 = self.config.precision == "bf16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bf16):
-            loss = -self.model.log_prob(batch).mean()
-        loss.backward()
-        self.optimiser.step()
-        return loss.detach()
+    def _learning_rate_at(self, step: int) -> float:
+        return self.config.learning_rate_at(step // self.steps_per_epoch)
 
     def _check_losses(self, progress: tqdm) -> None:
         """Read the losses since the last check, stop at one that is not finite, and log."""
@@ -206,7 +209,7 @@ class _Session:
             "step": self.step,
             "epoch": epoch,
             "bits_per_dim": bpd,
-            "learning_rate": self.config.learning_rate_at((self.step - 1) // self.steps_per_epoch),
+            "learning_rate": self._learning_rate_at(self.step - 1),
         }
         self.log.append(record)
         rate = progress.format_dict["rate"] or 0.0
@@ -239,7 +242,7 @@ class _Session:
 
     def _save_state(self) -> None:
         tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= dict(_optimiser_tensors(self.optimiser))
+        tensors |= dict(self._update.state()) if self._update else {}
         facts = {**self._facts(), "log": self.log}
         save_tensors(self.folder / "state.safetensors", tensors, facts)
         lines = "".join(json.dumps(record, sort_keys=True) + "\n" for record in self.log)
@@ -274,30 +277,11 @@ class _Session:
             if name.startswith("model.")
         }
         put_weights(self.model, weights, path)
-        _put_optimiser_tensors(self.optimiser, tensors)
+        self._optimiser_state = tensors
         self.step = int(facts["step"])  # type: ignore[call-overload]
         self.log = list(facts["log"])  # type: ignore[call-overload]
 
 
-def _optimiser(model: Flow, config: TrainingConfig) -> torch.optim.Optimizer:
-    settings = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
-    if config.optimiser == "adamax":
-        return torch.optim.Adamax(model.parameters(), **settings)  # type: ignore[arg-type]
-    # The fused step reads and writes each weight once: a quarter of the time. Adamax has none.
-    return torch.optim.AdamW(model.parameters(), **settings, fused=True)  # type: ignore[arg-type]
-
-
-def _optimiser_tensors(optimiser: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
-    for index, state in optimiser.state_dict()["state"].items():
-        for name, value in state.items():
-            yield f"optimiser.{index}.{name}", value
-
-
-def _put_optimiser_tensors(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimiser."):
-            _, index, name = key.split(".")
-            state.setdefault(int(index), {})[name] = value
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": state, "param_groups": groups})
+def _ahead(device: torch.device) -> int:
+    """Steps whose batches are prepared together."""
+    return _CHECK_STEPS if device.type == "cuda" else 1

@@ -717,7 +717,7 @@ def test_wrong_arguments_are_named() -> None:
         layer_gradient_norms(model, x, group_size=4)
     with pytest.raises(ValueError, match="group_size is 0"):
         layer_gradient_norms(model, x, group_size=0)
-    with pytest.raises(ValueError, match=r"precision is 'fp16'.*float32, bf16"):
+    with pytest.raises(ValueError, match=r"precision is 'fp16'.*float32, tf32, bf16"):
         layer_gradient_norms(model, x, precision="fp16")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"precision is 'bf16', but backend 'loop'.*'batched'"):
         layer_gradient_norms(model, x, backend="loop", precision="bf16")

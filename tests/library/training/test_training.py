@@ -26,7 +26,7 @@ from earlyglow.training import (
     load_weights,
     train,
 )
-from earlyglow.training.batches import augment, batch_indices, prepare
+from earlyglow.training.batches import Batches, augment, batch_indices, prepare
 from earlyglow.training.checkpoints import load_tensors, save_tensors
 
 CPU = torch.device("cpu")
@@ -237,7 +237,7 @@ def test_augmentation_is_a_translation_and_a_flip() -> None:
     """Every augmented image is one of torchvision's translations, flipped or not."""
     images = load_images("textures", limit=6).images
     for seed in range(3):
-        augmented = augment(config(seed=seed), images, step=seed)
+        augmented = augment(config(seed=seed), images, {seed: len(images)})
         for image, result in zip(images, augmented, strict=True):
             candidates = [
                 candidate
@@ -247,17 +247,25 @@ def test_augmentation_is_a_translation_and_a_flip() -> None:
                 for candidate in (shifted, shifted.flip(2))
             ]
             assert any(torch.equal(result, candidate) for candidate in candidates)
-    assert not torch.equal(augment(config(), images, step=0), augment(config(), images, step=1))
+    first, second = (augment(config(), images, {step: len(images)}) for step in (0, 1))
+    assert not torch.equal(first, second)
 
 
 def test_noise_is_fresh_each_step_and_can_be_off() -> None:
     images, indices = digits(8).images, torch.arange(8)
     plain = config(augmentation=())
     assert not torch.equal(
-        prepare(plain, images, indices, step=0), prepare(plain, images, indices, step=1)
+        prepare(plain, images, [indices], [0]), prepare(plain, images, [indices], [1])
     )
     silent = config(augmentation=(), noise="none")
-    assert torch.equal(prepare(silent, images, indices, step=3), centre(images))
+    assert torch.equal(prepare(silent, images, [indices], [3]), centre(images))
+
+
+def test_batches_do_not_depend_on_how_many_are_prepared_together() -> None:
+    images = digits().images
+    alone, ahead = (Batches(config(), images, ahead) for ahead in (1, 5))
+    for step in (0, 1, 2, 7, 6):
+        assert torch.equal(alone[step], ahead[step])
 
 
 def test_bf16_trains(tmp_path: Path) -> None:

@@ -7,28 +7,46 @@ from earlyglow.detectors.gradient_baselines import (
     TotalNormDetector,
 )
 from earlyglow.detectors.groups import mean_log_prob, mean_of_groups
+from earlyglow.detectors.image_statistics import (
+    IMAGE_STATISTICS,
+    ImageStatisticsDetector,
+    image_statistics,
+)
 from earlyglow.detectors.input_complexity import (
     Compressor,
     InputComplexityDetector,
     compressed_bits,
 )
+from earlyglow.detectors.joint_readings import (
+    LayerCovarianceDetector,
+    LayerNeighbourDetector,
+    LayerResidualDetector,
+)
 from earlyglow.detectors.layer_gradients import Guard, LayerGradientDetector
 from earlyglow.detectors.likelihood import LikelihoodDetector, TypicalityDetector
+from earlyglow.detectors.log_norms import LogNormDetector
 
 __all__ = [
+    "IMAGE_STATISTICS",
     "Compressor",
     "GroupDetector",
     "Guard",
+    "ImageStatisticsDetector",
     "Images",
     "InputComplexityDetector",
+    "LayerCovarianceDetector",
     "LayerDensityDetector",
     "LayerGradientDetector",
+    "LayerNeighbourDetector",
+    "LayerResidualDetector",
     "LikelihoodDetector",
+    "LogNormDetector",
     "RaoDetector",
     "StatisticsDetector",
     "TotalNormDetector",
     "TypicalityDetector",
     "compressed_bits",
+    "image_statistics",
     "mean_log_prob",
     "mean_of_groups",
 ]

@@ -9,7 +9,8 @@ from earlyglow.gradients.model_state import evaluating
 from earlyglow.gradients.objectives import checked, log_prob
 from earlyglow.precision import float32_products
 
-_CHUNK = 256
+# A GPU is the faster the more it is given.
+_CHUNK = {"cpu": 256, "cuda": 2048}
 
 
 @torch.no_grad()
@@ -21,7 +22,8 @@ def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
     """
     one_for_each = checked(log_prob)
     with evaluating(model), float32_products("ieee"):
-        log_probs = torch.cat([one_for_each(model, chunk) for chunk in x.split(_CHUNK)])
+        chunks = x.split(_CHUNK.get(x.device.type, 256))
+        log_probs = torch.cat([one_for_each(model, chunk) for chunk in chunks])
     return mean_of_groups(log_probs, group_size)
 
 

@@ -7,7 +7,8 @@ once for a level, and a step of flow is five matrix products and a little arithm
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,8 @@ from earlyglow.flows.glow import Glow
 from earlyglow.flows.layers import ZeroConv2d
 
 _TILE = 8
+
+_Function = Callable[..., tuple[Tensor, ...]]
 
 _ROLES = {
     "norm_bias": "steps.0.norm.bias",
@@ -67,8 +70,10 @@ class StackedGlow:
             _Level(dict(zip(_ROLES, stacks[i * count :], strict=False)), *_fixed(chain))
             for i, chain in enumerate(flow.levels)
         ]
-        self._prepare = torch.compile(_prepare, dynamic=False) if compiled else _prepare
-        self._step = torch.compile(_step_of_flow, dynamic=False) if compiled else _step_of_flow
+        functions: tuple[_Function, _Function] = (
+            _compiled() if compiled else (_prepare, _step_of_flow)
+        )
+        self._prepare, self._step = functions
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Log-density (N,) in nats of images (N, C, H, W)."""
@@ -121,6 +126,12 @@ class StackedGlow:
         bf16 = self._dtype == torch.bfloat16
         with torch.autocast(latent.device.type, torch.bfloat16, enabled=bf16):
             return prior.log_prob(latent, context)  # type: ignore[operator]
+
+
+@functools.cache
+def _compiled() -> tuple[_Function, _Function]:
+    """Both functions compiled, once for each shape that they meet in this process."""
+    return torch.compile(_prepare, dynamic=False), torch.compile(_step_of_flow, dynamic=False)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import aurocs, intervals, stored
+from earlyglow_book.chapters.tools import aurocs, intervals, measuring, stored
 from earlyglow_book.deferred import np, pd, torch
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.flow_runs.flows import ModelName
@@ -121,7 +121,7 @@ class EpochSweep(Experiment):
         tables = {
             "aurocs": aurocs.auroc_table(scores.assign(epoch=epoch), self.id_dataset),
             "layers": dropped,
-            "epochs": bits_of_sets(checkpoint),
+            "epochs": measuring.bits_of_sets(checkpoint),
         }
         if epoch in self.run.shown_epochs:
             # No figure shows typicality.
@@ -174,22 +174,6 @@ def _values(measured: Statistics, objective: str, size: int) -> torch.Tensor:
     if objective:
         return measured.norms[objective, size].values
     return eg.detectors.mean_of_groups(measured.log_prob, size)
-
-
-def bits_of_sets(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
-    """Mean bits per dimension of each set, with its standard error and number of images."""
-    rows = []
-    for dataset, measured in checkpoint.statistics.items():
-        bits = eg.bits_per_dim(measured.log_prob.double(), checkpoint.flow.dims)
-        rows.append(
-            {
-                "dataset": dataset,
-                "images": len(bits),
-                "bits_per_dim": bits.mean().item(),
-                "standard_error": (bits.std() / len(bits) ** 0.5).item(),
-            }
-        )
-    return pd.DataFrame(rows)
 
 
 def _samples(flow: eg.Flow, seed: int) -> pd.DataFrame:

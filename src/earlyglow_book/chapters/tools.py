@@ -13,7 +13,7 @@ from earlyglow_book.deferred import Deferred
 if TYPE_CHECKING:
     from earlyglow_book import image_changes
     from earlyglow_book.figures import heatmaps, histograms, intervals, lines, pictures, style
-    from earlyglow_book.flow_runs import measuring
+    from earlyglow_book.flow_runs import measuring, reading
     from earlyglow_book.tables import aurocs, changes, claims, pairs, published_rows, stored
 else:
     image_changes = Deferred("earlyglow_book.image_changes")
@@ -21,7 +21,9 @@ else:
         Deferred(f"earlyglow_book.figures.{name}")
         for name in ("heatmaps", "histograms", "intervals", "lines", "pictures", "style")
     )
-    measuring = Deferred("earlyglow_book.flow_runs.measuring")
+    measuring, reading = (
+        Deferred(f"earlyglow_book.flow_runs.{name}") for name in ("measuring", "reading")
+    )
     aurocs, changes, claims, pairs, published_rows, stored = (
         Deferred(f"earlyglow_book.tables.{name}")
         for name in ("aurocs", "changes", "claims", "pairs", "published_rows", "stored")
@@ -40,6 +42,7 @@ __all__ = [
     "pairs",
     "pictures",
     "published_rows",
+    "reading",
     "stored",
     "style",
 ]

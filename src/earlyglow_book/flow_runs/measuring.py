@@ -6,18 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from torch import Tensor
 
 from earlyglow.datasets.dequantization import dequantize
 from earlyglow.datasets.image_set import ImageSet
 from earlyglow.detectors import mean_log_prob
-from earlyglow.flows import Flow
+from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.gradients import LayerNorms, layer_gradient_norms_by_group
 from earlyglow.hashing import digest
 from earlyglow.progress import progress_bar
 from earlyglow.training.checkpoints import load_tensors, load_weights, save_tensors
 from earlyglow.training.fitting import choose_device
-from earlyglow_book.flow_runs.protocol import FIT, NORM_VERSIONS, OBJECTIVES
+from earlyglow_book.flow_runs.protocol import FIT, NORM_VERSIONS
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,18 @@ class MeasuredCheckpoint:
         return {name: measured for name, measured in self.statistics.items() if name != FIT}
 
 
-def measure(flow: Flow, images: ImageSet, group_sizes: Sequence[int], seed: int) -> Statistics:
+def measure(
+    flow: Flow,
+    images: ImageSet,
+    group_sizes: Sequence[int],
+    objectives: Sequence[str],
+    seed: int,
+) -> Statistics:
     """Measure one image set under a flow; ``seed`` and the set make the dequantisation noise."""
     device = next(flow.parameters()).device
     x = noisy_pixels(images, seed).to(device)
     norms: dict[tuple[str, int], LayerNorms] = {}
-    for objective in OBJECTIVES:
+    for objective in objectives:
         by_size = layer_gradient_norms_by_group(flow, x, group_sizes, objective=objective)
         norms |= {(objective, size): by_size[size] for size in group_sizes}
     return Statistics(mean_log_prob(flow, x), norms)
@@ -84,6 +91,7 @@ def measure_or_load(
     checkpoint: Path,
     images: ImageSet,
     group_sizes: Sequence[int],
+    objectives: Sequence[str],
     seed: int,
     workspace: Path,
 ) -> Statistics:
@@ -94,20 +102,20 @@ def measure_or_load(
             "checkpoint": f"{checkpoint.parent.name}/{checkpoint.name}",
             "images": images.fingerprint(),
             "group_sizes": list(group_sizes),
-            "objectives": list(OBJECTIVES),
+            "objectives": list(objectives),
             "seed": seed,
             "versions": NORM_VERSIONS,
         }
     )
     path = workspace / "statistics" / f"{key[:16]}.safetensors"
     if not path.is_file():
-        measured = measure(flow, images, group_sizes, seed)
+        measured = measure(flow, images, group_sizes, objectives, seed)
         tensors = {f"{o}.{size}": norms.values for (o, size), norms in measured.norms.items()}
         save_tensors(path, {"log_prob": measured.log_prob, **tensors}, {})
     tensors, _ = load_tensors(path)
     norms = {
         (objective, size): LayerNorms(tensors[f"{objective}.{size}"], names, size)
-        for objective in OBJECTIVES
+        for objective in objectives
         for size in group_sizes
     }
     return Statistics(tensors["log_prob"], norms)
@@ -118,6 +126,7 @@ def measured_checkpoints(
     checkpoints: Mapping[float, Path],
     sets: Mapping[str, ImageSet],
     group_sizes: Sequence[int],
+    objectives: Sequence[str],
     seed: int,
     workspace: Path,
 ) -> Iterator[MeasuredCheckpoint]:
@@ -132,6 +141,24 @@ def measured_checkpoints(
             flow.eval()
             measured = {}
             for name, images in sets.items():
-                measured[name] = measure_or_load(flow, path, images, group_sizes, seed, workspace)
+                measured[name] = measure_or_load(
+                    flow, path, images, group_sizes, objectives, seed, workspace
+                )
                 progress.update()
             yield MeasuredCheckpoint(epoch, flow, measured)
+
+
+def bits_of_sets(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
+    """Mean bits per dimension of each set, with its standard error and number of images."""
+    rows = []
+    for dataset, measured in checkpoint.statistics.items():
+        bits = bits_per_dim(measured.log_prob.double(), checkpoint.flow.dims)
+        rows.append(
+            {
+                "dataset": dataset,
+                "images": len(bits),
+                "bits_per_dim": bits.mean().item(),
+                "standard_error": (bits.std() / len(bits) ** 0.5).item(),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ from typing import Literal
 from earlyglow.checks import unknown
 from earlyglow.training.config import Precision
 
-ProfileName = Literal["smoke", "classroom", "full_size", "paper"]
+ProfileName = Literal["smoke", "classroom", "long", "full_size", "paper_short", "paper"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,21 @@ PROFILES: dict[str, Profile] = {
         ood_images=1000,
         classifier=ClassifierSizes(32, 20, 16, 6, None, 2000, 500, 300),
     ),
+    # The classroom's flows until a million images are seen.
+    "long": Profile(
+        steps=4,
+        hidden=64,
+        dense_hidden=256,
+        dense_depth=4,
+        epochs=(0, 0.1, 0.5, 1, 3, 10, 20, 50, 100, 200),
+        images_per_epoch=5000,
+        batch_size=None,
+        learning_rate=2e-3,
+        warmup_epochs=1,
+        fit_images=1000,
+        eval_images=1000,
+        ood_images=1000,
+    ),
     # The paper's models on two cores: shorter epochs, of the size of the smallest training set, and
     # as many scored images as in the classroom.
     "full_size": Profile(
@@ -126,6 +141,22 @@ PROFILES: dict[str, Profile] = {
         fit_images=1000,
         eval_images=1000,
         ood_images=1000,
+    ),
+    # The paper's models for a few minutes of a GPU.
+    "paper_short": Profile(
+        steps=32,
+        hidden=512,
+        dense_hidden=1000,
+        dense_depth=10,
+        epochs=(0, 1, 5, 10, 20, 35),
+        images_per_epoch=10000,
+        batch_size=None,
+        learning_rate=5e-4,
+        warmup_epochs=5,
+        fit_images=1000,
+        eval_images=1000,
+        ood_images=500,
+        precision="bf16",
     ),
     "paper": Profile(
         steps=32,

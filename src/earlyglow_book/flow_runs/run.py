@@ -24,6 +24,8 @@ from earlyglow_book.image_sets import USUAL_OOD, require_comparable
 from earlyglow_book.parameters import ParameterError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs import measuring
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
@@ -48,6 +50,11 @@ class FlowRun:
         seed: of weights, batches and noise.
         model: "glow" or "dense_glow".
         images: images of each set that are scored, at most; 0 for the profile's number.
+        train_images: training images, at most; 0 for all.
+        objectives: what is differentiated.
+        duplicates: ID test images that correlate by more come into one half; 0 for halves that
+            look at no image.
+        only_groups: the group sizes that are measured; the usual ones where empty.
     """
 
     id_dataset: str
@@ -58,6 +65,10 @@ class FlowRun:
     seed: int = 0
     model: ModelName = "glow"
     images: int = 0
+    train_images: int = 0
+    objectives: tuple[str, ...] = OBJECTIVES
+    duplicates: float = 0.0
+    only_groups: tuple[int, ...] = ()
     sizes: Profile = field(init=False, repr=False)
     spec: FlowSpec = field(init=False, repr=False)
     training: TrainingConfig = field(init=False, repr=False)
@@ -94,6 +105,8 @@ class FlowRun:
     @cached_property
     def group_sizes(self) -> tuple[int, ...]:
         """The group sizes that are measured: those that leave ten groups, and the one asked for."""
+        if self.only_groups:
+            return self.only_groups
         images = self.sizes.scored_images
         usual = {size for size in _GROUP_SIZES if images >= _LEAST_GROUPS * size}
         return tuple(sorted({*usual, self.group_size}))
@@ -114,17 +127,20 @@ class FlowRun:
 
     def configuration(self) -> dict[str, Any]:
         """What the checkpoints and their norms depend on, JSON-like."""
+        # What is at its default is not named: results that are older than it keep their keys.
+        further = {"train_images": self.train_images, "duplicates": self.duplicates}
         return {
             "id_dataset": self.id_dataset,
             "ood_datasets": list(self.ood_datasets),
             "flow": self.spec.as_dict(),
             "training": self.training.as_dict(),
+            **{name: value for name, value in further.items() if value},
             "scoring": {
                 "fit_images": self.sizes.fit_images,
                 "eval_images": self.sizes.eval_images,
                 "ood_images": self.sizes.ood_images,
                 "group_sizes": list(self.group_sizes),
-                "objectives": list(OBJECTIVES),
+                "objectives": list(self.objectives),
             },
         }
 
@@ -135,7 +151,7 @@ class FlowRun:
             ParameterError: a set makes no two groups of the largest size.
         """
         test, sizes = eg.load_images(self.id_dataset, "test"), self.sizes
-        fit, evaluate = eg.halves(len(test))
+        fit, evaluate = self._halves(test)
         sets = {
             FIT: test.take(fit[: sizes.fit_images]),
             self.id_dataset: test.take(evaluate[: sizes.eval_images]),
@@ -159,10 +175,16 @@ class FlowRun:
         fresh = evaluate[scored : scored + count]
         return test.take(fresh if len(fresh) > 1 else evaluate[:count])
 
+    def training_images(self) -> ImageSet:
+        """The training set, or the part of it that is used."""
+        images = eg.load_images(self.id_dataset, "train")
+        if not self.train_images:
+            return images
+        return images.take(eg.subset(len(images), self.train_images))
+
     def train(self, workspace: Path) -> eg.TrainingRun:
         """Train the flow, or find it trained in ``workspace``."""
-        images = eg.load_images(self.id_dataset, "train")
-        return train_flow(self.spec, self.training, images, workspace)
+        return train_flow(self.spec, self.training, self.training_images(), workspace)
 
     def measured(
         self, trained: eg.TrainingRun, sets: dict[str, ImageSet], workspace: Path
@@ -176,9 +198,16 @@ class FlowRun:
             trained.checkpoints,
             sets,
             self.group_sizes,
+            self.objectives,
             self.seed,
             workspace,
         )
+
+    def _halves(self, test: ImageSet) -> tuple[Tensor, Tensor]:
+        if not self.duplicates:
+            return eg.halves(len(test))
+        clusters = eg.datasets.near_duplicates(test.images, self.duplicates)
+        return eg.datasets.halves_of_clusters(clusters)
 
     def _require_groups(self, sets: dict[str, ImageSet]) -> None:
         name, fewest = min(((n, len(s)) for n, s in sets.items()), key=lambda item: item[1])

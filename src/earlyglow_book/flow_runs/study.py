@@ -81,10 +81,14 @@ class FlowStudy(Experiment):
     def label(self) -> str:
         return self.run.label()
 
+    def sets_to_measure(self) -> dict[str, ImageSet]:
+        """The images that are measured at each checkpoint, by name; the fit half among them."""
+        return self.run.load_sets()
+
     def compute(self, workspace: Path) -> Computed:
         """Train and measure, or find it done, and ask."""
         # All images first: a set that is missing must not be noticed after the training.
-        sets = self.run.load_sets()
+        sets = self.sets_to_measure()
         measured = self.run.measured(self.run.train(workspace), sets, workspace)
         return Computed(self.tables(sets, measured, workspace))
 

@@ -19,6 +19,6 @@ def picture_table(kind: str, images: Tensor) -> pd.DataFrame:
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """Names as categories, so that the files stay small."""
-    names = ("dataset", "ood", "detector", "objective", "kind", "shape")
+    names = ("dataset", "ood", "detector", "objective", "kind", "shape", "statistic")
     kinds = {"group_size": "int16", **dict.fromkeys(names, "category")}
     return table.astype({name: kind for name, kind in kinds.items() if name in table})

@@ -32,6 +32,8 @@ _TAIL = 1.5
 MADE = ("blurred", "noisy", "patches shuffled")
 # Profiles that a few minutes have to be enough for measure the paper's objective alone.
 _ONE_OBJECTIVE = ("paper_short",)
+# Profiles whose flows are asked whether a smaller step gains more.
+_COOLED = ("long", "smoke")
 
 
 @parameters
@@ -64,7 +66,8 @@ class Readings(FlowStudy):
         )
 
     def settings(self) -> dict[str, Any]:
-        return {"training_images": _TRAINING_IMAGES, "made_images": _MADE_IMAGES, "tail": _TAIL}
+        settings = {"training_images": _TRAINING_IMAGES, "made_images": _MADE_IMAGES, "tail": _TAIL}
+        return settings | ({"cooled": True} if self.profile in _COOLED else {})
 
     def sets_to_measure(self) -> dict[str, ImageSet]:
         """The usual sets, some training images, and OOD images made of others of those."""
@@ -88,6 +91,13 @@ class Readings(FlowStudy):
         for checkpoint in checkpoints:
             for name, table in self.read(checkpoint, pictures).items():
                 parts[name].append(table.assign(epoch=checkpoint.epoch))
+        if self.profile in _COOLED:
+            # The last checkpoint is there, or there were nothing to read.
+            flow = self.run.cooled(self.run.train(workspace), workspace)
+            pixels = measuring.noisy_pixels(sets[FIT], self.seed)
+            parts["cooled"].append(
+                reading.bits_table(eg.detectors.mean_log_prob(flow, pixels), flow.dims)
+            )
         return {name: _one(of_table) for name, of_table in parts.items()}
 
     @property
@@ -124,7 +134,7 @@ class Readings(FlowStudy):
             parts["curve"].append(curve.assign(objective=objective))
         pair = (own, self.ood_datasets[0])
         parts["bits"].append(measuring.bits_of_sets(checkpoint))
-        parts["fit_bits"].append(reading.bits_of_images(checkpoint))
+        parts["fit_bits"].append(reading.bits_table(checkpoint.fit.log_prob, checkpoint.flow.dims))
         parts["plane"].append(reading.plane_rows(checkpoint, pair, self.run.objectives[0]))
         return {name: _one(of_table) for name, of_table in parts.items()}
 

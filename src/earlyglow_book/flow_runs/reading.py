@@ -242,9 +242,9 @@ def plane_rows(checkpoint: MeasuredCheckpoint, sets: Sequence[str], objective: s
     return pd.concat(parts, ignore_index=True)
 
 
-def bits_of_images(checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
-    """Bits per dimension of each fit image, so that checkpoints can be compared in pairs."""
-    bits = eg.bits_per_dim(checkpoint.fit.log_prob.double(), checkpoint.flow.dims)
+def bits_table(log_prob: Tensor, dims: int) -> pd.DataFrame:
+    """Bits per dimension of each image from its log-density (N,), to compare flows in pairs."""
+    bits = eg.bits_per_dim(log_prob.double(), dims)
     return pd.DataFrame({"item": np.arange(len(bits), dtype=np.int16), "bits": bits.float()})
 
 

@@ -35,6 +35,7 @@ else:
 _GROUP_SIZES = (1, 2, 5, 10, 25)
 _LEAST_GROUPS = 10
 _LEAST_IMAGES = 20
+_COOLING_STEPS, _COOLING_RATE = 0.05, 0.1
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,21 @@ class FlowRun:
     def train(self, workspace: Path) -> eg.TrainingRun:
         """Train the flow, or find it trained in ``workspace``."""
         return train_flow(self.spec, self.training, self.training_images(), workspace)
+
+    def cooled(self, trained: eg.TrainingRun, workspace: Path) -> eg.Flow:
+        """The last checkpoint's flow after a twentieth more steps at a tenth of the rate."""
+        path = trained.checkpoints[max(trained.checkpoints)]
+        config = replace(
+            self.training,
+            epochs=(_COOLING_STEPS * max(trained.checkpoints),),
+            learning_rate=_COOLING_RATE * self.training.learning_rate,
+            warmup_epochs=0,
+        )
+        flow = self.spec.build(self.seed)
+        eg.load_weights(flow, path)
+        folder = workspace / "checkpoints" / f"{path.parent.name}-cooled"
+        eg.train(flow, self.training_images(), config, folder)
+        return flow
 
     def measured(
         self, trained: eg.TrainingRun, sets: dict[str, ImageSet], workspace: Path

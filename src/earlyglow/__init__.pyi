@@ -21,6 +21,8 @@ from .detectors import (
     RaoDetector,
     TotalNormDetector,
     TypicalityDetector,
+    combine,
+    conformal_p_values,
 )
 from .flows import DenseGlow, Flow, Glow, bits_per_dim
 from .gradients import LayerNorms, layer_gradient_norms
@@ -67,6 +69,8 @@ __all__ = [
     "auroc",
     "auroc_interval",
     "bits_per_dim",
+    "combine",
+    "conformal_p_values",
     "dequantize",
     "fpr_at_tpr",
     "gradient_consistency",

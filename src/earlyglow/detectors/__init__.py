@@ -1,6 +1,13 @@
 """OOD detectors on top of a flow, with the interface of pytorch-ood: higher means more OOD."""
 
 from earlyglow.detectors.base import GroupDetector, Images, StatisticsDetector
+from earlyglow.detectors.combining import (
+    CombinedDetector,
+    Rule,
+    Side,
+    combine,
+    conformal_p_values,
+)
 from earlyglow.detectors.gradient_baselines import (
     LayerDensityDetector,
     RaoDetector,
@@ -28,6 +35,7 @@ from earlyglow.detectors.log_norms import LogNormDetector
 
 __all__ = [
     "IMAGE_STATISTICS",
+    "CombinedDetector",
     "Compressor",
     "GroupDetector",
     "Guard",
@@ -42,10 +50,14 @@ __all__ = [
     "LikelihoodDetector",
     "LogNormDetector",
     "RaoDetector",
+    "Rule",
+    "Side",
     "StatisticsDetector",
     "TotalNormDetector",
     "TypicalityDetector",
+    "combine",
     "compressed_bits",
+    "conformal_p_values",
     "image_statistics",
     "mean_log_prob",
     "mean_of_groups",

@@ -10,6 +10,7 @@ from earlyglow_book.chapters.group_size import GroupSize
 from earlyglow_book.chapters.kmnist_failure import KmnistFailure
 from earlyglow_book.chapters.likelihood_paradox import LikelihoodParadox
 from earlyglow_book.chapters.low_level_features import LowLevelFeatures
+from earlyglow_book.chapters.readings import Readings
 from earlyglow_book.chapters.released_code import ReleasedCode
 from earlyglow_book.chapters.support_overlap import SupportOverlap
 from earlyglow_book.chapters.synthetic_augmentation import SyntheticAugmentation
@@ -73,6 +74,7 @@ def published_experiments() -> tuple[Experiment, ...]:
             )
             for name in ("kmnist", "omniglot", "fashion_mnist", "mnist")
         ),
+        Readings(id_dataset="celeba", profile="paper_short"),
         *_classifiers(SEEDS[1]),
         *(experiment for seed in SEEDS[1:] for experiment in _over_epochs(seed)),
     )

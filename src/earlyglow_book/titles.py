@@ -22,5 +22,11 @@ def detector_title(detector: str, objective: str) -> str:
         ("layer_density", "log_prob"): "density of log norms",
         ("total_norm", "log_prob"): "total norm",
         ("rao", "log_prob"): "Rao's score",
+        ("neighbours", "log_prob"): "5 nearest neighbours",
+        ("residual", "log_prob"): "5 axes removed",
+        ("placebo", "log_prob"): "5 other axes removed",
+        ("components", "log_prob"): "20 axes whitened",
+        ("covariance", "log_prob"): "shrunk covariance",
+        ("no_flow", ""): "no flow",
     }
     return titles.get((detector, objective), f"{detector} {objective}".strip())

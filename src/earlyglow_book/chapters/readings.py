@@ -9,16 +9,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import image_changes, measuring, reading, stored
-from earlyglow_book.deferred import pd, torch
+from earlyglow_book.chapters.tools import (
+    image_changes,
+    lines,
+    measuring,
+    reading,
+    stored,
+    style,
+)
+from earlyglow_book.deferred import np, pd, torch
 from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import Field, Whole, parameters
+from earlyglow_book.parameters import DatasetName, Field, Whole, parameters
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts
+from earlyglow_book.titles import detector_title, title_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint, Statistics
 
@@ -29,6 +41,8 @@ _TRAINING = "training images"
 _TRAINING_IMAGES = 500
 _MADE_IMAGES = 250
 _TAIL = 1.5
+# The paper's first CIFAR-10 epoch, in images.
+_EARLY = 50_000
 MADE = ("blurred", "noisy", "patches shuffled")
 # Profiles that a few minutes have to be enough for measure the paper's objective alone.
 _ONE_OBJECTIVE = ("paper_short",)
@@ -43,8 +57,11 @@ class Readings(FlowStudy):
     name: ClassVar[str] = "readings"
     version: ClassVar[int] = 1
 
+    id_dataset: DatasetName = Field(
+        default="celeba", description="The ID set, which needs training images."
+    )
     profile: ProfileName = Field(
-        default="long", description="Sizes: seconds, minutes, hours, or a GPU."
+        default="paper_short", description="Sizes: seconds, minutes, hours, or a GPU."
     )
     train_images: Whole = Field(
         default=0, ge=0, description="Training images, at most; 0 for all of the set."
@@ -147,6 +164,134 @@ class Readings(FlowStudy):
         images = image_changes.as_image_set(eg.datasets.quantize(decoded.cpu()))
         measured = measuring.measure(flow, images, (1,), self.run.objectives, self.seed)
         return {"latent tails": measured}
+
+
+_ID_AND_OOD = ("0.25", "tab:orange")
+# What the figures show of the readings, in this order.
+_SHOWN = ("layer_gradients", "residual", "covariance", "neighbours", "likelihood", "typicality")
+
+
+def means_over_sets(table: pd.DataFrame, size: int = 1, control: bool = False) -> pd.DataFrame:
+    """Mean AUROC over the OOD sets: columns epoch, reading, auroc.
+
+    Args:
+        table: the table "readings".
+        size: images in a group.
+        control: whether the control without a flow is among them.
+    """
+    names = (*_SHOWN, "no_flow") if control else _SHOWN
+    chosen = table[
+        (table["group_size"] == size)
+        & table["objective"].isin(("log_prob", ""))
+        & table["detector"].isin(names)
+    ]
+    means = chosen.groupby(["detector", "objective", "epoch"], observed=True)["auroc"].mean()
+    rows = means.reset_index()
+    pairs = zip(rows["detector"], rows["objective"], strict=True)
+    return rows.assign(reading=[detector_title(*pair) for pair in pairs])
+
+
+def over_epochs_with_control(table: pd.DataFrame) -> Figure:
+    """Mean AUROC of each reading against the epoch, single images and groups; the control dotted.
+
+    Args:
+        table: the table "readings".
+    """
+    panels = {
+        "single images": means_over_sets(table, 1),
+        "groups of five": means_over_sets(table, 5),
+    }
+    control = means_over_sets(table, 1, control=True).set_index("detector").loc["no_flow", "auroc"]
+    return lines.line_panels(
+        panels,
+        "epoch",
+        "auroc",
+        "reading",
+        style.epoch_axis,
+        "mean AUROC over the OOD sets",
+        3.6,
+        reference=(float(control.iloc[0]), "no flow, single images"),
+    )
+
+
+def removed_axes(curve: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
+    """Mean AUROC of single images by how many leading axes are removed, a line for each epoch.
+
+    Args:
+        curve: the table of that name.
+        epochs: which ones to show.
+    """
+    chosen = curve[curve["epoch"].isin(epochs) & (curve["objective"] == "log_prob")]
+    rows = chosen.groupby(["epoch", "axes"])["auroc"].mean().rename("mean").reset_index()
+    rows = rows.assign(when=[f"epoch {epoch:g}" for epoch in rows["epoch"]])
+
+    def axis_of_counts(axis: Axes, counts: pd.Series) -> None:
+        lines.ticks_at_values(axis, counts, logarithmic=False)
+        axis.set_xlabel("leading axes removed")
+
+    label = "mean AUROC"
+    return lines.line_panels({"": rows}, "axes", "mean", "when", axis_of_counts, label, 3.0)
+
+
+def on_two_axes(plane: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
+    """Where images lie on the fit images' two leading axes, and how far off them, a panel an epoch.
+
+    Args:
+        plane: the table of that name.
+        epochs: which ones to show.
+    """
+    with style.style():
+        figure, axes = style.panels(len(epochs), height=3.4, share_y=False)
+        for axis, epoch in zip(axes, epochs, strict=True):
+            rows = plane[plane["epoch"] == epoch]
+            for name, colour in zip(rows["dataset"].unique(), _ID_AND_OOD, strict=True):
+                points = rows[rows["dataset"] == name]
+                along = np.hypot(points["first"], points["second"])
+                label = title_of(str(name))
+                axis.scatter(along, points["off"], s=8, alpha=0.6, color=colour, label=label)
+            axis.set_xscale("log")
+            axis.set_yscale("log")
+            axis.set_title(f"epoch {epoch:g}")
+            axis.set_xlabel("distance along the two axes")
+        axes[0].set_ylabel("distance off them")
+        style.legend(figure, axes)
+    return figure
+
+
+def words(chapter: Readings, tables: Tables) -> Texts:
+    """Means over the OOD sets at the first trained epoch, the early one and the last, and bits."""
+    epochs = sorted(tables["bits"]["epoch"].unique())
+    late = epochs[-1]
+    size = chapter.run.sizes.images_per_epoch or 0
+    early = min((epoch for epoch in epochs if epoch > 0), key=lambda e: abs(e * size - _EARLY))
+    means = means_over_sets(tables["readings"], control=True)
+    by_reading = means.pivot(index="detector", columns="epoch", values="auroc")
+    bits = tables["id_only"].query("objective == 'log_prob'")
+    bits = bits.pivot(index="statistic", columns="epoch", values="value")
+    neighbours, paper = by_reading.loc["neighbours"], by_reading.loc["layer_gradients"]
+    no_flow = by_reading.loc["no_flow"]
+    texts = {
+        "id": title_of(chapter.id_dataset),
+        "sets": str(len(chapter.ood_datasets)),
+        "epoch_images": f"{size:,}",
+        "early": f"{early:g}",
+        "late": f"{late:g}",
+        "early_images": f"{early * size:,.0f}",
+        "late_images": f"{late * size:,.0f}",
+        "no_flow": f"{no_flow[late]:.3f}",
+        "gain": f"{neighbours[late] - paper[late]:+.3f}",
+        "share_start": f"{neighbours[epochs[0]] - no_flow[late]:+.3f}",
+        "share_early": f"{neighbours[early] - no_flow[early]:+.3f}",
+        "share_late": f"{neighbours[late] - no_flow[late]:+.3f}",
+        "paper_share_late": f"{paper[late] - no_flow[late]:+.3f}",
+    }
+    for name, epoch in (("start", epochs[0]), ("early", early), ("late", late)):
+        for reading_name in ("layer_gradients", "neighbours", "residual", "likelihood"):
+            texts[f"{reading_name}_{name}"] = f"{by_reading.loc[reading_name, epoch]:.3f}"
+        texts[f"bits_{name}"] = f"{bits.loc['bits_eval', epoch]:.2f}"
+        texts[f"training_bits_{name}"] = f"{bits.loc['bits_train', epoch]:.2f}"
+        texts[f"apart_{name}"] = f"{bits.loc['p_value_distance', epoch]:.2f}"
+    return texts
 
 
 def _one(tables: list[pd.DataFrame]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -10,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from earlyglow_book import results
-from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.chapters.readings import Readings
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "paper_profile.py"
-SMOKE = ["--profile", "smoke", "--sets", "digits", "--images", "40"]
+SMOKE = ["--profile", "smoke", "--sets", "digits", "--train-images", "800"]
 
 
 @pytest.fixture
@@ -25,38 +26,35 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
     spec.loader.exec_module(module)
     return module
 
 
-def test_results_are_stored(script: ModuleType, tmp_path: Path) -> None:
-    outcome = CliRunner().invoke(script.main, [*SMOKE, "--minutes", "5"])
-    assert outcome.exit_code == 0, outcome.output
-    (folder,) = (tmp_path / "results" / "epoch_sweep").iterdir()
-    table = results.load(folder).tables["aurocs"]
-    assert table.query("group_size == 1")["n_id"].unique().tolist() == [40]
-
-
-def test_only_the_epochs_that_fit_are_run(
-    script: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """320 images an epoch at 32 a second and seven tenths of the time: ten seconds an epoch."""
-    monkeypatch.setattr(script, "images_per_second", lambda sweep: 32.0)
-    sweep = EpochSweep("digits", profile="smoke")
-    assert script.within(sweep, 15).epochs == (0, 0.5, 1)
-    assert script.within(sweep, 10).epochs == (0, 0.5)
-    assert script.within(sweep, 5) is None
-
-
-def test_a_second_call_keeps_the_plan(
+def test_a_second_call_keeps_plan_and_results(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = CliRunner().invoke(script.main, [*SMOKE, "--minutes", "5"])
-    monkeypatch.setattr(script, "images_per_second", lambda sweep: 0.001)
+    assert first.exit_code == 0, first.output
+    monkeypatch.setattr(script, "measured_speed", lambda sweep: script.Speed(0.001, 1e6))
     second = CliRunner().invoke(script.main, [*SMOKE, "--minutes", "0.1"])
     assert "epochs 0, 0.5, 1" in first.output
-    assert "epochs 0, 0.5, 1" in second.output
-    assert len(list((tmp_path / "results" / "epoch_sweep").iterdir())) == 1
+    assert second.output == first.output
+    (folder,) = (tmp_path / "results" / "readings").iterdir()
+    table = results.load(folder).tables["readings"]
+    assert sorted(table["epoch"].unique()) == [0, 0.5, 1]
+    assert "neighbours" in set(table["detector"])
+
+
+def test_only_the_epochs_that_fit_are_run(script: ModuleType) -> None:
+    """320 images an epoch at 32 a second, and five seconds for each score."""
+    sweep = Readings("digits", profile="smoke")
+    speed = script.Speed(images_per_second=32.0, seconds_per_score=5.0)
+    needed = {(0, 0.5): 10 / 2 + 10, (0, 0.5, 1): 10 + 15}
+    for epochs, seconds in needed.items():
+        assert script.within(sweep, seconds / 0.95 + 0.1, speed).epochs == epochs
+        assert script.within(sweep, seconds / 0.95 - 0.1, speed) != epochs
+    assert script.within(sweep, 14.0, speed) is None
 
 
 def test_too_little_time_is_said(script: ModuleType, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, Whole, parameters
+from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import detector_title, title_of
@@ -66,6 +66,14 @@ class Readings(FlowStudy):
     train_images: Whole = Field(
         default=0, ge=0, description="Training images, at most; 0 for all of the set."
     )
+    epochs: Numbers = Field(
+        default=(),
+        description="Epochs to read, increasing; 0 is untrained, empty for the profile's.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "epochs", self.run.epochs)
 
     @cached_property
     def run(self) -> FlowRun:
@@ -73,6 +81,7 @@ class Readings(FlowStudy):
         return FlowRun(
             self.id_dataset,
             self.ood_datasets,
+            self.epochs,
             profile=self.profile,
             seed=self.seed,
             model=self.model,

@@ -189,17 +189,19 @@ class FlowRun:
 
     def cooled(self, trained: eg.TrainingRun, workspace: Path) -> eg.Flow:
         """The last checkpoint's flow after a twentieth more steps at a tenth of the rate."""
-        path = trained.checkpoints[max(trained.checkpoints)]
+        last = max(trained.checkpoints)
+        images, path = self.training_images(), trained.checkpoints[last]
+        one_step = 1 / self.training.steps_per_epoch(len(images))
         config = replace(
             self.training,
-            epochs=(_COOLING_STEPS * max(trained.checkpoints),),
+            epochs=(max(_COOLING_STEPS * last, one_step),),
             learning_rate=_COOLING_RATE * self.training.learning_rate,
             warmup_epochs=0,
         )
         flow = self.spec.build(self.seed)
         eg.load_weights(flow, path)
         folder = workspace / "checkpoints" / f"{path.parent.name}-cooled"
-        eg.train(flow, self.training_images(), config, folder)
+        eg.train(flow, images, config, folder)
         return flow
 
     def measured(

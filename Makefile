@@ -7,10 +7,10 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or
 
 
 .DEFAULT_GOAL := help
-.PHONY: help book pages test lint notebooks results bench clean
+.PHONY: help book pages test lint notebooks results bench bench-gpu clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: .venv/.installed  ## build the book and say where to open it
 	$(BIN)/python book/build.py
@@ -43,6 +43,9 @@ results: .venv/.installed  ## compute the published results that are missing (ho
 
 bench: .venv/.installed  ## measure norms and training steps on this machine (a quarter of an hour)
 	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/measure.py
+
+bench-gpu: .venv/.installed  ## measure them on this machine's GPU (three minutes)
+	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/gpu.py
 
 clean:  ## remove what was built, but neither the environment nor the cache
 	rm -rf build runs .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -12,6 +12,7 @@ import pytest
 
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.parameters import declared, from_texts
+from earlyglow_book.published import published_experiments
 from earlyglow_book.registry import experiment_classes
 from earlyglow_book.results import Inputs, committed_folder
 
@@ -37,7 +38,7 @@ def typed(manifest: dict[str, Any]) -> dict[str, str]:
 
 
 def test_all_are_here() -> None:
-    assert len(MANIFESTS) == 125
+    assert len(MANIFESTS) == len(published_experiments()) + len(("cost", "gpu_cost"))
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

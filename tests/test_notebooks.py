@@ -47,6 +47,7 @@ SMOKE: dict[str, dict[str, object]] = {
     "synthetic_augmentation": {"profile": "smoke", "id_dataset": "digits"},
     "released_code": {"profile": "smoke", "id_dataset": "digits"},
     "dense_glow_full_size": {"profile": "smoke", "id_dataset": "digits"},
+    "readings": {"profile": "smoke", "id_dataset": "digits"},
     "verdict": {"model": "dense_glow"},
     "cost": {"profile": "smoke"},
     "gradient_short_circuit": {"profile": "smoke", "id_dataset": "digits"},

@@ -14,11 +14,13 @@ from earlyglow_book.parameters import Field, Whole, parameters
 from earlyglow_book.results import Computed
 
 if TYPE_CHECKING:
-    from earlyglow_book.chapters.cost import comparison
+    from earlyglow_book.chapters.cost import comparison, gpu
 else:
-    comparison = Deferred("earlyglow_book.chapters.cost.comparison")
+    comparison, gpu = (
+        Deferred(f"earlyglow_book.chapters.cost.{name}") for name in ("comparison", "gpu")
+    )
 
-__all__ = ["Cost"]
+__all__ = ["Cost", "GpuCost"]
 
 
 @parameters
@@ -53,3 +55,31 @@ class Cost(Experiment):
     def compute(self, workspace: Path) -> Computed:
         """Measure everything; takes the machine for itself."""
         return comparison.measured(self, workspace)
+
+
+@parameters
+class GpuCost(Experiment):
+    """The paper's RGB Glow on one GPU: training steps and norms, right first."""
+
+    name: ClassVar[str] = "gpu_cost"
+    notebook: ClassVar[str] = "cost"
+    reproducible: ClassVar[bool] = False
+    versions: ClassVar[dict[str, int]] = {**VERSIONS, "gradients": 1, "gpu_cost": 1}
+
+    def configuration(self) -> dict[str, Any]:
+        """The flow is the paper's: there is nothing to choose."""
+        return {"flow": "3 levels of 32 steps, 512 hidden channels, 3x32x32"}
+
+    def splits(self) -> list[tuple[str, str]]:
+        return []
+
+    def label(self) -> str:
+        return "paper"
+
+    def compute(self, workspace: Path) -> Computed:
+        """Measure everything; takes the GPU for itself.
+
+        Raises:
+            RuntimeError: torch sees no GPU.
+        """
+        return gpu.measured()

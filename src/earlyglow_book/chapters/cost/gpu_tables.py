@@ -42,10 +42,12 @@ def gpu_words(result: Result, trained: Result) -> Texts:
     right = tables["right"].set_index(["flow", "what"])["value"]
     exact = [value for (_, what), value in right.items() if "float64" in what]
     small, large = steps.loc[(64, "captured")], steps.loc[(256, "captured")]
+    small_eager, large_eager = (steps.loc[(batch, "eager"), "ms"] for batch in (64, 256))
     same = right["1 level of 4 steps"]
     return {
         "gpu_name": result.manifest["device"],
         **{f"gpu_error_{name}": f"{errors[name]['median']:.1g}" for name in _PRECISIONS},
+        "gpu_eager_ratio": f"{large_eager / small_eager:.1f}",
         "gpu_step_64": f"{small['times_eager']:.1f}",
         "gpu_step_256": f"{large['times_eager']:.1f}",
         "gpu_ms_64": f"{small['ms']:.1f}",

@@ -66,7 +66,8 @@ def train(
         images: the training set.
         config: what to do.
         folder: one folder for each (model, images, config), and for each draw of the model's
-            weights: the state that lies there replaces them. Epochs cannot be added to a run.
+            weights: the state that lies there replaces them. ``epochs`` may differ: a run goes on
+            to further ones, bit-identical (on a CPU) to one that was asked for them at once.
         device: where to train; chosen automatically where omitted.
 
     Raises:
@@ -104,14 +105,12 @@ class _Session:
     ) -> None:
         self.model, self.config, self.folder, self.device = model, config, folder, device
         self.batches = Batches(config, images.images.to(device), _ahead(device))
-        self.identity = digest(
-            {
-                "config": config.as_dict(),
-                "images": images.fingerprint(),
-                "model": repr(model),
-                "parameters": {n: [str(p.dtype), *p.shape] for n, p in model.named_parameters()},
-            }
-        )
+        self._described = {
+            "config": config.as_dict(),
+            "images": images.fingerprint(),
+            "model": repr(model),
+            "parameters": {n: [str(p.dtype), *p.shape] for n, p in model.named_parameters()},
+        }
         self.steps_per_epoch = config.steps_per_epoch(len(images))
         self.due = {self._step_of(epoch): epoch for epoch in config.epochs}
         if len(self.due) < len(config.epochs):
@@ -141,6 +140,8 @@ class _Session:
 
     def run(self) -> None:
         last = max(self.due)
+        if self.step > last:
+            self._go_back_to(last)
         if self.step == last:
             return
         self._update, step_on = choose_update(
@@ -150,6 +151,13 @@ class _Session:
             self._train_to(last, self._update, step_on)
         finally:
             self._update.finish()
+
+    def _go_back_to(self, step: int) -> None:
+        """Take a checkpoint of a run that went further; what lies in the folder stays."""
+        tensors, _ = load_tensors(self.checkpoint_path(self.due[step]))
+        put_weights(self.model, tensors, self.folder)
+        self.step = step
+        self.log = [record for record in self.log if record["step"] <= step]
 
     def _train_to(self, last: int, update: Update, step_on: Callable[[Tensor], Tensor]) -> None:
         saved = time.monotonic()
@@ -228,7 +236,7 @@ class _Session:
 
     def _facts(self) -> dict[str, object]:
         return {
-            "identity": self.identity,
+            "identity": digest(self._described),
             "step": self.step,
             "epoch": self.step / self.steps_per_epoch,
             "config": self.config.as_dict(),
@@ -252,8 +260,11 @@ class _Session:
     def _read_own(self, path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         """The tensors and facts of this run's state; CheckpointError where it is another's."""
         tensors, facts = load_tensors(path)
-        if facts["identity"] != self.identity:
-            other = self._other_than(dict(facts["config"]))  # type: ignore[call-overload]
+        theirs: dict[str, object] = dict(facts["config"])  # type: ignore[call-overload]
+        # A run may be asked for other epochs than it was begun with.
+        ours = {**self.config.as_dict(), "epochs": theirs.get("epochs")}
+        if facts["identity"] != digest({**self._described, "config": ours}):
+            other = self._other_than(theirs)
             raise CheckpointError(
                 f"{path} belongs to another training run: {other}; choose an empty folder."
             )
@@ -265,7 +276,7 @@ class _Session:
         differing = [
             f"{name} is {value!r} here and {theirs.get(name)!r} there"
             for name, value in ours.items()
-            if value != theirs.get(name)
+            if name != "epochs" and value != theirs.get(name)
         ]
         return ", ".join(differing) or "other images or another model"
 

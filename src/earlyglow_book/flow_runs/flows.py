@@ -108,16 +108,22 @@ def training_config(
 def train_flow(
     spec: FlowSpec, config: TrainingConfig, images: ImageSet, workspace: Path
 ) -> TrainingRun:
-    """Train a flow, or find it trained: checkpoints are kept in ``workspace`` by what they are."""
+    """Train a flow, or find it trained: checkpoints are kept in ``workspace`` by what they are.
+
+    A flow that was trained for fewer epochs goes on from there.
+    """
     flow = spec.build(config.seed)
-    key = digest(
-        {
-            "spec": spec.as_dict(),
-            # A checkpoint fits one layout of layers, which may change without a new meaning.
-            "layers": repr(flow),
-            "config": config.as_dict(),
-            "images": images.fingerprint(),
-            "versions": VERSIONS,
-        }
-    )
-    return eg.train(flow, images, config, workspace / "checkpoints" / key[:16])
+    described = {
+        "spec": spec.as_dict(),
+        # A checkpoint fits one layout of layers, which may change without a new meaning.
+        "layers": repr(flow),
+        "config": config.as_dict(),
+        "images": images.fingerprint(),
+        "versions": VERSIONS,
+    }
+    # Trainings of version 0.1.0 lie under keys that name their epochs.
+    folder = workspace / "checkpoints" / digest(described)[:16]
+    if not folder.is_dir():
+        without_epochs = {**config.as_dict(), "epochs": None}
+        folder = folder.with_name(digest({**described, "config": without_epochs})[:16])
+    return eg.train(flow, images, config, folder)

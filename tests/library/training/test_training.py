@@ -226,6 +226,24 @@ def test_every_image_is_seen_once_in_a_pass() -> None:
     assert not torch.equal(seen, again)
 
 
+def test_a_run_goes_on_to_further_epochs(tmp_path: Path) -> None:
+    """As if it had been asked for them at once; and back, to epochs that it has passed."""
+    short, long = config(epochs=(0, 1)), config(epochs=(0, 1, 2.5, 4))
+    train(tiny(), digits(), short, tmp_path / "twice", CPU)
+    continued = train(tiny(), digits(), long, tmp_path / "twice", CPU)
+    at_once = train(tiny(), digits(), long, tmp_path / "once", CPU)
+    for epoch in (0, 1, 2.5, 4):
+        found, expected = (weights_of(run.checkpoints[epoch]) for run in (continued, at_once))
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+    assert continued.log == at_once.log
+    flow = tiny()
+    again = train(flow, digits(), short, tmp_path / "twice", CPU)
+    expected = weights_of(at_once.checkpoints[1])
+    assert all(torch.equal(value, expected[name]) for name, value in flow.state_dict().items())
+    assert [record["step"] for record in again.log] == [4]
+    assert weights_of(tmp_path / "twice" / "state.safetensors")["optimiser.0.step"] == 16
+
+
 def test_warm_up_of_the_paper() -> None:
     """The whole first epoch runs at 1e-4, the fifth and later at 5e-4."""
     settings = TrainingConfig()
@@ -324,8 +342,8 @@ def assert_same(first: dict[str, Tensor], second: dict[str, Tensor]) -> None:
 
 def test_another_runs_setting_is_named(tmp_path: Path) -> None:
     train(tiny(), digits(), config(epochs=(0, 1)), tmp_path, CPU)
-    with pytest.raises(CheckpointError, match=r"epochs is \[0, 2\] here and \[0, 1\] there"):
-        train(tiny(), digits(), config(epochs=(0, 2)), tmp_path, CPU)
+    with pytest.raises(CheckpointError, match=r"run: batch_size is 16 here and 32 there; choose"):
+        train(tiny(), digits(), config(epochs=(0, 2), batch_size=16), tmp_path, CPU)
     with pytest.raises(CheckpointError, match="other images or another model"):
         train(tiny(), digits(64), config(epochs=(0, 1)), tmp_path, CPU)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pandas as pd
 import torch
@@ -13,7 +14,7 @@ import earlyglow as eg
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.precision import float32_products
 from earlyglow.training import TrainingConfig
-from earlyglow.training.updates import CapturedStep, PlainUpdate, StackedUpdate, Update
+from earlyglow.training.updates import CapturedStep, PlainUpdate, StackedUpdate
 from earlyglow_book.results import Computed
 
 _GPU = torch.device("cuda")
@@ -73,7 +74,7 @@ def correctness(sizes: dict[str, int]) -> Iterator[tuple[str, str, float]]:
         yield name, what, _relative(value.cpu(), reference)
     flow, few = flow.float(), x.float().to(_GPU)
     for precision in ("float32", "tf32", "bf16"):
-        values = layer_gradient_norms(flow, few, precision=precision).values.double().cpu()  # type: ignore[arg-type]
+        values = layer_gradient_norms(flow, few, precision=precision).values.double().cpu()
         present = expected > 1e-12 * expected.max()
         errors = (values.log() - expected.log()).abs()[present]
         yield name, f"log norms, {precision}, largest error", errors.max().item()
@@ -87,7 +88,7 @@ def sameness() -> Iterator[tuple[str, str, float]]:
     with float32_products("ieee"):
         for name in ("captured", "stacked", "plain"):
             flow = _initialised({**_CLASSROOM, "levels": 1}, x.cpu()).to(_GPU)
-            update: Update = PlainUpdate(flow, config)
+            update: StackedUpdate | PlainUpdate = PlainUpdate(flow, config)
             if name != "plain":
                 update = StackedUpdate(flow, config, compiled=name == "captured")
             update.set_learning_rate(1e-4)
@@ -106,7 +107,7 @@ def norm_times() -> Iterator[dict[str, object]]:
     for name, (count, settings) in _NORMS.items():
         layer_gradient_norms(flow, x[: min(count, 600)], **settings)  # type: ignore[arg-type]
         torch.cuda.reset_peak_memory_stats()
-        seconds = _seconds(lambda n=count, s=settings: layer_gradient_norms(flow, x[:n], **s), 1)
+        seconds = _seconds(partial(layer_gradient_norms, flow, x[:count], **settings), 1)  # type: ignore[arg-type]
         gib = torch.cuda.max_memory_allocated() / 2**30
         yield {"what": name, "ms_per_image": 1000 * seconds / count, "peak_gib": gib}
 
@@ -153,7 +154,8 @@ def _kernels(step_on: Callable[[Tensor], Tensor], x: Tensor) -> dict[str, object
         step_on(x)
         torch.cuda.synchronize()
     on_gpu = torch.autograd.DeviceType.CUDA
-    times = [e.device_time_total for e in profiler.events() if e.device_type == on_gpu]
+    events = list(profiler.events() or [])
+    times = [event.device_time_total for event in events if event.device_type == on_gpu]
     return {"kernels": len(times), "ms_in_kernels": sum(times) / 1000}
 
 

@@ -172,7 +172,7 @@ def _as_trained(flow: eg.Flow) -> eg.Flow:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in flow.parameters():
-            parameter += 0.01 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.01 * torch.randn(parameter.shape, generator=generator))
     return flow.eval()
 
 

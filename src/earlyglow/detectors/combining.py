@@ -168,7 +168,7 @@ class CombinedDetector(GroupDetector):
 def combine(
     detectors: Sequence[StatisticsDetector], rule: Rule = "brown", side: Side = "high"
 ) -> CombinedDetector:
-    """Several detectors as one; see :class:`CombinedDetector`.
+    """Several detectors as one; see :class:`earlyglow.detectors.CombinedDetector`.
 
     Examples:
         >>> from earlyglow import ImageStatisticsDetector, LayerNeighbourDetector

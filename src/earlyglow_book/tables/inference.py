@@ -1,0 +1,115 @@
+"""Inference over pairs of data sets, each of which takes part in many pairs.
+
+A pair's number depends on its ID set and on its OOD set, and a set may have both roles: pairs are
+not independent, and intervals that resample one role alone are too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from earlyglow.metrics import Estimate
+
+_ROLES = ("id_dataset", "ood")
+_DRAWS = 20_000
+
+
+def node_jackknife(values: pd.Series, confidence: float = 0.95) -> Estimate:
+    """Mean over pairs; its interval from deleting each data set in both of its roles.
+
+    Args:
+        values: a number for each pair, with index levels id_dataset and ood; others are allowed.
+        confidence: of the t interval with K - 1 degrees of freedom, K the number of data sets.
+
+    Raises:
+        ValueError: fewer than 3 data sets, or one that is part of every pair.
+
+    Source: jackknife over nodes as for dyadic data, Snijders and Borgatti 1999.
+    """
+    band = simultaneous_band(values.to_frame("value"), confidence)
+    value, low, high = band.loc["value", ["value", "low", "high"]]
+    return Estimate(value, low, high)
+
+
+def simultaneous_band(values: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
+    """Means over pairs of several columns, with a band that covers all of them at once.
+
+    The critical value is that of the largest |t| of a multivariate t distribution with the
+    correlations that the node jackknife shows; of one column it is t's own.
+
+    Args:
+        values: a row for each pair, as :func:`node_jackknife` takes them, and a column for each
+            question, as an epoch.
+        confidence: that the whole band covers.
+
+    Returns:
+        One row for each column: value, low, high.
+    """
+    left_out = _left_out(values)
+    count = len(left_out)
+    centred = left_out - left_out.mean(0)
+    deviation = np.sqrt((count - 1) / count * (centred**2).sum(0))
+    varying = centred[:, deviation > 0]
+    critical = _largest_t(varying, confidence) if varying.shape[1] else 0.0
+    mean = values.mean().to_numpy()
+    columns = {
+        "value": mean,
+        "low": mean - critical * deviation,
+        "high": mean + critical * deviation,
+    }
+    return pd.DataFrame(columns, index=values.columns)
+
+
+def p_above_zero(values: pd.Series) -> float:
+    """One-sided p-value of the mean over pairs being at most zero, by the node jackknife."""
+    left_out = _left_out(values.to_frame())[:, 0]
+    count = len(left_out)
+    variance = (count - 1) / count * ((left_out - left_out.mean()) ** 2).sum()
+    return float(stats.t.sf(values.mean() / np.sqrt(variance), count - 1))
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Adjusted p-values: a hypothesis is rejected at level a where its own is at most a.
+
+    Source: Holm 1979.
+    """
+    ordered = sorted(p_values, key=lambda name: p_values[name])
+    adjusted, largest = {}, 0.0
+    for position, name in enumerate(ordered):
+        largest = max(largest, min(1.0, (len(ordered) - position) * p_values[name]))
+        adjusted[name] = largest
+    return {name: adjusted[name] for name in p_values}
+
+
+def _left_out(values: pd.DataFrame) -> NDArray[np.float64]:
+    """Means (K, columns) over the pairs that are left when one data set is deleted."""
+    roles = [values.index.get_level_values(role).astype(str) for role in _ROLES]
+    sets = sorted({*roles[0], *roles[1]})
+    if len(sets) < 3:
+        raise ValueError(f"there are pairs of {len(sets)} data sets, but deleting one needs 3.")
+    numbers, means = values.to_numpy(dtype=float), []
+    for name in sets:
+        kept = (roles[0] != name) & (roles[1] != name)
+        if not kept.any():
+            raise ValueError(
+                f"{name} is part of every pair, so that deleting it leaves none; add pairs without."
+            )
+        means.append(numbers[kept].mean(0))
+    return np.array(means)
+
+
+def _largest_t(centred: NDArray[np.float64], confidence: float) -> float:
+    """Quantile of the largest |t| whose correlations are those of the columns of (K, columns)."""
+    freedom = len(centred) - 1
+    if centred.shape[1] == 1:
+        return float(stats.t.ppf(0.5 + confidence / 2, freedom))
+    generator = np.random.default_rng(0)
+    scaled = centred / np.linalg.norm(centred, axis=0)
+    normal = generator.standard_normal((_DRAWS, len(centred))) @ scaled
+    chi = np.sqrt(generator.chisquare(freedom, _DRAWS) / freedom)
+    return float(np.quantile(np.abs(normal).max(1) / chi, confidence))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from earlyglow_book.chapters.cost import Cost, GpuCost
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.parameters import declared, from_texts
 from earlyglow_book.published import published_experiments
@@ -27,6 +28,10 @@ def key_with_data(experiment: Experiment, data: dict[str, str]) -> str:
     return dataclasses.replace(inputs, data=data).key()
 
 
+def key_without_data(inputs: Inputs) -> str:
+    return dataclasses.replace(inputs, data={}).key()
+
+
 def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -38,7 +43,14 @@ def typed(manifest: dict[str, Any]) -> dict[str, str]:
 
 
 def test_all_are_here() -> None:
-    assert len(MANIFESTS) == len(published_experiments()) + len(("cost", "gpu_cost"))
+    """What the book is made from; what measures a machine; and of the plan what is done."""
+    stored = {key_without_data(Inputs(**read(path)["inputs"])) for path in MANIFESTS}
+    assert len(stored) == len(MANIFESTS)
+    planned = [e for e in published_experiments() if e.parameters().get("profile") == "long"]
+    needed = [e for e in published_experiments() if e not in planned]
+    keys = {key_without_data(e.inputs_on_trust()) for e in (*needed, Cost(), GpuCost())}
+    assert keys <= stored
+    assert stored <= keys | {key_without_data(e.inputs_on_trust()) for e in planned}
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.parent.name)

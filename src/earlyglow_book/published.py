@@ -41,6 +41,14 @@ def _overlaps(seed: int) -> tuple[SupportOverlap, ...]:
     )
 
 
+def _long(seed: int) -> tuple[Readings, ...]:
+    """The plan's flows; not all of them are published yet."""
+    return tuple(
+        Readings(id_dataset=name, model=model, seed=seed, profile="long")
+        for model, name in _EVERY_FLOW
+    )
+
+
 def _over_epochs(seed: int) -> tuple[Experiment, ...]:
     return (*_sweeps(seed), *_overlaps(seed))
 
@@ -77,4 +85,5 @@ def published_experiments() -> tuple[Experiment, ...]:
         Readings(id_dataset="celeba", profile="paper_short"),
         *_classifiers(SEEDS[1]),
         *(experiment for seed in SEEDS[1:] for experiment in _over_epochs(seed)),
+        *(experiment for seed in SEEDS for experiment in _long(seed)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from IPython.display import display
+from IPython.display import HTML, display
 
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter
@@ -13,15 +13,18 @@ from earlyglow_book.flow_runs.flows import FlowSpec
 from earlyglow_book.parameters import declared
 
 if TYPE_CHECKING:
-    import pandas
+    pass
 
 
-def parameter_table(chapter: Chapter) -> pandas.DataFrame:
+def parameter_table(chapter: Chapter) -> HTML:
     """The resolved parameters of a chapter, with the values that each may have and its meaning."""
     known, values = declared(type(chapter)), chapter.parameters()
     rows = [(values[p.name], p.allowed or p.type, p.meaning) for p in known.values()]
     index = pd.Index(known, name="parameter")
-    return pd.DataFrame(rows, index, ["value", "allowed", "meaning"])
+    table = pd.DataFrame(rows, index, ["value", "allowed", "meaning"])
+    # pandas cuts long cells, and the meanings are sentences.
+    with pd.option_context("display.max_colwidth", None):
+        return HTML(table.to_html())
 
 
 def glue_all(texts: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from earlyglow.gradients.memory import TensorMemory
-from earlyglow_book.chapters.cost import Cost, contenders
+from earlyglow_book.chapters.cost import PLANS, Cost, contenders
 from earlyglow_book.chapters.cost.measuring import (
     Contender,
     interleaved_times,
@@ -18,7 +18,6 @@ from earlyglow_book.chapters.cost.measuring import (
     peak_memory,
     product_times,
 )
-from earlyglow_book.chapters.cost.plans import PLANS
 from earlyglow_book.chapters.cost.tables import arithmetic_table, memory_table, speed_table
 from earlyglow_book.chapters.cost.words import _floors, words
 from earlyglow_book.experiment import recompute

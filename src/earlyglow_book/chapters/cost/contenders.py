@@ -17,10 +17,7 @@ from earlyglow_book.chapters.cost.measuring import Contender
 from earlyglow_book.flow_runs.flows import FlowSpec
 
 TRAINING_STEP = "training step"
-STRAIGHTFORWARD = "straightforward"
 RECOMPUTED = "recomputed"
-BF16_STEP = "bf16 autocast"
-NORMFLOWS = "normflows"
 
 
 def perturbed_flow(spec: FlowSpec, seed: int) -> Flow:
@@ -48,20 +45,34 @@ def norms_by(flow: Flow, x: Tensor, backend: str, precision: str = "float32") ->
     return Contender(name, len(x), call)
 
 
-def training_step(flow: Flow, x: Tensor) -> Contender:
-    """One forward and one backward pass of our flow; the optimiser's step is left out."""
-    return Contender(TRAINING_STEP, len(x), _step(flow, flow.log_prob, x))
+def step(
+    name: str, flow: nn.Module, x: Tensor, log_prob: Callable[[Tensor], Tensor] | None = None
+) -> Contender:
+    """One forward and one backward pass; the optimiser's step is left out.
+
+    Args:
+        name: of the contender.
+        flow: what is trained.
+        x: images (N, C, H, W).
+        log_prob: from images to log-densities (N,), where it is not the flow's method.
+    """
+    likelihood: Callable[[Tensor], Tensor] = log_prob or flow.log_prob  # type: ignore[assignment]
+
+    def call() -> None:
+        flow.zero_grad(set_to_none=True)
+        likelihood(x).mean().neg().backward()
+        flow.zero_grad(set_to_none=True)
+
+    return Contender(name, len(x), call)
 
 
 def other_steps(spec: FlowSpec, seed: int, x: Tensor, few: Tensor) -> list[Contender]:
     """Other ways to make the same step of a Glow; slow bf16 on ``few``, recomputing on both."""
     if spec.model != "glow":
         return []
-    plain = straightforward(perturbed_flow(spec, seed))  # type: ignore[arg-type]
-    recomputing = perturbed_flow(spec, seed)
+    plain, recomputing, low = (perturbed_flow(spec, seed) for _ in range(3))
     recomputing.recompute_activations()  # type: ignore[operator]
     recomputing.train()
-    low = perturbed_flow(spec, seed)
     rival = normflows_glow(spec)
 
     def in_bf16(images: Tensor) -> Tensor:
@@ -69,13 +80,11 @@ def other_steps(spec: FlowSpec, seed: int, x: Tensor, few: Tensor) -> list[Conte
             return low.log_prob(images)
 
     return [
-        Contender(STRAIGHTFORWARD, len(x), _step(plain, plain.log_prob, x)),
-        *(
-            Contender(RECOMPUTED, len(part), _step(recomputing, recomputing.log_prob, part))
-            for part in (x, few)
-        ),
-        Contender(BF16_STEP, len(few), _step(low, in_bf16, few)),
-        Contender(NORMFLOWS, len(x), _step(rival, lambda images: rival.log_prob(images, None), x)),  # type: ignore[operator]
+        step("straightforward", straightforward(plain), x),  # type: ignore[arg-type]
+        step(RECOMPUTED, recomputing, x),
+        step(RECOMPUTED, recomputing, few),
+        step("bf16 autocast", low, few, in_bf16),
+        step("normflows", rival, x, lambda images: rival.log_prob(images, None)),  # type: ignore[operator]
     ]
 
 
@@ -136,12 +145,3 @@ def normflows_glow(spec: FlowSpec) -> nn.Module:
             kept, side = at_level // 2, 2 ** (levels - i)
         bases.append(nf.distributions.DiagGaussian((kept, height // side, width // side)))
     return nf.MultiscaleFlow(bases, flows, merges, class_cond=False)
-
-
-def _step(model: nn.Module, log_prob: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], None]:
-    def call() -> None:
-        model.zero_grad(set_to_none=True)
-        log_prob(x).mean().neg().backward()
-        model.zero_grad(set_to_none=True)
-
-    return call

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from earlyglow_book.chapters.cost.contenders import TRAINING_STEP
-
-Tables = Mapping[str, pd.DataFrame]
+from earlyglow_book.results import Tables
 
 
 def speed_table(times: pd.DataFrame) -> pd.DataFrame:
@@ -34,13 +31,16 @@ def speed_table(times: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
+def best_rates(speeds: pd.DataFrame) -> pd.Series:
+    """Median images/s at the best of the batch sizes, by case and contender."""
+    return speeds.groupby(["case", "contender"])["images_per_second"].max()
+
+
 def memory_table(memory: pd.DataFrame) -> pd.DataFrame:
     """Peak mebibytes of each contender (rows) for each case (columns), at equal batches."""
     few = memory.groupby("case")["images"].transform("min")
-    equal = memory[memory["images"] == few]
-    table = equal.assign(mib=equal["bytes"] / 2**20).pivot(
-        index="contender", columns="case", values="mib"
-    )
+    equal = memory[memory["images"] == few].assign(mib=memory["bytes"] / 2**20)
+    table = equal.pivot(index="contender", columns="case", values="mib")
     return table.loc[list(dict.fromkeys(equal["contender"])), list(dict.fromkeys(equal["case"]))]
 
 
@@ -51,34 +51,28 @@ def arithmetic_table(tables: Tables) -> pd.DataFrame:
     the counted operations take at that peak; ``best_times_loop`` is how many times faster than
     the loop that would be.
     """
-    peak = peak_rate(tables["products"], "float32")
-    speeds = speed_table(tables["times"])
+    products = tables["products"][tables["products"]["precision"] == "float32"]
+    peak = (products["operations"] / products["seconds"]).max()
+    rates = best_rates(speed_table(tables["times"]))
     rows = []
     for counted in tables["operations"].itertuples():
-        each = counted.operations / counted.images
-        own = speeds[(speeds["case"] == counted.case) & (speeds["contender"] == counted.contender)]
-        if own.empty:
+        case, contender = counted.case, counted.contender
+        if (case, contender) not in rates.index:
             continue
-        fastest = own.loc[own["images_per_second"].idxmax()]
-        loop = speeds[(speeds["case"] == counted.case) & (speeds["contender"] == "loop")]
+        each = counted.operations / counted.images
+        speed = each * rates[case, contender]
         rows.append(
             {
-                "case": counted.case,
-                "contender": counted.contender,
+                "case": case,
+                "contender": contender,
                 "gflop_per_image": each / 1e9,
-                "gflop_per_second": each * fastest["images_per_second"] / 1e9,
-                "share_of_peak": each * fastest["images_per_second"] / peak,
+                "gflop_per_second": speed / 1e9,
+                "share_of_peak": speed / peak,
                 "floor_ms": 1e3 * each / peak,
-                "best_times_loop": peak / each / loop["images_per_second"].item(),
+                "best_times_loop": peak / each / rates[case, "loop"],
             }
         )
     return pd.DataFrame(rows)
-
-
-def peak_rate(products: pd.DataFrame, precision: str) -> float:
-    """Operations per second of the fastest measured product."""
-    own = products[products["precision"] == precision]
-    return float((own["operations"] / own["seconds"]).max())
 
 
 def targets_table(tables: Tables) -> pd.DataFrame:
@@ -88,9 +82,8 @@ def targets_table(tables: Tables) -> pd.DataFrame:
         Columns measure, asked, median, low, high (of the rounds), met. Ratios of times compare
         calls of one round.
     """
-    times = tables["times"]
-    step, norms = TRAINING_STEP, "batched"
-    low = f"{norms} bf16"
+    times, memory = tables["times"], memory_table(tables["memory"])
+    step, norms, low = TRAINING_STEP, "batched", "batched bf16"
     dense, paper, classroom = "paper DenseGlow", "paper Glow", "classroom Glow"
     asked = [
         ("norms, paper DenseGlow: float32 against the loop", dense, norms, "loop", 25.0),
@@ -104,30 +97,28 @@ def targets_table(tables: Tables) -> pd.DataFrame:
     rows = []
     for measure, case, ours, theirs, least in asked:
         ratios = _rate_of(times, case, ours) / _rate_of(times, case, theirs)
-        rows.append(_row(measure, f"at least {least:g}x", ratios, ratios.median() >= least))
+        rows.append(_row(measure, "at least", least, ratios))
     for case in (paper, dense):
         batch = times.loc[(times["case"] == case) & (times["contender"] == step), "images"].max()
         same = times[times["images"] == batch]
         ratios = _rate_of(same, case, step) / _rate_of(same, case, norms)
-        measure = f"norms, {case}: time of a training step"
-        rows.append(_row(measure, "at most 1.3x", ratios, ratios.median() <= 1.3))
-    memory = memory_table(tables["memory"])
+        rows.append(_row(f"norms, {case}: time of a training step", "at most", 1.3, ratios))
     for case in (classroom, paper, dense):
-        ratio = pd.Series([memory.loc[norms, case] / memory.loc["vmap", case]])
-        measure = f"norms, {case}: memory against vmap"
-        rows.append(_row(measure, "at most 0.6x", ratio, ratio.item() <= 0.6))
+        ratio = memory.loc[[norms], case] / memory.loc["vmap", case]
+        rows.append(_row(f"norms, {case}: memory against vmap", "at most", 0.6, ratio))
     return pd.DataFrame(rows)
 
 
 def _rate_of(times: pd.DataFrame, case: str, contender: str) -> pd.Series:
     """Images per second in each round; of several batch sizes the one that is fastest."""
     own = times[(times["case"] == case) & (times["contender"] == contender)]
-    rates = own.assign(rate=own["images"] / own["seconds"]).pivot(
-        index="repetition", columns="images", values="rate"
-    )
+    rates = own.assign(rate=own["images"] / own["seconds"])
+    rates = rates.pivot(index="repetition", columns="images", values="rate")
     return rates[rates.median().idxmax()]
 
 
-def _row(measure: str, asked: str, ratios: pd.Series, met: bool) -> dict[str, object]:
-    spread = {"median": ratios.median(), "low": ratios.min(), "high": ratios.max()}
-    return {"measure": measure, "asked": asked, **spread, "met": bool(met)}
+def _row(measure: str, bound: str, limit: float, ratios: pd.Series) -> dict[str, object]:
+    median = ratios.median()
+    met = median >= limit if bound == "at least" else median <= limit
+    spread = {"median": median, "low": ratios.min(), "high": ratios.max()}
+    return {"measure": measure, "asked": f"{bound} {limit:g}x", **spread, "met": bool(met)}

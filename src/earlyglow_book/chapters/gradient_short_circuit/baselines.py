@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pytorch_ood.api import Detector, GradientDetector
@@ -24,12 +25,10 @@ from pytorch_ood.detector import (
 )
 from torch import Tensor, nn
 
+import earlyglow as eg
 from earlyglow.classifiers import predicted_logits
-from earlyglow.datasets.dequantization import centre
-from earlyglow.datasets.image_set import ImageSet
 from earlyglow.gradients.model_state import evaluating
-from earlyglow.short_circuit import split
-from earlyglow_book.chapters.gradient_short_circuit.names import GRAD_NORM_CLOSED_FORM
+from earlyglow_book.chapters.gradient_short_circuit import GRAD_NORM_CLOSED_FORM
 
 # Of DICE's paper for CIFAR; the library has no default.
 _DICE_SPARSITY = 0.9
@@ -54,11 +53,16 @@ class Penultimate:
     features: Tensor
     labels: Tensor
 
+    @property
+    def fitting(self) -> tuple[Tensor, Tensor]:
+        """What detectors are fitted on: flattened features (N, D) and labels (N,)."""
+        return self.features.flatten(1), self.labels
 
-def penultimate(model: nn.Module, training: ImageSet) -> Penultimate:
+
+def penultimate(model: nn.Module, training: eg.ImageSet) -> Penultimate:
     """The classifier cut after pooling, with training images for detectors that need fitting."""
-    body, head = split(model, "pool")
-    features = predicted_logits(body, centre(training.images))
+    body, head = eg.split(model, "pool")
+    features = predicted_logits(body, eg.datasets.centre(training.images))
     return Penultimate(body, head, model.classifier, features, training.labels)  # type: ignore[arg-type]
 
 
@@ -68,54 +72,43 @@ def on_images(model: nn.Module, cut: Penultimate) -> dict[str, Detector]:
 
 
 def on_features(cut: Penultimate) -> dict[str, Detector]:
-    """Every baseline that needs no gradient down to the image, ready to score features.
-
-    The scores are those of :func:`on_images` without a forward pass for each.
-    """
+    """The baselines but ODIN, ready to score features: as :func:`on_images`, body left out."""
     return _detectors(nn.Identity(), cut)
 
 
 def new_classes(cut: Penultimate) -> dict[str, Detector]:
     """The baselines that change the logits: from features to the class that is predicted then."""
-    maps, flat, labels = cut.features, cut.features.flatten(1), cut.labels
-    weight, bias = cut.last.weight.detach(), cut.last.bias.detach()
-    same, encoder = nn.Identity(), nn.Flatten()
-    dice = DICE(encoder, weight, bias, _DICE_SPARSITY, detector=_classes)
-    return {
-        "ReAct": ReAct(same, cut.head, detector=_classes).fit_feature_maps(maps, labels),
-        "DICE": dice.fit_features(flat, labels),
-        "ASH": ASH(same, cut.head, detector=_classes),
-        "SCALE": SCALE(same, cut.head, detector=_classes),
-    }
-
-
-def _classes(logits: Tensor) -> Tensor:
-    return logits.argmax(1)
+    return _changing_logits(nn.Identity(), cut, detector=lambda logits: logits.argmax(1))
 
 
 def _detectors(body: nn.Module, cut: Penultimate) -> dict[str, Detector]:
     model, encoder = nn.Sequential(body, cut.head), nn.Sequential(body, nn.Flatten())
-    maps, flat, labels = cut.features, cut.features.flatten(1), cut.labels
     weight, bias = cut.last.weight.detach(), cut.last.bias.detach()
+    half = cut.features.shape[1] // 2
+    (last_weight,) = (name for name, p in cut.head.named_parameters() if p is cut.last.weight)
     return {
         "MSP": MaxSoftmax(model),
         "MaxLogit": MaxLogit(model),
         "Energy": EnergyBased(model),
-        "Mahalanobis": Mahalanobis(encoder).fit_features(flat, labels),
-        "KNN": KNN(encoder).fit_features(flat, labels),
-        "ViM": ViM(encoder, flat.shape[1] // 2, weight, bias).fit_features(flat, labels),
-        "ReAct": ReAct(body, cut.head).fit_feature_maps(maps, labels),
-        "DICE": DICE(encoder, weight, bias, _DICE_SPARSITY).fit_features(flat, labels),
-        "ASH": ASH(body, cut.head),
-        "SCALE": SCALE(body, cut.head),
-        "GradNorm": GradNorm(model, _is_last_weight(cut)),
+        "Mahalanobis": Mahalanobis(encoder).fit_features(*cut.fitting),
+        "KNN": KNN(encoder).fit_features(*cut.fitting),
+        "ViM": ViM(encoder, half, weight, bias).fit_features(*cut.fitting),
+        **_changing_logits(body, cut),
+        "GradNorm": GradNorm(model, lambda parameter: parameter.endswith(last_weight)),
         GRAD_NORM_CLOSED_FORM: ClosedFormGradNorm(encoder, cut.last),
     }
 
 
-def _is_last_weight(cut: Penultimate) -> Callable[[str], bool]:
-    (name,) = (name for name, p in cut.head.named_parameters() if p is cut.last.weight)
-    return lambda parameter: parameter.endswith(name)
+def _changing_logits(body: nn.Module, cut: Penultimate, **options: Any) -> dict[str, Detector]:
+    encoder = nn.Sequential(body, nn.Flatten())
+    last = cut.last.weight.detach(), cut.last.bias.detach()
+    dice = DICE(encoder, *last, _DICE_SPARSITY, **options)
+    return {
+        "ReAct": ReAct(body, cut.head, **options).fit_feature_maps(cut.features, cut.labels),
+        "DICE": dice.fit_features(*cut.fitting),
+        "ASH": ASH(body, cut.head, **options),
+        "SCALE": SCALE(body, cut.head, **options),
+    }
 
 
 class ClosedFormGradNorm(Detector):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from earlyglow_book.chapters.gradient_short_circuit.names import FORWARD, GSC, GSC_EXACT, PLAIN
+from earlyglow_book.chapters.gradient_short_circuit import FORWARD, GSC, GSC_EXACT, PLAIN
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.claims import (
     MARGIN,
@@ -125,7 +125,7 @@ def _consistency(table: pd.DataFrame, id_dataset: str) -> Claim:
 
 
 def _beats_plain(tables: Tables, plain: str) -> Claim:
-    change = _gsc_less(tables["means"], plain)
+    change = gsc_less(tables["means"], plain)
     changes = tables["changes"]
     rows = changes[changes["against"] == plain]
     better, worse = int((rows["low"] > 0).sum()), int((rows["high"] < 0).sum())
@@ -156,7 +156,7 @@ def _accuracy_stays(table: pd.DataFrame) -> Claim:
 
 
 def _first_order_suffices(means: pd.DataFrame) -> Claim:
-    change = _gsc_less(means, GSC_EXACT)
+    change = gsc_less(means, GSC_EXACT)
     return Claim(
         "order",
         "The first order is as good as a second forward pass",
@@ -168,6 +168,7 @@ def _first_order_suffices(means: pd.DataFrame) -> Claim:
     )
 
 
-def _gsc_less(means: pd.DataFrame, other: str) -> tuple[float, float, float]:
+def gsc_less(means: pd.DataFrame, other: str) -> tuple[float, float, float]:
+    """Mean AUROC of GSC less that of another detector, with its interval."""
     row = means.set_index("detector").loc[other]
     return row["gsc_less"], row["gsc_less_low"], row["gsc_less_high"]

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from earlyglow.datasets.catalogue import DATASETS
 from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit
-from earlyglow_book.chapters.gradient_short_circuit.claims import claims_about_scores
+from earlyglow_book.chapters.gradient_short_circuit.claims import claims_about_scores, gsc_less
 from earlyglow_book.image_sets import USUAL_OOD_OF_CLASSIFIERS
 from earlyglow_book.results import Tables, read_published_tables
 from earlyglow_book.tables.texts import as_text
+from earlyglow_book.titles import title_of
 
 _TABLES = ("ablation", "accuracy", "changes", "consistency", "means")
 # The column of no intervention.
@@ -29,16 +29,18 @@ def read_published_classifiers(config: ShortCircuit) -> dict[ShortCircuit, Table
     found: dict[ShortCircuit, Tables] = {}
     for name in _TABLES:
         for parameters, table in read_published_tables(ShortCircuit.name, name):
-            usual = _usual(config, parameters)
+            varied = {key: parameters[key] for key in ("id_dataset", "seed")}
+            usual = replace(config, **varied, ood_datasets=(), split_at="")
             if parameters == usual.parameters():
                 found.setdefault(usual, {})[name] = table
     order = list(USUAL_OOD_OF_CLASSIFIERS)
-    return dict(sorted(found.items(), key=lambda i: (order.index(i[0].id_dataset), i[0].seed)))
+    chosen = sorted(found, key=lambda each: (order.index(each.id_dataset), each.seed))
+    return {classifier: found[classifier] for classifier in chosen}
 
 
 def classifier_title(config: ShortCircuit) -> str:
     """Which classifier it is, for a reader."""
-    return f"{DATASETS[config.id_dataset].title}, seed {config.seed}"
+    return f"{title_of(config.id_dataset)}, seed {config.seed}"
 
 
 def detectors_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataFrame:
@@ -57,8 +59,8 @@ def choices_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.Data
         A row for each classifier, a column for each choice, and ``UNCUT``.
     """
     rows = {
-        classifier_title(c): mean_by_choice(c, tables["ablation"])
-        for c, tables in classifiers.items()
+        classifier_title(config): mean_by_choice(config, tables["ablation"])
+        for config, tables in classifiers.items()
     }
     return pd.DataFrame(rows).T
 
@@ -78,28 +80,14 @@ def claims_by_classifier(classifiers: Mapping[ShortCircuit, Tables]) -> pd.DataF
     columns = {}
     for config, tables in classifiers.items():
         claims = claims_about_scores(tables, config.id_dataset, config.plain_score)
-        columns[classifier_title(config)] = {
-            claim.text: f"{claim.judgement}: {claim.number}" for claim in claims
-        }
+        cells = {claim.text: f"{claim.judgement}: {claim.number}" for claim in claims}
+        columns[classifier_title(config)] = cells
     return pd.DataFrame(columns)
 
 
 def changes_by_classifier(classifiers: Mapping[ShortCircuit, Tables], against: str) -> str:
     """Mean AUROC of GSC minus that of another detector, of each classifier, as one text."""
-    texts = []
-    for config, tables in classifiers.items():
-        row = tables["means"].set_index("detector").loc[against]
-        change = as_text(row["gsc_less"], row["gsc_less_low"], row["gsc_less_high"])
-        texts.append(f"{change} ({classifier_title(config)})")
-    return ", ".join(texts)
-
-
-def _usual(config: ShortCircuit, parameters: dict[str, object]) -> ShortCircuit:
-    """``config`` for the ID set and the seed of some parameters."""
-    return replace(
-        config,
-        id_dataset=str(parameters["id_dataset"]),
-        ood_datasets=(),
-        split_at="",
-        seed=int(str(parameters["seed"])),
+    return ", ".join(
+        f"{as_text(*gsc_less(tables['means'], against))} ({classifier_title(config)})"
+        for config, tables in classifiers.items()
     )

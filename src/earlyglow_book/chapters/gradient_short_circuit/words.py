@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, classifiers
-from earlyglow_book.chapters.gradient_short_circuit.names import (
+from earlyglow_book.chapters.gradient_short_circuit import (
     GRAD_NORM_CLOSED_FORM,
+    GSC,
     GSC_EXACT,
+    ShortCircuit,
+    classifiers,
 )
+from earlyglow_book.chapters.gradient_short_circuit.claims import gsc_less
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.claims import Claim
 from earlyglow_book.tables.texts import Texts, as_text, with_interval
@@ -34,52 +37,43 @@ def words(
         both: the scores of the flow and of GSC side by side.
     """
     plain = config.plain_score
-    texts: dict[str, str] = {}
+    texts: Texts = {}
     for claim in verdicts:
         texts |= {f"{claim.id}_number": claim.number, f"{claim.id}_verdict": str(claim.judgement)}
-    return (
-        texts
-        | {"plain": plain, "place": config.split_at}
-        | _of_all_classifiers(published, plain)
-        | _of_classifier(config, tables)
-        | _among_detectors(tables["means"], plain)
-        | _of_choices(config, tables["ablation"])
-        | _worst_order(tables["order"])
-        | _of_both(config, both)
-    )
+    return {
+        **texts,
+        "plain": plain,
+        "place": config.split_at,
+        **_of_all_classifiers(published, plain),
+        "test_accuracy": f"{100 * tables['classifier']['accuracy'].iloc[0]:.1f} %",
+        "id": title_of(config.id_dataset),
+        **_among_detectors(tables["means"], plain),
+        **_of_choices(config, tables["ablation"]),
+        **_worst_order(tables["order"]),
+        **_of_both(config, both),
+    }
 
 
 def _of_all_classifiers(published: Mapping[ShortCircuit, Tables], plain: str) -> Texts:
     """What cutting features changes on the published classifiers; empty where there is none."""
-    rows = [tables["means"].set_index("detector").loc[plain] for tables in published.values()]
-    choices = classifiers.choices_by_classifier(published).drop(
-        columns=classifiers.UNCUT, errors="ignore"
-    )
-    losses = [
-        -tables["accuracy"].set_index("detector").loc["GSC", "change"]
-        for tables in published.values()
-    ]
+    better, worse, losses = [], [], []
+    for config, tables in published.items():
+        _, low, high = gsc_less(tables["means"], plain)
+        better += [title_of(config.id_dataset)] if low > 0 else []
+        worse += [title_of(config.id_dataset)] if high < 0 else []
+        losses.append(-tables["accuracy"].set_index("detector").loc[GSC, "change"])
+    choices = classifiers.choices_by_classifier(published)
+    best = choices.drop(columns=classifiers.UNCUT, errors="ignore").idxmax(axis=1)
     return {
         "changes": classifiers.changes_by_classifier(published, plain) or "none published",
-        "classifiers": str(len(rows)),
-        "better_sets": _sets_where(published, [row["gsc_less_low"] > 0 for row in rows]),
-        "worse_sets": _sets_where(published, [row["gsc_less_high"] < 0 for row in rows]),
-        "gradient_best": str(sum(choices.idxmax(axis=1) == "gradient")),
-        "better_on": str(sum(row["gsc_less_low"] > 0 for row in rows)),
-        "worse_on": str(sum(row["gsc_less_high"] < 0 for row in rows)),
+        "classifiers": str(len(published)),
+        "better_sets": ", ".join(dict.fromkeys(better)) or "none",
+        "worse_sets": ", ".join(dict.fromkeys(worse)) or "none",
+        "gradient_best": str(sum(best == "gradient")),
+        "better_on": str(len(better)),
+        "worse_on": str(len(worse)),
         "accuracy_lost": f"{min(losses):.2f} to {max(losses):.2f}" if losses else "not measured",
     }
-
-
-def _sets_where(published: Mapping[ShortCircuit, Tables], true: Sequence[bool]) -> str:
-    """The ID sets of those classifiers for which something is true."""
-    sets = [title_of(c.id_dataset) for c, is_so in zip(published, true, strict=True) if is_so]
-    return ", ".join(dict.fromkeys(sets)) or "none"
-
-
-def _of_classifier(config: ShortCircuit, tables: Tables) -> Texts:
-    accuracy = tables["classifier"].iloc[0]["accuracy"]
-    return {"test_accuracy": f"{100 * accuracy:.1f} %", "id": title_of(config.id_dataset)}
 
 
 def _among_detectors(means: pd.DataFrame, plain: str) -> Texts:
@@ -90,9 +84,9 @@ def _among_detectors(means: pd.DataFrame, plain: str) -> Texts:
     return {
         "best_name": best,
         "best": with_interval(ordered.loc[best]),
-        "gsc": with_interval(ordered.loc["GSC"]),
+        "gsc": with_interval(ordered.loc[GSC]),
         "uncut": with_interval(ordered.loc[plain]),
-        "rank": f"{list(distinct).index('GSC') + 1} of {len(distinct)}",
+        "rank": f"{list(distinct).index(GSC) + 1} of {len(distinct)}",
     }
 
 

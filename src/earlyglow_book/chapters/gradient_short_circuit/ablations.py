@@ -92,10 +92,8 @@ def ablation_tables(
     Args:
         model: the classifier.
         sets: images (N, C, H, W) by name.
-        id_dataset: the in-distribution set.
-        id_labels: int64, of its images.
-        compared: the variants.
-        seed: of random cuts.
+        id_dataset: the in-distribution set, and ``id_labels`` its labels, int64 (N,).
+        compared: the variants; ``seed`` is of random cuts.
 
     Returns:
         "ablation" (one row per variant and OOD set), "after" (per variant: ID accuracy),

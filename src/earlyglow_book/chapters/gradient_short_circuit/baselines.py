@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pytorch_ood import detector as detectors
 from pytorch_ood.api import Detector, GradientDetector
-from pytorch_ood.detector import (
-    ASH,
-    DICE,
-    KNN,
-    ODIN,
-    SCALE,
-    EnergyBased,
-    GradNorm,
-    Mahalanobis,
-    MaxLogit,
-    MaxSoftmax,
-    ReAct,
-    ViM,
-)
 from torch import Tensor, nn
 
 import earlyglow as eg
@@ -68,7 +55,7 @@ def penultimate(model: nn.Module, training: eg.ImageSet) -> Penultimate:
 
 def on_images(model: nn.Module, cut: Penultimate) -> dict[str, Detector]:
     """Every baseline by name, ready to score images (N, C, H, W)."""
-    return {**_detectors(cut.body, cut), "ODIN": ODIN(model)}
+    return {**_detectors(cut.body, cut), "ODIN": detectors.ODIN(model)}
 
 
 def on_features(cut: Penultimate) -> dict[str, Detector]:
@@ -87,14 +74,14 @@ def _detectors(body: nn.Module, cut: Penultimate) -> dict[str, Detector]:
     half = cut.features.shape[1] // 2
     (last_weight,) = (name for name, p in cut.head.named_parameters() if p is cut.last.weight)
     return {
-        "MSP": MaxSoftmax(model),
-        "MaxLogit": MaxLogit(model),
-        "Energy": EnergyBased(model),
-        "Mahalanobis": Mahalanobis(encoder).fit_features(*cut.fitting),
-        "KNN": KNN(encoder).fit_features(*cut.fitting),
-        "ViM": ViM(encoder, half, weight, bias).fit_features(*cut.fitting),
+        "MSP": detectors.MaxSoftmax(model),
+        "MaxLogit": detectors.MaxLogit(model),
+        "Energy": detectors.EnergyBased(model),
+        "Mahalanobis": detectors.Mahalanobis(encoder).fit_features(*cut.fitting),
+        "KNN": detectors.KNN(encoder).fit_features(*cut.fitting),
+        "ViM": detectors.ViM(encoder, half, weight, bias).fit_features(*cut.fitting),
         **_changing_logits(body, cut),
-        "GradNorm": GradNorm(model, lambda parameter: parameter.endswith(last_weight)),
+        "GradNorm": detectors.GradNorm(model, lambda parameter: parameter.endswith(last_weight)),
         GRAD_NORM_CLOSED_FORM: ClosedFormGradNorm(encoder, cut.last),
     }
 
@@ -102,20 +89,21 @@ def _detectors(body: nn.Module, cut: Penultimate) -> dict[str, Detector]:
 def _changing_logits(body: nn.Module, cut: Penultimate, **options: Any) -> dict[str, Detector]:
     encoder = nn.Sequential(body, nn.Flatten())
     last = cut.last.weight.detach(), cut.last.bias.detach()
-    dice = DICE(encoder, *last, _DICE_SPARSITY, **options)
+    dice = detectors.DICE(encoder, *last, _DICE_SPARSITY, **options)
     return {
-        "ReAct": ReAct(body, cut.head, **options).fit_feature_maps(cut.features, cut.labels),
+        "ReAct": detectors.ReAct(body, cut.head, **options).fit_feature_maps(
+            cut.features, cut.labels
+        ),
         "DICE": dice.fit_features(*cut.fitting),
-        "ASH": ASH(body, cut.head, **options),
-        "SCALE": SCALE(body, cut.head, **options),
+        "ASH": detectors.ASH(body, cut.head, **options),
+        "SCALE": detectors.SCALE(body, cut.head, **options),
     }
 
 
 class ClosedFormGradNorm(Detector):
-    """GradNorm of the last layer's weights without a backward pass.
+    """GradNorm of the last layer's weights without a backward pass; higher = more OOD.
 
-    ``-‖h‖₁ Σ_c |1/C - p_c|`` with penultimate features h and softmax probabilities p; higher =
-    more OOD.
+    ``-‖h‖₁ Σ_c |1/C - p_c|`` with penultimate features h and softmax probabilities p.
 
     Source: Huang et al., arXiv 2110.00218, section 3 (T = 1).
     """
@@ -132,16 +120,16 @@ class ClosedFormGradNorm(Detector):
         return -features.abs().sum(1) * (probabilities - uniform).abs().sum(1)
 
 
+def predicted(detector: Detector, x: Tensor) -> Tensor:
+    """Scores (N,); pytorch-ood leaves it to its users to switch gradients off."""
+    with nullcontext() if isinstance(detector, GradientDetector) else torch.no_grad():
+        return detector.predict(x)
+
+
 def scores_of(detector: Detector, model: nn.Module, x: Tensor) -> Tensor:
     """Scores (N,) of a detector in chunks, its networks in evaluation mode."""
-    with evaluating(model), gradients_only_where_needed(detector):
-        parts = [detector.predict(chunk).detach() for chunk in x.split(_CHUNK)]
-    return torch.cat(parts).cpu()
-
-
-def gradients_only_where_needed(detector: Detector) -> AbstractContextManager[object]:
-    """pytorch-ood leaves it to its users to switch gradients off."""
-    return nullcontext() if isinstance(detector, GradientDetector) else torch.no_grad()
+    with evaluating(model):
+        return torch.cat([predicted(detector, part).detach() for part in x.split(_CHUNK)]).cpu()
 
 
 def scores_by_set(

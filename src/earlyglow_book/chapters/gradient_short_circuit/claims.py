@@ -8,14 +8,7 @@ from scipy import stats
 
 from earlyglow_book.chapters.gradient_short_circuit import FORWARD, GSC, GSC_EXACT, PLAIN
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.claims import (
-    MARGIN,
-    Claim,
-    Judgement,
-    Verdict,
-    no_less_than,
-    positive,
-)
+from earlyglow_book.tables.claims import MARGIN, Claim, Judgement, Verdict, no_less_than, positive
 from earlyglow_book.tables.texts import as_text
 
 # Only the abstract of the paper is known.
@@ -27,12 +20,9 @@ SMALL_COST = 2.0
 
 
 def claims_about_scores(tables: Tables, id_dataset: str, plain: str) -> list[Claim]:
-    """Every claim that one classifier's tables judge.
+    """Every claim that the tables of one :class:`ShortCircuit` judge.
 
-    Args:
-        tables: of :class:`ShortCircuit`.
-        id_dataset: the in-distribution set.
-        plain: the detector that GSC is without an intervention.
+    ``plain`` is the detector that GSC is without an intervention.
     """
     return [
         _consistency(tables["consistency"], id_dataset),
@@ -43,12 +33,7 @@ def claims_about_scores(tables: Tables, id_dataset: str, plain: str) -> list[Cla
 
 
 def claim_about_cost(times: pd.DataFrame, split_at: str) -> Claim:
-    """Whether the cost is small.
-
-    Args:
-        times: of :class:`ShortCircuitCost`.
-        split_at: where the classifier is cut.
-    """
+    """Whether the cost is small, from the times of :class:`ShortCircuitCost` and the place."""
     ratios = relative_times(times).set_index("contender")["ratio"]
     first, exact = ratios[f"{GSC} at {split_at}"], ratios[f"{GSC_EXACT} at {split_at}"]
     verdict = Verdict.HOLDS if first <= SMALL_COST else Verdict.FAILS
@@ -102,8 +87,7 @@ def consistency_gaps(table: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
 
 def _consistency(table: pd.DataFrame, id_dataset: str) -> Claim:
     gaps = consistency_gaps(table, id_dataset)
-    gaps = gaps.assign(more=gaps["low"] > 0, less=gaps["high"] < 0)
-    more, less, total = int(gaps["more"].sum()), int(gaps["less"].sum()), len(gaps)
+    more, less, total = int((gaps["low"] > 0).sum()), int((gaps["high"] < 0).sum()), len(gaps)
     noises = ", ".join(f"{noise:g}" for noise in gaps["noise"].unique())
     judgement = Judgement(Verdict.OPEN)
     if more == total:
@@ -141,16 +125,15 @@ def _beats_plain(tables: Tables, plain: str) -> Claim:
 
 
 def _accuracy_stays(table: pd.DataFrame) -> Claim:
-    row = table.set_index("detector").loc[GSC]
-    before = table.set_index("detector").loc[PLAIN, "accuracy"]
-    change = (row["change"], row["low"], row["high"])
+    rows = table.set_index("detector")
+    images, *change = rows.loc[GSC, ["images", "change", "low", "high"]]
     return Claim(
         "accuracy",
         "ID accuracy stays",
         SOURCE,
-        f"accuracy of the logits after the intervention less before ({int(row['images']):,} "
+        f"accuracy of the logits after the intervention less before ({int(images):,} "
         f"images); holds down to {-ACCURACY_MARGIN:g}",
-        f"{as_text(*change)} (from {before:.3f})",
+        f"{as_text(*change)} (from {rows.loc[PLAIN, 'accuracy']:.3f})",
         no_less_than(change, -ACCURACY_MARGIN),
     )
 

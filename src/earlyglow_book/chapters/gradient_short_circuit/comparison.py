@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
-from pytorch_ood.api import Detector
 from pytorch_ood.detector import ODIN
 from scipy import stats
 from torch import Tensor, nn
@@ -26,27 +26,16 @@ from earlyglow_book.chapters.gradient_short_circuit import (
     GSC_EXACT,
     PLACES,
     PLAIN,
+    ablations,
     baselines,
     inputs,
     network_name,
 )
-from earlyglow_book.chapters.gradient_short_circuit.ablations import (
-    ablation_tables,
-    accuracy,
-    logits_after,
-    score_table,
-    variants,
-)
 from earlyglow_book.flow_runs.profiles import find_classifier_sizes
 from earlyglow_book.machine import processor_name
 from earlyglow_book.results import Computed, Tables
+from earlyglow_book.tables import changes
 from earlyglow_book.tables.aurocs import auroc_table
-from earlyglow_book.tables.changes import (
-    auroc_change,
-    change_columns,
-    mean_auroc,
-    mean_auroc_change,
-)
 from earlyglow_book.tables.stored import compact
 
 if TYPE_CHECKING:
@@ -68,11 +57,13 @@ def compared(chapter: ShortCircuit, workspace: Path) -> Computed:
     trained = inputs.trained_classifier(chapter, workspace)
     model, labels = trained.model, inputs.labels_of_scored(own, sets)
     few = {name: x[: sizes.ablation_images] for name, x in sets.items()}
-    settings = variants(PLACES[chapter.network], chapter.split_at)
+    settings = ablations.variants(PLACES[chapter.network], chapter.split_at)
     quality = _quality(own, model)
     tables = {
         **_comparison(chapter, model, sets, labels),
-        **ablation_tables(model, few, own, labels[: len(few[own])], settings, chapter.seed),
+        **ablations.ablation_tables(
+            model, few, own, labels[: len(few[own])], settings, chapter.seed
+        ),
         "classifier": quality,
         "consistency": _consistency(chapter, model, sets),
         "training": pd.DataFrame(trained.log),
@@ -94,7 +85,10 @@ def timed(chapter: ShortCircuitCost) -> Computed:
             detector = eg.GradientShortCircuit(*parts, chapter.fraction, exact=exact)
             detectors[f"{name} at {at}"] = detector
     contenders = [Contender(FORWARD, len(x), torch.no_grad()(lambda: model(x)))]
-    contenders += [Contender(name, len(x), _call(each, x)) for name, each in detectors.items()]
+    contenders += [
+        Contender(name, len(x), partial(baselines.predicted, each, x))
+        for name, each in detectors.items()
+    ]
     with evaluating(model), warnings.catch_warnings():
         # The place after pooling is measured too, where the head is affine.
         warnings.simplefilter("ignore", AffineHeadWarning)
@@ -123,8 +117,8 @@ def _comparison(
             *parts, chapter.fraction, chapter.intervention, chapter.score, exact=exact
         )
         scores[name] = baselines.scores_by_set(gsc, model, sets)
-        classes[name] = logits_after(gsc.explain, sets[own]).argmax(1)
-    tables = {name: score_table(by_set, name) for name, by_set in scores.items()}
+        classes[name] = ablations.logits_after(gsc.explain, sets[own]).argmax(1)
+    tables = {name: ablations.score_table(by_set, name) for name, by_set in scores.items()}
     aurocs = pd.concat([auroc_table(t, own) for t in tables.values()], ignore_index=True)
     kept = pd.concat([table for name, table in tables.items() if name in _KEPT_SCORES])
     return {
@@ -142,18 +136,18 @@ def _changes(chapter: ShortCircuit, scores: Mapping[str, Mapping[str, Tensor]]) 
     rows = []
     for (other, before), ood in product(scores.items(), chapter.ood_datasets):
         if other != GSC:
-            change = auroc_change(before[own], before[ood], after[own], after[ood])
-            rows.append({"against": other, "ood": ood, **change_columns(change)})
-    return pd.DataFrame(rows)
+            change = changes.auroc_change(before[own], before[ood], after[own], after[ood])
+            rows.append((other, ood, *change))
+    return pd.DataFrame(rows, columns=["against", "ood", "change", "low", "high"])
 
 
 def _means(chapter: ShortCircuit, scores: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
     """Mean AUROC of everybody over the OOD sets, and what GSC's is above it."""
     sets = chapter.id_dataset, chapter.ood_datasets
-    rows = [
-        (name, *mean_auroc(by_set, *sets), *mean_auroc_change(by_set, scores[GSC], *sets))
-        for name, by_set in scores.items()
-    ]
+    rows = []
+    for name, by_set in scores.items():
+        change = changes.mean_auroc_change(by_set, scores[GSC], *sets)
+        rows.append((name, *changes.mean_auroc(by_set, *sets), *change))
     columns = ["detector", "auroc", "low", "high", "gsc_less", "gsc_less_low", "gsc_less_high"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -163,7 +157,7 @@ def _quality(id_dataset: str, model: nn.Module) -> pd.DataFrame:
     logits = predicted_logits(model, eg.datasets.centre(test.images)).cpu()
     facts = {
         "images": len(test),
-        "accuracy": accuracy(logits, test.labels),
+        "accuracy": ablations.accuracy(logits, test.labels),
         "calibration_error": calibration_error(logits, test.labels),
         "cross_entropy": nn.functional.cross_entropy(logits, test.labels).item(),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -210,11 +204,3 @@ def _mean(values: Tensor) -> tuple[float, float, float]:
     count, mean = len(values), values.mean().item()
     reach = stats.t.ppf(0.975, count - 1) * values.std().item() / count**0.5
     return mean, mean - reach, mean + reach
-
-
-def _call(detector: Detector, x: Tensor) -> Callable[[], Tensor]:
-    def call() -> Tensor:
-        with baselines.gradients_only_where_needed(detector):
-            return detector.predict(x)
-
-    return call

@@ -46,11 +46,6 @@ from earlyglow_book.chapters.gradient_short_circuit.claims import (
     claims_about_scores,
     relative_times,
 )
-from earlyglow_book.chapters.gradient_short_circuit.classifiers import (
-    classifier_title,
-    detectors_by_classifier,
-    read_published_classifiers,
-)
 from earlyglow_book.chapters.gradient_short_circuit.comparison import accuracy_table
 from earlyglow_book.chapters.gradient_short_circuit.inputs import (
     fitting_images,
@@ -59,7 +54,12 @@ from earlyglow_book.chapters.gradient_short_circuit.inputs import (
     sets_to_score,
     trained_classifier,
 )
-from earlyglow_book.chapters.gradient_short_circuit.words import words
+from earlyglow_book.chapters.gradient_short_circuit.words import (
+    classifier_title,
+    detectors_by_classifier,
+    read_published_classifiers,
+    words,
+)
 from earlyglow_book.flow_runs.profiles import find_classifier_sizes
 from earlyglow_book.results import Computed, Tables
 from earlyglow_book.tables.changes import auroc_change, mean_auroc, mean_auroc_change

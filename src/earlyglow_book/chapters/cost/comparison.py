@@ -1,32 +1,34 @@
-"""The measurements of the chapter: three flows, every backend, every batch size, in rounds."""
+"""Three flows, every backend and every batch size in rounds, beside other ways to do the same."""
 
 from __future__ import annotations
 
+import copy
+import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 import earlyglow as eg
-from earlyglow.gradients.layer_norms import Precision
+from earlyglow.flows.layers import ActNormConv1x1, ConvActNormReLU
+from earlyglow.gradients.layer_norms import Backend, Precision
 from earlyglow.progress import progress_bar
-from earlyglow_book.chapters.cost import contenders
-from earlyglow_book.chapters.cost.contenders import norms_by, step
-from earlyglow_book.chapters.cost.measuring import (
-    Contender,
-    interleaved_times,
-    operations,
-    peak_memory,
-    product_times,
-)
-from earlyglow_book.flow_runs.flows import train_flow
+from earlyglow_book.chapters.cost import measuring
+from earlyglow_book.chapters.cost.measuring import Contender
+from earlyglow_book.flow_runs.flows import FlowSpec, train_flow
 from earlyglow_book.machine import processor_name
 from earlyglow_book.results import Computed, Tables
 
 if TYPE_CHECKING:
     from earlyglow_book.chapters.cost import Case, Cost
 
+TRAINING_STEP = "training step"
+_RECOMPUTED = "recomputed"
 _PRECISIONS: tuple[Precision, ...] = ("float32", "bf16")
 
 
@@ -42,29 +44,31 @@ def measured(chapter: Cost, workspace: Path) -> Computed:
         detection = _detection(chapter, workspace)
         progress.update()
     tables = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    tables["products"] = product_times(plan.product_size, repetitions=5)
+    tables["products"] = measuring.product_times(plan.product_size, repetitions=5)
     tables["detection"] = detection
     return Computed(tables, device=processor_name())
 
 
 def _measure(case: Case, seed: int) -> Tables:
-    flow = contenders.perturbed_flow(case.spec, seed)
+    flow = perturbed_flow(case.spec, seed)
     largest = max(*case.batches, case.batch, case.few)
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(largest, *case.spec.image_shape, generator=generator) - 0.5
     batch, few = x[: case.batch], x[: case.few]
-    slow = [norms_by(flow, few, backend) for backend in ("loop", "vmap")]
+    slow = [norms_by(flow, few, "loop"), norms_by(flow, few, "vmap")]
     low, norms = norms_by(flow, few, "batched", "bf16"), norms_by(flow, few, "batched")
     batched = [norms_by(flow, x[:count], "batched") for count in case.batches]
-    full_step, small_step = (step(contenders.TRAINING_STEP, flow, part) for part in (batch, few))
-    others = contenders.other_steps(case.spec, seed, batch, few)
-    recomputed = [other for other in others if other.name == contenders.RECOMPUTED]
+    full_step, small_step = (step(TRAINING_STEP, flow, part) for part in (batch, few))
+    others = other_steps(case.spec, seed, batch, few)
+    recomputed = [other for other in others if other.name == _RECOMPUTED]
     forward = Contender("forward", len(few), torch.no_grad()(lambda: flow.log_prob(few)))
-    times = interleaved_times([*slow, low, *batched, full_step, *others], case.repetitions)
+    times = measuring.interleaved_times(
+        [*slow, low, *batched, full_step, *others], case.repetitions
+    )
     return {
         "times": times,
-        "memory": peak_memory([*slow, norms, small_step, *recomputed]),
-        "operations": operations([forward, small_step, norms]),
+        "memory": measuring.peak_memory([*slow, norms, small_step, *recomputed]),
+        "operations": measuring.operations([forward, small_step, norms]),
         "errors": _log_norm_errors(flow, few),
     }
 
@@ -103,7 +107,7 @@ def _detection_sets(count: int) -> dict[str, eg.ImageSet]:
     }
 
 
-def _log_norm_errors(flow: eg.Flow, x: torch.Tensor) -> pd.DataFrame:
+def _log_norm_errors(flow: eg.Flow, x: Tensor) -> pd.DataFrame:
     """|log norm² in bf16 - in float32| of every image and tensor, as quantiles."""
     exact, rounded = (
         eg.layer_gradient_norms(flow, x, precision=precision, chunk_size=len(x)).values
@@ -114,3 +118,115 @@ def _log_norm_errors(flow: eg.Flow, x: torch.Tensor) -> pd.DataFrame:
     errors = (logs - rounded[:, present].log()).abs().flatten()
     row = {f"q{q:g}": torch.quantile(errors, q).item() for q in (0.5, 0.9, 0.99, 1.0)}
     return pd.DataFrame([{**row, "spread": logs.std(0).median().item(), "images": len(x)}])
+
+
+def perturbed_flow(spec: FlowSpec, seed: int) -> eg.Flow:
+    """A flow moved away from its zero-initialised start, so that no gradient vanishes."""
+    flow = spec.build(seed)
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in flow.parameters():
+        parameter.data += 0.01 * torch.randn(parameter.shape, generator=generator)
+    return flow.eval()
+
+
+def norms_by(
+    flow: eg.Flow, x: Tensor, backend: Backend, precision: Precision = "float32"
+) -> Contender:
+    """The norms of a batch in one pass; named by backend, precision and batch size."""
+    name = backend if precision == "float32" else f"{backend} {precision}"
+    norms = partial(eg.layer_gradient_norms, flow, x, backend=backend, precision=precision)
+    return Contender(name, len(x), partial(norms, chunk_size=len(x)))
+
+
+def step(
+    name: str, flow: nn.Module, x: Tensor, log_prob: Callable[[Tensor], Tensor] | None = None
+) -> Contender:
+    """One forward and one backward pass of images (N, C, H, W), without the optimiser's step.
+
+    Where ``log_prob`` is given it takes the place of the flow's own.
+    """
+    likelihood: Callable[[Tensor], Tensor] = log_prob or flow.log_prob  # type: ignore[assignment]
+
+    def call() -> None:
+        flow.zero_grad(set_to_none=True)
+        likelihood(x).mean().neg().backward()
+        flow.zero_grad(set_to_none=True)
+
+    return Contender(name, len(x), call)
+
+
+def other_steps(spec: FlowSpec, seed: int, x: Tensor, few: Tensor) -> list[Contender]:
+    """Other ways to make the same step of a Glow; slow bf16 on ``few``, recomputing on both."""
+    if spec.model != "glow":
+        return []
+    plain, recomputing, low = (perturbed_flow(spec, seed) for _ in range(3))
+    recomputing.recompute_activations()  # type: ignore[operator]
+    recomputing.train()
+    rival = normflows_glow(spec)
+
+    def in_bf16(images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16):
+            return low.log_prob(images)
+
+    return [
+        step("straightforward", straightforward(plain), x),
+        *(step(_RECOMPUTED, recomputing, part) for part in (x, few)),
+        step("bf16 autocast", low, few, in_bf16),
+        step("normflows", rival, x, lambda images: rival.log_prob(images, None)),  # type: ignore[operator]
+    ]
+
+
+def straightforward(flow: eg.Flow) -> eg.Flow:
+    """A copy that computes the same layer by layer, in the default layout of memory."""
+    plain = copy.deepcopy(flow).to(memory_format=torch.contiguous_format)
+    for module in plain.modules():
+        if type(module) in _UNFOLDED:
+            module.__class__ = _UNFOLDED[type(module)]
+    return plain
+
+
+class _UnfoldedConv(ConvActNormReLU):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(x))[0])
+
+
+class _UnfoldedConv1x1(ActNormConv1x1):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h, norm = self.norm(x)
+        z, conv = self.conv(h)
+        return z, norm + conv
+
+
+_UNFOLDED: dict[type[nn.Module], type[nn.Module]] = {
+    ConvActNormReLU: _UnfoldedConv,
+    ActNormConv1x1: _UnfoldedConv1x1,
+}
+
+
+def normflows_glow(spec: FlowSpec) -> nn.Module:
+    """The package normflows' Glow of the same sizes; its Gaussians learn means and deviations."""
+    try:
+        import normflows as nf
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "the comparison needs the package normflows; install it with "
+            "pip install 'earlyglow[bench]'."
+        ) from error
+    (channels, height, width), levels = spec.image_shape, spec.sizes["levels"]
+    bases, merges, flows = [], [], []
+    for i in range(levels):
+        at_level = channels * 2 ** (levels + 1 - i)
+        with warnings.catch_warnings():
+            # normflows 1.7 calls a deprecated decomposition.
+            warnings.simplefilter("ignore")
+            blocks = [
+                nf.flows.GlowBlock(at_level, spec.sizes["hidden"], net_actnorm=True)
+                for _ in range(spec.sizes["steps"])
+            ]
+        flows.append([*blocks, nf.flows.Squeeze()])
+        kept, side = at_level, 2**levels
+        if i > 0:
+            merges.append(nf.flows.Merge())
+            kept, side = at_level // 2, 2 ** (levels - i)
+        bases.append(nf.distributions.DiagGaussian((kept, height // side, width // side)))
+    return nf.MultiscaleFlow(bases, flows, merges, class_cond=False)

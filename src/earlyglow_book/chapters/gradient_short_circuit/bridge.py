@@ -11,10 +11,10 @@ from earlyglow.metrics import auroc, auroc_interval
 
 Values = NDArray[np.float64]
 _LEAST_IMAGES = 4
-_KINDS = ("flow gradients", "GSC", "both")
+KINDS = ("flow gradients", "GSC", "both")
 _COLUMNS = [
     *("dataset", "images", "correlation", "correlation_low", "correlation_high"),
-    *(f"{what} {kind}" for kind in _KINDS for what in ("auroc", "low", "high")),
+    *(f"{what} {kind}" for kind in KINDS for what in ("auroc", "low", "high")),
 ]
 
 
@@ -30,13 +30,12 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
         classifier: scores of Gradient Short-Circuit; columns dataset, score.
         id_dataset: the in-distribution set, which both hold.
 
+    Returns:
+        ``_COLUMNS`` of every set that both hold: Spearman's correlation within the set, with its
+        interval, and, for OOD sets, the AUROC of either score and of both, with theirs.
+
     Raises:
         ValueError: too few images, or ID scores half of which are equal.
-
-    Returns:
-        One row per set that both hold: dataset, images, correlation (Spearman's, within the set)
-        with its ends correlation_low and correlation_high, and, for OOD sets, auroc, low and high
-        for each of "flow gradients", "GSC" and "both", in columns such as "auroc both".
     """
     one, other = _by_set(flow), _by_set(classifier)
     pairs = {name: _same_images(name, one[name], other[name]) for name in other if name in one}
@@ -72,14 +71,14 @@ def _same_images(name: str, one: Values, other: Values) -> Values:
 
 
 def _standardised(pair: Values, scales: Values) -> Values:
-    """Scores (3, N) in the order of ``_KINDS``, from (2, N) with (2, 2) medians and deviations."""
+    """Scores (3, N) in the order of ``KINDS``, from (2, N) with (2, 2) medians and deviations."""
     standard = (pair - scales[:, :1]) / scales[:, 1:]
     return np.vstack((standard, standard[0] + standard[1]))
 
 
 def _aurocs(inside: Values, outside: Values) -> dict[str, float]:
     columns: dict[str, float] = {}
-    for kind, own, others in zip(_KINDS, inside, outside, strict=True):
+    for kind, own, others in zip(KINDS, inside, outside, strict=True):
         low, high = auroc_interval(own, others)
         columns |= {f"auroc {kind}": auroc(own, others), f"low {kind}": low, f"high {kind}": high}
     return columns

@@ -12,9 +12,7 @@ _RATE = "images per second"
 
 
 def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
-    """Images per second of a few contenders; the line is the spread.
-
-    One panel for each case in which at least two of them were measured.
+    """Images per second with their spread, a panel for each case with at least two contenders.
 
     Args:
         speeds: rows of ``speed_table``; of several batch sizes the fastest is shown.

@@ -25,11 +25,7 @@ class Contender:
 
 
 def interleaved_times(contenders: Sequence[Contender], repetitions: int) -> pd.DataFrame:
-    """Seconds of every call: each contender once in each round, after a round to warm up.
-
-    Returns:
-        Columns contender, images, repetition, seconds.
-    """
+    """Seconds of every call: each contender once in each repetition, after one to warm up."""
     rows = []
     for repetition in range(-1, repetitions):
         for contender in contenders:
@@ -40,30 +36,18 @@ def interleaved_times(contenders: Sequence[Contender], repetitions: int) -> pd.D
 
 
 def peak_memory(contenders: Iterable[Contender]) -> pd.DataFrame:
-    """Most bytes of tensors that a call held at once, weights and images not counted.
-
-    Returns:
-        Columns contender, images, bytes.
-    """
+    """Most bytes of tensors that a call held at once, weights and images not counted."""
     return _counted(contenders, "bytes", TensorMemory, lambda memory: memory.peak)
 
 
 def operations(contenders: Iterable[Contender]) -> pd.DataFrame:
-    """Floating-point operations of the matrix products and convolutions of a call.
-
-    Returns:
-        Columns contender, images, operations.
-    """
+    """Floating-point operations of the matrix products and convolutions of a call."""
     counter = partial(FlopCounterMode, display=False)
     return _counted(contenders, "operations", counter, FlopCounterMode.get_total_flops)
 
 
 def product_times(size: int, repetitions: int) -> pd.DataFrame:
-    """Seconds of square matrix products, the machine's best case for either precision.
-
-    Returns:
-        Columns precision, operations, repetition, seconds.
-    """
+    """Seconds of square matrix products, the machine's best case for either precision."""
     factor = torch.randn(size, size, generator=torch.Generator().manual_seed(0))
     dtypes = {"float32": torch.float32, "bf16": torch.bfloat16}
     rows = []

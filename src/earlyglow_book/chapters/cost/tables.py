@@ -19,14 +19,10 @@ _RIVALS = {"cost_normflows": "paper Glow", "cost_normflows_classroom": "classroo
 
 
 def speed_table(times: pd.DataFrame) -> pd.DataFrame:
-    """Images per second of every contender at every batch size.
+    """One row for each case, contender and number of images, from the seconds of each repetition.
 
-    Args:
-        times: columns case, contender, images, repetition, seconds.
-
-    Returns:
-        One row for each case, contender and images, with the median rate, the smallest and the
-        largest (images/s), and the median of the rounds' ratios to the loop (larger = faster).
+    It has the median rate, the smallest and the largest (images/s), and the median of the rounds'
+    ratios to the loop (larger = faster).
     """
     rate = times.assign(rate=times["images"] / times["seconds"])
     loop = rate[rate["contender"] == "loop"].set_index(["case", "repetition"])["rate"]
@@ -64,33 +60,24 @@ def arithmetic_table(tables: Tables) -> pd.DataFrame:
     products = tables["products"][tables["products"]["precision"] == "float32"]
     peak = (products["operations"] / products["seconds"]).max()
     rates = best_rates(speed_table(tables["times"]))
-    rows = []
-    for counted in tables["operations"].itertuples():
-        case, contender = counted.case, counted.contender
-        if (case, contender) not in rates.index:
-            continue
-        each = counted.operations / counted.images
-        speed = each * rates[case, contender]
-        rows.append(
-            {
-                "case": case,
-                "contender": contender,
-                "gflop_per_image": each / 1e9,
-                "gflop_per_second": speed / 1e9,
-                "share_of_peak": speed / peak,
-                "floor_ms": 1e3 * each / peak,
-                "best_times_loop": peak / each / rates[case, "loop"],
-            }
-        )
-    return pd.DataFrame(rows)
+    counted = tables["operations"].join(rates, on=["case", "contender"], how="inner")
+    each = counted["operations"] / counted["images"]
+    speed = each * counted["images_per_second"]
+    of_loop = counted["case"].map(rates.xs("loop", level="contender"))
+    table = counted[["case", "contender"]].assign(
+        gflop_per_image=each / 1e9,
+        gflop_per_second=speed / 1e9,
+        share_of_peak=speed / peak,
+        floor_ms=1e3 * each / peak,
+        best_times_loop=peak / each / of_loop,
+    )
+    return table.reset_index(drop=True)
 
 
 def targets_table(tables: Tables) -> pd.DataFrame:
-    """What was asked of this implementation, and what was measured.
+    """What was asked of this implementation, and what was measured: median, low, high of rounds.
 
-    Returns:
-        Columns measure, asked, median, low, high (of the rounds), met. Ratios of times compare
-        calls of one round.
+    Ratios of times compare calls of one round.
     """
     times, memory = tables["times"], memory_table(tables["memory"])
     step, norms, low = TRAINING_STEP, "batched", "batched bf16"

@@ -31,8 +31,8 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
         id_dataset: the in-distribution set, which both hold.
 
     Returns:
-        ``_COLUMNS`` of every set that both hold: Spearman's correlation within the set, with its
-        interval, and, for OOD sets, the AUROC of either score and of both, with theirs.
+        One row per set that both hold: images, Spearman's correlation within the set with its ends,
+        and for OOD sets the AUROC of either score and of their sum with its ends.
 
     Raises:
         ValueError: too few images, or ID scores half of which are equal.
@@ -40,14 +40,14 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
     one, other = _by_set(flow), _by_set(classifier)
     pairs = {name: _same_images(name, one[name], other[name]) for name in other if name in one}
     half = pairs[id_dataset].shape[1] // 2
-    scales = np.array([_median_and_deviation(scores[:half]) for scores in pairs[id_dataset]])
+    centres, scales = _centres_and_scales(pairs[id_dataset][:, :half])
     pairs[id_dataset] = pairs[id_dataset][:, half:]
-    inside = _standardised(pairs[id_dataset], scales)
+    scored = {name: _with_sum((pair - centres) / scales) for name, pair in pairs.items()}
     rows = []
     for name, pair in pairs.items():
         row = {"dataset": name, "images": pair.shape[1], **_spearman(*pair)}
         if name != id_dataset:
-            row |= _aurocs(inside, _standardised(pair, scales))
+            row |= _aurocs(scored[id_dataset], scored[name])
         rows.append(row)
     return pd.DataFrame(rows, columns=_COLUMNS)
 
@@ -70,10 +70,20 @@ def _same_images(name: str, one: Values, other: Values) -> Values:
     return np.stack((one[:count], other[:count]))
 
 
-def _standardised(pair: Values, scales: Values) -> Values:
-    """Scores (3, N) in the order of ``KINDS``, from (2, N) with (2, 2) medians and deviations."""
-    standard = (pair - scales[:, :1]) / scales[:, 1:]
-    return np.vstack((standard, standard[0] + standard[1]))
+def _centres_and_scales(scores: Values) -> tuple[Values, Values]:
+    """Of each row (2, 1), by medians: a few strange images must not decide on them."""
+    deviations = stats.median_abs_deviation(scores, axis=1, scale="normal")
+    if not deviations.all():
+        raise ValueError(
+            f"half of the {scores.shape[1]} ID scores are equal, so that they have no scale; look "
+            "for a saturated score."
+        )
+    return np.median(scores, axis=1)[:, None], deviations[:, None]
+
+
+def _with_sum(scores: Values) -> Values:
+    """Scores (3, N) in the order of ``KINDS``."""
+    return np.vstack((scores, scores.sum(0)))
 
 
 def _aurocs(inside: Values, outside: Values) -> dict[str, float]:
@@ -82,17 +92,6 @@ def _aurocs(inside: Values, outside: Values) -> dict[str, float]:
         low, high = auroc_interval(own, others)
         columns |= {f"auroc {kind}": auroc(own, others), f"low {kind}": low, f"high {kind}": high}
     return columns
-
-
-def _median_and_deviation(scores: Values) -> tuple[float, float]:
-    """A few strange images must not decide on the scale of a score."""
-    deviation = float(stats.median_abs_deviation(scores, scale="normal"))
-    if not deviation:
-        raise ValueError(
-            f"half of the {len(scores)} ID scores are equal, so that they have no scale; look for "
-            "a saturated score."
-        )
-    return float(np.median(scores)), deviation
 
 
 def _spearman(first: Values, second: Values) -> dict[str, float]:

@@ -57,11 +57,7 @@ def claims_table(claims: list[Claim]) -> pd.DataFrame:
 
 
 def relative_times(times: pd.DataFrame) -> pd.DataFrame:
-    """Time of each contender over that of a forward pass in the same round.
-
-    Returns:
-        Columns contender, ratio (median over rounds), low and high (quartiles).
-    """
+    """Time of each contender over that of a forward pass in the same round: median, quartiles."""
     by_round = times.pivot_table(index="repetition", columns="contender", values="seconds")
     ratios = by_round.div(by_round[FORWARD], axis=0).drop(columns=FORWARD)
     low, middle, high = (ratios.quantile(q) for q in (0.25, 0.5, 0.75))
@@ -70,13 +66,9 @@ def relative_times(times: pd.DataFrame) -> pd.DataFrame:
 
 
 def consistency_gaps(table: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
-    """Consistency of the ID set less that of each OOD set, at every noise and with both classes.
-
-    Returns:
-        Columns noise, classes, dataset, gap, low and high (95 %, normal, over images).
-    """
-    error = (table["high"] - table["mean"]) / stats.t.ppf(0.975, table["images"] - 1)
-    rows = table.assign(error=error)
+    """Consistency of the ID set less that of each OOD set, with 95 % intervals over images."""
+    reach = table["high"] - table["mean"]
+    rows = table.assign(error=reach / stats.t.ppf(0.975, table["images"] - 1))
     keys = ["noise", "classes"]
     own = rows[rows["dataset"] == id_dataset].set_index(keys)[["mean", "error"]].add_suffix("_id")
     others = rows[rows["dataset"] != id_dataset].join(own, on=keys)

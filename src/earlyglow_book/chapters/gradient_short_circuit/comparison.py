@@ -178,7 +178,8 @@ def _consistency(
             cosines = eg.gradient_consistency(
                 *parts, some, noise, classes=classes, seed=chapter.seed
             )
-            rows.append((name, noise, kind, *_mean(cosines), len(cosines)))
+            quantile = stats.t.ppf(0.975, len(cosines) - 1)
+            rows.append((name, noise, kind, *_mean(cosines, quantile), len(cosines)))
     columns = ["dataset", "noise", "classes", "mean", "low", "high", "images"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -191,16 +192,14 @@ def accuracy_table(right: Mapping[str, Tensor]) -> pd.DataFrame:
     """
     rows = []
     for name, hits in right.items():
-        moved = hits.double() - right[PLAIN].double()
-        reach = stats.norm.ppf(0.975) * moved.std().item() / len(moved) ** 0.5
-        share, change = hits.double().mean().item(), moved.mean().item()
-        rows.append((name, len(hits), share, change, change - reach, change + reach))
+        change = _mean(hits.double() - right[PLAIN].double(), stats.norm.ppf(0.975))
+        rows.append((name, len(hits), hits.double().mean().item(), *change))
     columns = ["detector", "images", "accuracy", "change", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _mean(values: Tensor) -> tuple[float, float, float]:
-    """The mean with its t interval."""
-    count, mean = len(values), values.mean().item()
-    reach = stats.t.ppf(0.975, count - 1) * values.std().item() / count**0.5
+def _mean(values: Tensor, quantile: float) -> tuple[float, float, float]:
+    """The mean with an interval of so many standard errors to either side."""
+    mean = values.mean().item()
+    reach = quantile * values.std().item() / len(values) ** 0.5
     return mean, mean - reach, mean + reach

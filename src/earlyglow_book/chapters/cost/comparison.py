@@ -62,11 +62,9 @@ def _measure(case: Case, seed: int) -> Tables:
     others = other_steps(case.spec, seed, batch, few)
     recomputed = [other for other in others if other.name == _RECOMPUTED]
     forward = Contender("forward", len(few), torch.no_grad()(lambda: flow.log_prob(few)))
-    times = measuring.interleaved_times(
-        [*slow, low, *batched, full_step, *others], case.repetitions
-    )
+    timed = [*slow, low, *batched, full_step, *others]
     return {
-        "times": times,
+        "times": measuring.interleaved_times(timed, case.repetitions),
         "memory": measuring.peak_memory([*slow, norms, small_step, *recomputed]),
         "operations": measuring.operations([forward, small_step, norms]),
         "errors": _log_norm_errors(flow, few),

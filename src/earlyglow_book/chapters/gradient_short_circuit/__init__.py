@@ -26,15 +26,10 @@ GSC, GSC_EXACT, PLAIN = "GSC", "GSC (exact)", "no intervention"
 GRAD_NORM_CLOSED_FORM = "GradNorm (closed form)"
 # The plain forward pass, beside which times are measured.
 FORWARD = "forward"
-# What GSC is without an intervention.
-PLAIN_SCORE = {"energy": "Energy", "msp": "MSP", "max_logit": "MaxLogit"}
-# Where each network may be cut, and where it is cut if nothing else is asked for.
+# Where each network may be cut; if nothing else is asked for, it is cut at the last but one.
 PLACES = {"resnet": ("stage1", "stage2", "stage3.0", "pool"), "cnn": ("stage1", "stage2", "pool")}
-DEFAULT_PLACE = {"resnet": "stage3.0", "cnn": "stage2"}
 # Sets of noise that are drawn for a classifier, among the names of OOD sets.
 NOISE = ("uniform_noise", "gaussian_noise")
-# Images of this shape get the residual network.
-COLOUR_SHAPE = (3, 32, 32)
 
 Fraction = Annotated[Number, Field(gt=0, le=1, description="Share of the features that are cut.")]
 ProfileName = Annotated[
@@ -82,10 +77,11 @@ class ShortCircuit(Experiment):
     def __post_init__(self) -> None:
         known = (*eg.DATASETS, *NOISE)
         require_comparable(self.id_dataset, self.ood_datasets, USUAL_OOD_OF_CLASSIFIERS, known)
+        places = PLACES[self.network]
         oods = self.ood_datasets or USUAL_OOD_OF_CLASSIFIERS[self.id_dataset]
         object.__setattr__(self, "ood_datasets", oods)
-        object.__setattr__(self, "split_at", self.split_at or DEFAULT_PLACE[self.network])
-        require_choice("split_at", self.split_at, PLACES[self.network])
+        object.__setattr__(self, "split_at", self.split_at or places[-2])
+        require_choice("split_at", self.split_at, places)
         # Built here so that a bad setting is refused before anything runs.
         _ = self.sweep
 
@@ -102,7 +98,7 @@ class ShortCircuit(Experiment):
     @property
     def plain_score(self) -> str:
         """The detector that this is without an intervention."""
-        return PLAIN_SCORE[self.score]
+        return {"energy": "Energy", "msp": "MSP", "max_logit": "MaxLogit"}[self.score]
 
     @property
     def sweep(self) -> EpochSweep:
@@ -174,4 +170,4 @@ class ShortCircuitCost(Experiment):
 
 def network_name(id_dataset: str) -> str:
     """Which network a set gets: a residual one for small colour images, else a plain one."""
-    return "resnet" if eg.DATASETS[id_dataset].shape == COLOUR_SHAPE else "cnn"
+    return "resnet" if eg.DATASETS[id_dataset].shape == (3, 32, 32) else "cnn"

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 import earlyglow as eg
-from earlyglow.classifiers import predicted_logits
 from earlyglow.progress import progress_bar
 from earlyglow.short_circuit import AffineHeadWarning, Explanation, Importance, gradient_magnitude
 from earlyglow_book.tables.aurocs import auroc_table
@@ -20,6 +19,7 @@ from earlyglow_book.tables.changes import change_columns, mean_auroc_change
 
 _FRACTIONS = (0.01, 0.05, 0.2, 0.5)
 _CHUNK = 250
+_KEPT = ["ood", "n_id", "n_ood", "auroc", "low", "high"]
 
 
 class RandomImportance:
@@ -103,28 +103,30 @@ def ablation_tables(
     """
     after = {
         Variant("nowhere", 0.0, "none", "none"): {
-            name: predicted_logits(model, x) for name, x in sets.items()
+            name: eg.classifiers.predicted_logits(model, x) for name, x in sets.items()
         }
     }
     with progress_bar(len(compared), "ablations", "variant") as progress:
         for at in dict.fromkeys(variant.at for variant in compared):
             body, head = eg.split(model, at)
-            features = {name: predicted_logits(body, x) for name, x in sets.items()}
+            features = {name: eg.classifiers.predicted_logits(body, x) for name, x in sets.items()}
             for variant in (variant for variant in compared if variant.at == at):
                 explain = variant.detector(body, head, seed).explain_features
                 after[variant] = {name: logits_after(explain, x) for name, x in features.items()}
                 progress.update()
     oods = [name for name in sets if name != id_dataset]
+    energies = {variant: _energies(logits) for variant, logits in after.items()}
     aurocs, accuracies, errors, orders = [], [], [], []
     for variant, logits in after.items():
         settings = asdict(variant)
-        aurocs.append(_aurocs(logits, id_dataset).assign(**settings))
+        table = auroc_table(score_table(energies[variant], "GSC"), id_dataset)
+        aurocs.append(table[_KEPT].assign(**settings))
         accuracies.append({**settings, "accuracy": accuracy(logits[id_dataset], id_labels)})
-        second = after.get(replace(variant, exact=True))
-        if second and not variant.exact:
+        second = replace(variant, exact=True)
+        if not variant.exact and second in after:
             where = {"at": variant.at, "fraction": variant.fraction}
-            errors += [{**where, **error} for error in _errors(logits, second)]
-            change = mean_auroc_change(_energies(second), _energies(logits), id_dataset, oods)
+            errors += [{**where, **error} for error in _errors(logits, after[second])]
+            change = mean_auroc_change(energies[second], energies[variant], id_dataset, oods)
             orders.append({**where, **change_columns(change)})
     return {
         "ablation": pd.concat(aurocs, ignore_index=True),
@@ -160,11 +162,6 @@ def score_table(scores: Mapping[str, Tensor], detector: str) -> pd.DataFrame:
 def _energies(logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Energy scores (N,) by set, higher = more OOD."""
     return {name: -torch.logsumexp(part, dim=1) for name, part in logits.items()}
-
-
-def _aurocs(logits: Mapping[str, Tensor], id_dataset: str) -> pd.DataFrame:
-    table = auroc_table(score_table(_energies(logits), "GSC"), id_dataset)
-    return table[["ood", "n_id", "n_ood", "auroc", "low", "high"]]
 
 
 def _errors(

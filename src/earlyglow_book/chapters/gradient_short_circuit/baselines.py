@@ -13,7 +13,6 @@ from pytorch_ood.api import Detector, GradientDetector
 from torch import Tensor, nn
 
 import earlyglow as eg
-from earlyglow.classifiers import predicted_logits
 from earlyglow.gradients.model_state import evaluating
 from earlyglow_book.chapters.gradient_short_circuit import GRAD_NORM_CLOSED_FORM
 
@@ -49,7 +48,7 @@ class Penultimate:
 def penultimate(model: nn.Module, training: eg.ImageSet) -> Penultimate:
     """The classifier cut after pooling, with training images for detectors that need fitting."""
     body, head = eg.split(model, "pool")
-    features = predicted_logits(body, eg.datasets.centre(training.images))
+    features = eg.classifiers.predicted_logits(body, eg.datasets.centre(training.images))
     return Penultimate(body, head, model.classifier, features, training.labels)  # type: ignore[arg-type]
 
 

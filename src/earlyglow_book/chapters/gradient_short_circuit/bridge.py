@@ -42,7 +42,8 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
     half = pairs[id_dataset].shape[1] // 2
     centres, scales = _centres_and_scales(pairs[id_dataset][:, :half])
     pairs[id_dataset] = pairs[id_dataset][:, half:]
-    scored = {name: _with_sum((pair - centres) / scales) for name, pair in pairs.items()}
+    standard = {name: (pair - centres) / scales for name, pair in pairs.items()}
+    scored = {name: np.vstack((pair, pair.sum(0))) for name, pair in standard.items()}
     rows = []
     for name, pair in pairs.items():
         row = {"dataset": name, "images": pair.shape[1], **_spearman(*pair)}
@@ -81,12 +82,8 @@ def _centres_and_scales(scores: Values) -> tuple[Values, Values]:
     return np.median(scores, axis=1)[:, None], deviations[:, None]
 
 
-def _with_sum(scores: Values) -> Values:
-    """Scores (3, N) in the order of ``KINDS``."""
-    return np.vstack((scores, scores.sum(0)))
-
-
 def _aurocs(inside: Values, outside: Values) -> dict[str, float]:
+    """Of scores (3, N) in the order of ``KINDS``."""
     columns: dict[str, float] = {}
     for kind, own, others in zip(KINDS, inside, outside, strict=True):
         low, high = auroc_interval(own, others)

@@ -16,9 +16,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 import earlyglow as eg
-from earlyglow.classifiers import calibration_error, predicted_logits
 from earlyglow.gradients.model_state import evaluating
-from earlyglow.short_circuit import AffineHeadWarning
 from earlyglow_book.chapters.cost.measuring import Contender, interleaved_times
 from earlyglow_book.chapters.gradient_short_circuit import (
     FORWARD,
@@ -91,7 +89,7 @@ def timed(chapter: ShortCircuitCost) -> Computed:
     ]
     with evaluating(model), warnings.catch_warnings():
         # The place after pooling is measured too, where the head is affine.
-        warnings.simplefilter("ignore", AffineHeadWarning)
+        warnings.simplefilter("ignore", eg.short_circuit.AffineHeadWarning)
         times = interleaved_times(contenders, _TIMED_ROUNDS)
     return Computed({"times": times}, device=processor_name())
 
@@ -102,13 +100,13 @@ def _comparison(
     """Scores of everybody, and what changes where GSC takes the place of the plain energy."""
     own = chapter.id_dataset
     cut = baselines.penultimate(model, inputs.fitting_images(own, chapter.sizes))
-    features = {name: predicted_logits(cut.body, x) for name, x in sets.items()}
+    features = {name: eg.classifiers.predicted_logits(cut.body, x) for name, x in sets.items()}
     scores = {
         name: baselines.scores_by_set(detector, model, features)
         for name, detector in baselines.on_features(cut).items()
     }
     scores["ODIN"] = baselines.scores_by_set(ODIN(model), model, sets)
-    classes = {PLAIN: predicted_logits(model, sets[own]).argmax(1)}
+    classes = {PLAIN: eg.classifiers.predicted_logits(model, sets[own]).argmax(1)}
     for name, detector in baselines.new_classes(cut).items():
         classes[name] = baselines.scores_of(detector, model, features[own])
     parts = eg.split(model, chapter.split_at)
@@ -154,11 +152,11 @@ def _means(chapter: ShortCircuit, scores: Mapping[str, Mapping[str, Tensor]]) ->
 
 def _quality(id_dataset: str, model: nn.Module) -> pd.DataFrame:
     test = eg.load_images(id_dataset, "test")
-    logits = predicted_logits(model, eg.datasets.centre(test.images)).cpu()
+    logits = eg.classifiers.predicted_logits(model, eg.datasets.centre(test.images)).cpu()
     facts = {
         "images": len(test),
         "accuracy": ablations.accuracy(logits, test.labels),
-        "calibration_error": calibration_error(logits, test.labels),
+        "calibration_error": eg.classifiers.calibration_error(logits, test.labels),
         "cross_entropy": nn.functional.cross_entropy(logits, test.labels).item(),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
@@ -173,7 +171,7 @@ def _consistency(
     rows = []
     for name, x in sets.items():
         some = x[: chapter.sizes.consistency_images]
-        kinds = {"own": None, "kept": predicted_logits(model, some).argmax(1)}
+        kinds = {"own": None, "kept": eg.classifiers.predicted_logits(model, some).argmax(1)}
         for noise, (kind, classes) in product(_CONSISTENCY_NOISE, kinds.items()):
             cosines = eg.gradient_consistency(
                 *parts, some, noise, classes=classes, seed=chapter.seed

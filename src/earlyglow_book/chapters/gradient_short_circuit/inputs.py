@@ -11,13 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import earlyglow as eg
-from earlyglow.classifiers import (
-    ClassifierConfig,
-    TrainedClassifier,
-    build_classifier,
-    train_classifier,
-)
-from earlyglow_book.chapters.gradient_short_circuit import COLOUR_SHAPE, NOISE
+from earlyglow_book.chapters.gradient_short_circuit import NOISE, network_name
 from earlyglow_book.flow_runs.profiles import ClassifierSizes
 from earlyglow_book.image_sets import AUGMENTATION_OF_CLASSIFIERS, USUAL_OOD_OF_CLASSIFIERS
 from earlyglow_book.parameters import ParameterError
@@ -29,30 +23,31 @@ _FITTED_ON = 10_000
 _NOISE_DEVIATION = 64.0
 
 
-def classifier_config(chapter: ShortCircuit) -> ClassifierConfig:
+def classifier_config(chapter: ShortCircuit) -> eg.classifiers.ClassifierConfig:
     """How the classifier is trained."""
     sizes = chapter.sizes
-    return ClassifierConfig(
+    return eg.classifiers.ClassifierConfig(
         sizes.resnet_epochs if chapter.network == "resnet" else sizes.cnn_epochs,
         augmentation=AUGMENTATION_OF_CLASSIFIERS.get(chapter.id_dataset, ("shift",)),
         seed=chapter.seed,
     )
 
 
-def trained_classifier(chapter: ShortCircuit, workspace: Path) -> TrainedClassifier:
+def trained_classifier(chapter: ShortCircuit, workspace: Path) -> eg.classifiers.TrainedClassifier:
     """Train the classifier, or find it trained in ``workspace``."""
     images = training_images(chapter.id_dataset, chapter.sizes)
     model = untrained_classifier(images, chapter.sizes, chapter.seed)
-    trained = train_classifier(model, images, classifier_config(chapter), workspace / "classifiers")
+    trained = eg.classifiers.train_classifier(
+        model, images, classifier_config(chapter), workspace / "classifiers"
+    )
     # The detectors of pytorch-ood fit on the CPU, and these networks are small.
     return replace(trained, model=trained.model.cpu())
 
 
 def untrained_classifier(images: eg.ImageSet, sizes: ClassifierSizes, seed: int) -> nn.Module:
     """The network for training images, with fresh weights."""
-    is_small_colour = images.image_shape == COLOUR_SHAPE
-    width = sizes.resnet_width if is_small_colour else sizes.cnn_width
-    return build_classifier(images, width, seed)
+    width = sizes.resnet_width if network_name(images.name) == "resnet" else sizes.cnn_width
+    return eg.classifiers.build_classifier(images, width, seed)
 
 
 def training_images(id_dataset: str, sizes: ClassifierSizes) -> eg.ImageSet:

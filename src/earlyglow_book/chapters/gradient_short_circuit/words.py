@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -54,44 +54,44 @@ def classifier_title(config: ShortCircuit) -> str:
 
 def detectors_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
     """Mean AUROC over the OOD sets: a row for each detector, a column for each classifier."""
-    columns = {
-        classifier_title(config): tables["means"].set_index("detector")["auroc"]
-        for config, tables in classifiers.items()
-    }
-    return pd.DataFrame(columns).sort_values(list(columns), ascending=False)
+    table = _columns(classifiers, lambda _, tables: tables["means"].set_index("detector")["auroc"])
+    return table.sort_values(list(table), ascending=False)
 
 
 def choices_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
     """Mean AUROC with 5 % of the features at zero, exact pass, by how they were chosen.
 
-    Returns:
-        A row for each classifier, a column for each choice, and "none cut".
+    A row for each classifier, a column for each choice, and "none cut".
     """
-    rows = {
-        classifier_title(config): _mean_by_choice(config, tables["ablation"])
-        for config, tables in classifiers.items()
-    }
-    return pd.DataFrame(rows).T
+    return _columns(classifiers, lambda study, tables: _by_choice(study, tables["ablation"])).T
 
 
-def _mean_by_choice(config: ShortCircuit, ablation: pd.DataFrame) -> pd.Series:
+def claims_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
+    """Verdict and number of each claim about scores, one column for each classifier."""
+
+    def verdicts(study: ShortCircuit, tables: Tables) -> pd.Series:
+        claims = claims_about_scores(tables, study.id_dataset, study.plain_score)
+        return pd.Series({each.text: f"{each.judgement}: {each.number}" for each in claims})
+
+    return _columns(classifiers, verdicts)
+
+
+def _columns(
+    classifiers: Classifiers, column: Callable[[ShortCircuit, Tables], pd.Series]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {classifier_title(study): column(study, tables) for study, tables in classifiers.items()}
+    )
+
+
+def _by_choice(study: ShortCircuit, ablation: pd.DataFrame) -> pd.Series:
     """Mean AUROC by how the features were chosen, of one classifier, from its ablations."""
-    here = ablation[(ablation["at"] == config.split_at) & (ablation["fraction"] == _SHARE)]
+    here = ablation[(ablation["at"] == study.split_at) & (ablation["fraction"] == _SHARE)]
     zeroed = here[(here["intervention"] == "zero") & here["exact"]]
     chosen = zeroed.groupby("importance", observed=True, sort=False)["auroc"].mean()
     chosen.index = chosen.index.astype(str)
     uncut = ablation.loc[ablation["at"] == "nowhere", "auroc"].mean()
     return pd.concat((chosen, pd.Series({_UNCUT: uncut})))
-
-
-def claims_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
-    """Verdict and number of each claim about scores, one column for each classifier."""
-    columns = {}
-    for config, tables in classifiers.items():
-        claims = claims_about_scores(tables, config.id_dataset, config.plain_score)
-        cells = {claim.text: f"{claim.judgement}: {claim.number}" for claim in claims}
-        columns[classifier_title(config)] = cells
-    return pd.DataFrame(columns)
 
 
 def changes_by_classifier(classifiers: Classifiers, against: str) -> str:
@@ -133,10 +133,10 @@ def words(
 def _of_all_classifiers(published: Classifiers, plain: str) -> Texts:
     """What cutting features changes on the published classifiers; empty where there is none."""
     better, worse, losses = [], [], []
-    for config, tables in published.items():
+    for study, tables in published.items():
         _, low, high = gsc_less(tables["means"], plain)
-        better += [title_of(config.id_dataset)] if low > 0 else []
-        worse += [title_of(config.id_dataset)] if high < 0 else []
+        better += [title_of(study.id_dataset)] if low > 0 else []
+        worse += [title_of(study.id_dataset)] if high < 0 else []
         losses.append(-tables["accuracy"].set_index("detector").loc[GSC, "change"])
     choices = choices_by_classifier(published)
     best = choices.drop(columns=_UNCUT, errors="ignore").idxmax(axis=1)
@@ -168,7 +168,7 @@ def _among_detectors(means: pd.DataFrame, plain: str) -> Texts:
 
 def _of_ablations(config: ShortCircuit, ablation: pd.DataFrame, order: pd.DataFrame) -> Texts:
     """Exact passes by choice of features, and where the first order is furthest from them."""
-    means = _mean_by_choice(config, ablation)
+    means = _by_choice(config, ablation)
     chosen = means.drop(_UNCUT)
     worst = order.loc[order["change"].abs().idxmax()]
     return {

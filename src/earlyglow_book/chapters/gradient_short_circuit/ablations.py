@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import earlyglow as eg
 from earlyglow.progress import progress_bar
 from earlyglow.short_circuit import AffineHeadWarning, Explanation, Importance, gradient_magnitude
+from earlyglow_book.chapters.gradient_short_circuit.inputs import BySet
 from earlyglow_book.tables.aurocs import auroc_table
 from earlyglow_book.tables.changes import change_columns, mean_auroc_change
 
@@ -65,23 +66,19 @@ class Variant:
 
 def variants(places: tuple[str, ...], at: str) -> tuple[Variant, ...]:
     """All that are compared: places × fractions × order, and the rest at one place."""
-    choices = ("activation", "gradient x activation", "random")
+    grid = product(places, _FRACTIONS, (False, True))
+    ways = product(("scale", "clamp"), _FRACTIONS)
+    choices = product(("activation", "gradient x activation", "random"), _FRACTIONS)
     return (
-        *(
-            Variant(place, share, exact=exact)
-            for place, share, exact in product(places, _FRACTIONS, (False, True))
-        ),
-        *(Variant(at, share, way) for way, share in product(("scale", "clamp"), _FRACTIONS)),
-        *(
-            Variant(at, share, importance=choice, exact=True)
-            for choice, share in product(choices, _FRACTIONS)
-        ),
+        *(Variant(place, share, exact=exact) for place, share, exact in grid),
+        *(Variant(at, share, way) for way, share in ways),
+        *(Variant(at, share, importance=choice, exact=True) for choice, share in choices),
     )
 
 
 def ablation_tables(
     model: nn.Module,
-    sets: Mapping[str, Tensor],
+    sets: BySet,
     id_dataset: str,
     id_labels: Tensor,
     compared: tuple[Variant, ...],
@@ -92,8 +89,10 @@ def ablation_tables(
     Args:
         model: the classifier.
         sets: images (N, C, H, W) by name.
-        id_dataset: the in-distribution set, and ``id_labels`` its labels, int64 (N,).
-        compared: the variants; ``seed`` is of random cuts.
+        id_dataset: the in-distribution set.
+        id_labels: int64 (N,), of its images.
+        compared: the variants.
+        seed: of random cuts.
 
     Returns:
         "ablation" (one row per variant and OOD set), "after" (per variant: ID accuracy),
@@ -149,7 +148,7 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     return (logits.argmax(1) == labels).double().mean().item()
 
 
-def score_table(scores: Mapping[str, Tensor], detector: str) -> pd.DataFrame:
+def score_table(scores: BySet, detector: str) -> pd.DataFrame:
     """Scores by set as rows for ``auroc_table``, in the precision in which they came."""
     parts = [
         pd.DataFrame({"score": values.double().numpy(), "dataset": name})
@@ -159,14 +158,12 @@ def score_table(scores: Mapping[str, Tensor], detector: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(**common)
 
 
-def _energies(logits: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _energies(logits: BySet) -> dict[str, Tensor]:
     """Energy scores (N,) by set, higher = more OOD."""
     return {name: -torch.logsumexp(part, dim=1) for name, part in logits.items()}
 
 
-def _errors(
-    first: Mapping[str, Tensor], second: Mapping[str, Tensor]
-) -> Iterator[dict[str, object]]:
+def _errors(first: BySet, second: BySet) -> Iterator[dict[str, object]]:
     """Largest error of a first-order logit, median over images, beside the spread of the logits."""
     for name, logits in second.items():
         error, spread = (

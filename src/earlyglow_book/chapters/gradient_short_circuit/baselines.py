@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 import earlyglow as eg
 from earlyglow.gradients.model_state import evaluating
 from earlyglow_book.chapters.gradient_short_circuit import GRAD_NORM_CLOSED_FORM
+from earlyglow_book.chapters.gradient_short_circuit.inputs import BySet
 
 # Of DICE's paper for CIFAR; the library has no default.
 _DICE_SPARSITY = 0.9
@@ -131,8 +131,6 @@ def scores_of(detector: Detector, model: nn.Module, x: Tensor) -> Tensor:
         return torch.cat([predicted(detector, part).detach() for part in x.split(_CHUNK)]).cpu()
 
 
-def scores_by_set(
-    detector: Detector, model: nn.Module, sets: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def scores_by_set(detector: Detector, model: nn.Module, sets: BySet) -> dict[str, Tensor]:
     """:func:`scores_of` for every set."""
     return {name: scores_of(detector, model, x) for name, x in sets.items()}

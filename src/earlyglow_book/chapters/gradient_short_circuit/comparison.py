@@ -29,6 +29,7 @@ from earlyglow_book.chapters.gradient_short_circuit import (
     inputs,
     network_name,
 )
+from earlyglow_book.chapters.gradient_short_circuit.inputs import BySet
 from earlyglow_book.flow_runs.profiles import find_classifier_sizes
 from earlyglow_book.machine import processor_name
 from earlyglow_book.results import Computed, Tables
@@ -94,9 +95,7 @@ def timed(chapter: ShortCircuitCost) -> Computed:
     return Computed({"times": times}, device=processor_name())
 
 
-def _comparison(
-    chapter: ShortCircuit, model: nn.Module, sets: Mapping[str, Tensor], labels: Tensor
-) -> Tables:
+def _comparison(chapter: ShortCircuit, model: nn.Module, sets: BySet, labels: Tensor) -> Tables:
     """Scores of everybody, and what changes where GSC takes the place of the plain energy."""
     own = chapter.id_dataset
     cut = baselines.penultimate(model, inputs.fitting_images(own, chapter.sizes))
@@ -128,7 +127,7 @@ def _comparison(
     }
 
 
-def _changes(chapter: ShortCircuit, scores: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
+def _changes(chapter: ShortCircuit, scores: Mapping[str, BySet]) -> pd.DataFrame:
     """Paired differences of AUROC between GSC and every other score, by OOD set."""
     own, after = chapter.id_dataset, scores[GSC]
     rows = []
@@ -139,7 +138,7 @@ def _changes(chapter: ShortCircuit, scores: Mapping[str, Mapping[str, Tensor]]) 
     return pd.DataFrame(rows, columns=["against", "ood", "change", "low", "high"])
 
 
-def _means(chapter: ShortCircuit, scores: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
+def _means(chapter: ShortCircuit, scores: Mapping[str, BySet]) -> pd.DataFrame:
     """Mean AUROC of everybody over the OOD sets, and what GSC's is above it."""
     sets = chapter.id_dataset, chapter.ood_datasets
     rows = []
@@ -163,9 +162,7 @@ def _quality(id_dataset: str, model: nn.Module) -> pd.DataFrame:
     return pd.DataFrame([facts])
 
 
-def _consistency(
-    chapter: ShortCircuit, model: nn.Module, sets: Mapping[str, Tensor]
-) -> pd.DataFrame:
+def _consistency(chapter: ShortCircuit, model: nn.Module, sets: BySet) -> pd.DataFrame:
     """Mean gradient consistency of each set, with a t interval over images."""
     parts = eg.split(model, chapter.split_at)
     rows = []

@@ -19,6 +19,8 @@ from earlyglow_book.parameters import ParameterError
 if TYPE_CHECKING:
     from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit
 
+# Images, features, logits or scores by the name of their set.
+BySet = Mapping[str, Tensor]
 _FITTED_ON = 10_000
 _NOISE_DEVIATION = 64.0
 
@@ -97,7 +99,7 @@ def sets_to_score(
     return {name: eg.datasets.centre(images) for name, images in sets.items()}
 
 
-def labels_of_scored(id_dataset: str, sets: Mapping[str, Tensor]) -> Tensor:
+def labels_of_scored(id_dataset: str, sets: BySet) -> Tensor:
     """Labels of the ID images in ``sets``."""
     return _of_eval_half(id_dataset, len(sets[id_dataset])).labels
 

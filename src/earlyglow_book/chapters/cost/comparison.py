@@ -211,7 +211,7 @@ def normflows_glow(spec: FlowSpec) -> nn.Module:
             "pip install 'earlyglow[bench]'."
         ) from error
     (channels, height, width), levels = spec.image_shape, spec.sizes["levels"]
-    bases, merges, flows = [], [], []
+    bases, flows = [], []
     for i in range(levels):
         at_level = channels * 2 ** (levels + 1 - i)
         with warnings.catch_warnings():
@@ -222,9 +222,8 @@ def normflows_glow(spec: FlowSpec) -> nn.Module:
                 for _ in range(spec.sizes["steps"])
             ]
         flows.append([*blocks, nf.flows.Squeeze()])
-        kept, side = at_level, 2**levels
-        if i > 0:
-            merges.append(nf.flows.Merge())
-            kept, side = at_level // 2, 2 ** (levels - i)
+        # The deepest level comes first and keeps its channels; the others split half of theirs off.
+        kept, side = (at_level // 2, 2 ** (levels - i)) if i else (at_level, 2**levels)
         bases.append(nf.distributions.DiagGaussian((kept, height // side, width // side)))
+    merges = [nf.flows.Merge() for _ in range(levels - 1)]
     return nf.MultiscaleFlow(bases, flows, merges, class_cond=False)

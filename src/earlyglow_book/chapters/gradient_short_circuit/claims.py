@@ -52,7 +52,10 @@ def claim_about_cost(times: pd.DataFrame, split_at: str) -> Claim:
 def claims_table(claims: list[Claim]) -> pd.DataFrame:
     """The claims as a table for readers."""
     columns = ["claim", "known from", "what was run", "our number", "verdict"]
-    rows = [(c.text, c.source, c.test, c.number, str(c.judgement)) for c in claims]
+    rows = [
+        (claim.text, claim.source, claim.test, claim.number, str(claim.judgement))
+        for claim in claims
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -116,7 +116,7 @@ def _comparison(chapter: ShortCircuit, model: nn.Module, sets: BySet, labels: Te
         scores[name] = baselines.scores_by_set(gsc, model, sets)
         classes[name] = ablations.logits_after(gsc.explain, sets[own]).argmax(1)
     tables = {name: ablations.score_table(by_set, name) for name, by_set in scores.items()}
-    aurocs = pd.concat([auroc_table(t, own) for t in tables.values()], ignore_index=True)
+    aurocs = pd.concat([auroc_table(table, own) for table in tables.values()], ignore_index=True)
     kept = pd.concat([table for name, table in tables.items() if name in _KEPT_SCORES])
     return {
         "accuracy": accuracy_table({name: found == labels for name, found in classes.items()}),

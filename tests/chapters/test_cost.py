@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from earlyglow.gradients.memory import TensorMemory
-from earlyglow_book.chapters.cost import Cost, contenders
+from earlyglow_book.chapters.cost import PLANS, Cost, comparison
 from earlyglow_book.chapters.cost.measuring import (
     Contender,
     interleaved_times,
@@ -18,9 +18,13 @@ from earlyglow_book.chapters.cost.measuring import (
     peak_memory,
     product_times,
 )
-from earlyglow_book.chapters.cost.plans import PLANS
-from earlyglow_book.chapters.cost.tables import arithmetic_table, memory_table, speed_table
-from earlyglow_book.chapters.cost.words import _floors, words
+from earlyglow_book.chapters.cost.tables import (
+    _floors,
+    arithmetic_table,
+    memory_table,
+    speed_table,
+    words,
+)
 from earlyglow_book.experiment import recompute
 from earlyglow_book.flow_runs.flows import FlowSpec
 from earlyglow_book.results import load, result_folders, working_folder
@@ -29,8 +33,8 @@ TINY = FlowSpec("glow", (3, 8, 8), {"levels": 2, "steps": 2, "hidden": 8})
 
 
 def test_the_straightforward_glow_computes_the_same() -> None:
-    flow = contenders.perturbed_flow(TINY, seed=0).double()
-    plain = contenders.straightforward(flow)
+    flow = comparison.perturbed_flow(TINY, seed=0).double()
+    plain = comparison.straightforward(flow)
     assert sum("Unfolded" in type(module).__name__ for module in plain.modules()) == 2 * 2 * 3
     x = torch.rand(3, 3, 8, 8, dtype=torch.float64) - 0.5
     torch.testing.assert_close(plain.log_prob(x), flow.log_prob(x), rtol=1e-12, atol=1e-9)
@@ -40,7 +44,7 @@ def test_the_straightforward_glow_computes_the_same() -> None:
 def test_the_rival_has_the_same_sizes(shape: tuple[int, int, int]) -> None:
     """Levels, steps and hidden channels agree: the networks' wide convolutions are the same."""
     spec = FlowSpec("glow", shape, {"levels": 2, "steps": 3, "hidden": 10})
-    ours, theirs = spec.build(0), contenders.normflows_glow(spec)
+    ours, theirs = spec.build(0), comparison.normflows_glow(spec)
 
     def convolutions(model: torch.nn.Module) -> list[tuple[int, ...]]:
         kernels = [tuple(p.shape) for p in model.parameters() if p.dim() == 4]

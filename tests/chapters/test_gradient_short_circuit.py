@@ -17,7 +17,14 @@ from earlyglow.classifiers import predicted_logits
 from earlyglow.metrics import auroc, auroc_interval, delong_variance
 from earlyglow.short_circuit import split
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
-from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
+from earlyglow_book.chapters.gradient_short_circuit import (
+    GRAD_NORM_CLOSED_FORM,
+    GSC,
+    GSC_EXACT,
+    PLAIN,
+    ShortCircuit,
+    ShortCircuitCost,
+)
 from earlyglow_book.chapters.gradient_short_circuit.ablations import (
     IMPORTANCES,
     RandomImportance,
@@ -39,25 +46,20 @@ from earlyglow_book.chapters.gradient_short_circuit.claims import (
     claims_about_scores,
     relative_times,
 )
-from earlyglow_book.chapters.gradient_short_circuit.classifiers import (
+from earlyglow_book.chapters.gradient_short_circuit.comparison import accuracy_table
+from earlyglow_book.chapters.gradient_short_circuit.inputs import (
+    fitting_images,
+    labels_of_scored,
+    require_classes,
+    sets_to_score,
+    trained_classifier,
+)
+from earlyglow_book.chapters.gradient_short_circuit.words import (
     classifier_title,
     detectors_by_classifier,
     read_published_classifiers,
+    words,
 )
-from earlyglow_book.chapters.gradient_short_circuit.comparison import accuracy_table
-from earlyglow_book.chapters.gradient_short_circuit.images import labels_of_scored, sets_to_score
-from earlyglow_book.chapters.gradient_short_circuit.names import (
-    GRAD_NORM_CLOSED_FORM,
-    GSC,
-    GSC_EXACT,
-    PLAIN,
-)
-from earlyglow_book.chapters.gradient_short_circuit.training import (
-    fitting_images,
-    require_classes,
-    trained_classifier,
-)
-from earlyglow_book.chapters.gradient_short_circuit.words import words
 from earlyglow_book.flow_runs.profiles import find_classifier_sizes
 from earlyglow_book.results import Computed, Tables
 from earlyglow_book.tables.changes import auroc_change, mean_auroc, mean_auroc_change

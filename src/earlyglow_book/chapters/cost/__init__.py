@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from earlyglow_book.chapters.cost.plans import PLANS, Plan, as_json
 from earlyglow_book.deferred import Deferred
 from earlyglow_book.experiment import Experiment
-from earlyglow_book.flow_runs.flows import VERSIONS
+from earlyglow_book.flow_runs.flows import VERSIONS, FlowSpec, flow_spec
+from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.parameters import Field, Whole, parameters
 from earlyglow_book.results import Computed
 
@@ -20,7 +21,65 @@ else:
         Deferred(f"earlyglow_book.chapters.cost.{name}") for name in ("comparison", "gpu")
     )
 
-__all__ = ["Cost", "GpuCost"]
+__all__ = ["PLANS", "Case", "Cost", "GpuCost", "Plan"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One flow and the batches that each contender gets.
+
+    Attributes:
+        spec: the flow.
+        batch: images of the training step and of the batched norms that are compared with it.
+        few: images of the slow contenders (loop, vmap, bf16), and of the memory's comparison.
+        batches: batch sizes of the batched norms.
+        repetitions: rounds.
+    """
+
+    spec: FlowSpec
+    batch: int
+    few: int
+    batches: tuple[int, ...]
+    repetitions: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cases by title, and the sizes of the other measurements."""
+
+    cases: dict[str, Case]
+    product_size: int
+    detector: FlowSpec
+    detector_images: int
+
+
+_TINY = {"levels": 2, "steps": 1, "hidden": 8}
+_TINY_GLOW = FlowSpec("glow", (3, 8, 8), _TINY)
+_TINY_DENSE = FlowSpec("dense_glow", (1, 8, 8), {"steps": 2, "hidden": 16, "depth": 1})
+_CLASSROOM = flow_spec("glow", "cifar10", find_profile("classroom"))
+_PAPER = flow_spec("glow", "cifar10", find_profile("paper"))
+_PAPER_DENSE = flow_spec("dense_glow", "mnist", find_profile("paper"))
+PLANS = {
+    "smoke": Plan(
+        {
+            "tiny Glow": Case(_TINY_GLOW, 8, 2, (1, 8), 2),
+            "tiny DenseGlow": Case(_TINY_DENSE, 8, 2, (1, 8), 2),
+        },
+        product_size=64,
+        detector=FlowSpec("glow", (3, 32, 32), _TINY),
+        detector_images=32,
+    ),
+    "paper": Plan(
+        {
+            "classroom Glow": Case(_CLASSROOM, 64, 16, (1, 2, 4, 8, 16, 32, 64, 128), 7),
+            "paper Glow": Case(_PAPER, 16, 4, (1, 4, 16, 64, 128), 3),
+            "paper DenseGlow": Case(_PAPER_DENSE, 128, 4, (1, 4, 16, 64, 128), 5),
+        },
+        product_size=1024,
+        detector=_CLASSROOM,
+        detector_images=200,
+    ),
+}
 
 
 @parameters
@@ -44,7 +103,8 @@ class Cost(Experiment):
 
     def configuration(self) -> dict[str, Any]:
         """What the result depends on, the machine apart: its name stands in the manifest."""
-        return {"plan": as_json(asdict(self.plan))}
+        # As it is stored: tuples are lists there.
+        return {"plan": json.loads(json.dumps(asdict(self.plan)))}
 
     def splits(self) -> list[tuple[str, str]]:
         return [("textures", "train"), ("textures", "test"), ("digits", "test")]

@@ -6,13 +6,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from earlyglow_book.figures.style import COLOURS, LINES, MARKERS, legend, panels, style
+from earlyglow_book.figures.style import COLOURS, MARKERS, legend, look, panels, style
+
+_RATE = "images per second"
 
 
 def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
-    """Images per second of a few contenders; the line is the spread.
-
-    One panel for each case in which at least two of them were measured.
+    """Images per second with their spread, a panel for each case with at least two contenders.
 
     Args:
         speeds: rows of ``speed_table``; of several batch sizes the fastest is shown.
@@ -28,7 +28,7 @@ def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
             best = rows.loc[rows.groupby("contender")["images_per_second"].idxmax()]
             _points(axis, best.set_index("contender"), list(contenders))
             axis.set_title(case)
-            axis.set_xlabel("images per second")
+            axis.set_xlabel(_RATE)
         axes[0].set_yticks(range(len(contenders)), list(contenders.values()))
         axes[0].invert_yaxis()
     return figure
@@ -37,40 +37,30 @@ def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
 def cost_by_batch_size(speeds: pd.DataFrame) -> Figure:
     """Images per second of the batched norms against the batch size, one line per case."""
     rows = speeds[speeds["contender"] == "batched"]
+    sizes = sorted(rows["images"].unique())
     with style():
         figure, (axis,) = panels(1, height=3.0, share_y=False)
         for i, (case, own) in enumerate(rows.groupby("case", sort=False)):
-            axis.plot(
-                own["images"],
-                own["images_per_second"],
-                label=case,
-                color=COLOURS[i],
-                marker=MARKERS[i],
-                ls=LINES[i],
-            )
-            axis.fill_between(
-                own["images"], own["slowest"], own["fastest"], color=COLOURS[i], alpha=0.15, lw=0
-            )
+            axis.plot(own["images"], own["images_per_second"], label=case, **look(str(case), i))
+            ends = own["slowest"], own["fastest"]
+            axis.fill_between(own["images"], *ends, color=COLOURS[i], alpha=0.15, lw=0)
         axis.set_xscale("log", base=2)
         axis.set_yscale("log")
-        sizes = sorted(rows["images"].unique())
         axis.set_xticks(sizes, [str(size) for size in sizes])
         axis.minorticks_off()
         axis.set_xlabel("images in one pass")
-        axis.set_ylabel("images per second")
+        axis.set_ylabel(_RATE)
         legend(figure, [axis])
     return figure
 
 
 def _points(axis: Axes, rows: pd.DataFrame, contenders: list[str]) -> None:
     for i, name in enumerate(contenders):
-        if name not in rows.index:
-            continue
-        row = rows.loc[name]
-        value = row["images_per_second"]
-        reach = [[value - row["slowest"]], [row["fastest"] - value]]
-        axis.errorbar(value, i, xerr=reach, color=COLOURS[0], marker=MARKERS[0], ls="none")
-        axis.text(row["fastest"] * 1.25, i, f"{value:.3g}", va="center", fontsize="small")
+        if name in rows.index:
+            value, slowest, fastest = rows.loc[name, ["images_per_second", "slowest", "fastest"]]
+            reach = [[value - slowest], [fastest - value]]
+            axis.errorbar(value, i, xerr=reach, color=COLOURS[0], marker=MARKERS[0], ls="none")
+            axis.text(fastest * 1.25, i, f"{value:.3g}", va="center", fontsize="small")
     axis.set_xscale("log")
     axis.set_xlim(rows["slowest"].min() / 2, rows["fastest"].max() * 6)
     axis.margins(y=0.15)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import pandas as pd
 import torch
@@ -15,13 +17,7 @@ from earlyglow.gradients.memory import TensorMemory
 
 @dataclass(frozen=True)
 class Contender:
-    """Something to be measured.
-
-    Attributes:
-        name: what it is.
-        images: how many images one call handles.
-        call: does the work.
-    """
+    """What is measured: its name, how many images one call handles, and the call."""
 
     name: str
     images: int
@@ -29,11 +25,7 @@ class Contender:
 
 
 def interleaved_times(contenders: Sequence[Contender], repetitions: int) -> pd.DataFrame:
-    """Seconds of every call: each contender once in each round, after a round to warm up.
-
-    Returns:
-        Columns contender, images, repetition, seconds.
-    """
+    """Seconds of every call: each contender once in each repetition, after one to warm up."""
     rows = []
     for repetition in range(-1, repetitions):
         for contender in contenders:
@@ -44,47 +36,42 @@ def interleaved_times(contenders: Sequence[Contender], repetitions: int) -> pd.D
 
 
 def peak_memory(contenders: Iterable[Contender]) -> pd.DataFrame:
-    """Most bytes of tensors that a call held at once, weights and images not counted.
-
-    Returns:
-        Columns contender, images, bytes.
-    """
-    rows = []
-    for contender in contenders:
-        with TensorMemory() as memory:
-            contender.call()
-        rows.append((contender.name, contender.images, memory.peak))
-    return pd.DataFrame(rows, columns=["contender", "images", "bytes"])
+    """Most bytes of tensors that a call held at once, weights and images not counted."""
+    return _counted(contenders, "bytes", TensorMemory, lambda memory: memory.peak)
 
 
 def operations(contenders: Iterable[Contender]) -> pd.DataFrame:
-    """Floating-point operations of the matrix products and convolutions of a call.
-
-    Returns:
-        Columns contender, images, operations.
-    """
-    rows = []
-    for contender in contenders:
-        with FlopCounterMode(display=False) as counter:
-            contender.call()
-        rows.append((contender.name, contender.images, counter.get_total_flops()))
-    return pd.DataFrame(rows, columns=["contender", "images", "operations"])
+    """Floating-point operations of the matrix products and convolutions of a call."""
+    counter = partial(FlopCounterMode, display=False)
+    return _counted(contenders, "operations", counter, FlopCounterMode.get_total_flops)
 
 
 def product_times(size: int, repetitions: int) -> pd.DataFrame:
-    """Seconds of square matrix products, the machine's best case for either precision.
-
-    Returns:
-        Columns precision, operations, repetition, seconds.
-    """
+    """Seconds of square matrix products, the machine's best case for either precision."""
+    factor = torch.randn(size, size, generator=torch.Generator().manual_seed(0))
+    dtypes = {"float32": torch.float32, "bf16": torch.bfloat16}
     rows = []
-    for precision, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16)):
-        factor = torch.randn(size, size, generator=torch.Generator().manual_seed(0)).to(dtype)
-        _seconds(lambda factor=factor: factor @ factor)  # type: ignore[misc]
+    for precision, same in ((name, factor.to(dtype)) for name, dtype in dtypes.items()):
+        product = partial(torch.matmul, same, same)
+        product()
         for repetition in range(repetitions):
-            seconds = _seconds(lambda factor=factor: factor @ factor)  # type: ignore[misc]
-            rows.append((precision, 2 * size**3, repetition, seconds))
+            rows.append((precision, 2 * size**3, repetition, _seconds(product)))
     return pd.DataFrame(rows, columns=["precision", "operations", "repetition", "seconds"])
+
+
+def _counted(
+    contenders: Iterable[Contender],
+    column: str,
+    counter: Callable[[], Any],
+    count: Callable[[Any], int],
+) -> pd.DataFrame:
+    """What a counter, entered anew for each contender, has counted after one call."""
+    rows = []
+    for contender in contenders:
+        with counter() as counting:
+            contender.call()
+        rows.append((contender.name, contender.images, count(counting)))
+    return pd.DataFrame(rows, columns=["contender", "images", column])
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -1,25 +1,28 @@
-"""From raw times to the tables that a reader looks at."""
+"""From raw times to the tables and numbers that a reader looks at."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from earlyglow_book.chapters.cost.contenders import TRAINING_STEP
+from earlyglow_book.chapters.cost.comparison import TRAINING_STEP
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts
 
-Tables = Mapping[str, pd.DataFrame]
+_RATIOS = {
+    "cost_dense": ("norms, paper DenseGlow: float32 against the loop", ".0f"),
+    "cost_classroom": ("norms, classroom Glow: float32 against the loop", ".1f"),
+    "cost_paper": ("norms, paper Glow: float32 against the loop", ".1f"),
+    "cost_normflows": ("training step, paper Glow: against normflows", ".2f"),
+    "cost_normflows_classroom": ("training step, classroom Glow: against normflows", ".2f"),
+}
+_RIVALS = {"cost_normflows": "paper Glow", "cost_normflows_classroom": "classroom Glow"}
 
 
 def speed_table(times: pd.DataFrame) -> pd.DataFrame:
-    """Images per second of every contender at every batch size.
+    """One row for each case, contender and number of images, from the seconds of each repetition.
 
-    Args:
-        times: columns case, contender, images, repetition, seconds.
-
-    Returns:
-        One row for each case, contender and images, with the median rate, the smallest and the
-        largest (images/s), and the median of the rounds' ratios to the loop (larger = faster).
+    It has the median rate, the smallest and the largest (images/s), and the median of the rounds'
+    ratios to the loop (larger = faster).
     """
     rate = times.assign(rate=times["images"] / times["seconds"])
     loop = rate[rate["contender"] == "loop"].set_index(["case", "repetition"])["rate"]
@@ -34,13 +37,16 @@ def speed_table(times: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
+def best_rates(speeds: pd.DataFrame) -> pd.Series:
+    """Median images/s at the best of the batch sizes, by case and contender."""
+    return speeds.groupby(["case", "contender"])["images_per_second"].max()
+
+
 def memory_table(memory: pd.DataFrame) -> pd.DataFrame:
     """Peak mebibytes of each contender (rows) for each case (columns), at equal batches."""
     few = memory.groupby("case")["images"].transform("min")
-    equal = memory[memory["images"] == few]
-    table = equal.assign(mib=equal["bytes"] / 2**20).pivot(
-        index="contender", columns="case", values="mib"
-    )
+    equal = memory[memory["images"] == few].assign(mib=memory["bytes"] / 2**20)
+    table = equal.pivot(index="contender", columns="case", values="mib")
     return table.loc[list(dict.fromkeys(equal["contender"])), list(dict.fromkeys(equal["case"]))]
 
 
@@ -51,46 +57,30 @@ def arithmetic_table(tables: Tables) -> pd.DataFrame:
     the counted operations take at that peak; ``best_times_loop`` is how many times faster than
     the loop that would be.
     """
-    peak = peak_rate(tables["products"], "float32")
-    speeds = speed_table(tables["times"])
-    rows = []
-    for counted in tables["operations"].itertuples():
-        each = counted.operations / counted.images
-        own = speeds[(speeds["case"] == counted.case) & (speeds["contender"] == counted.contender)]
-        if own.empty:
-            continue
-        fastest = own.loc[own["images_per_second"].idxmax()]
-        loop = speeds[(speeds["case"] == counted.case) & (speeds["contender"] == "loop")]
-        rows.append(
-            {
-                "case": counted.case,
-                "contender": counted.contender,
-                "gflop_per_image": each / 1e9,
-                "gflop_per_second": each * fastest["images_per_second"] / 1e9,
-                "share_of_peak": each * fastest["images_per_second"] / peak,
-                "floor_ms": 1e3 * each / peak,
-                "best_times_loop": peak / each / loop["images_per_second"].item(),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def peak_rate(products: pd.DataFrame, precision: str) -> float:
-    """Operations per second of the fastest measured product."""
-    own = products[products["precision"] == precision]
-    return float((own["operations"] / own["seconds"]).max())
+    products = tables["products"][tables["products"]["precision"] == "float32"]
+    peak = (products["operations"] / products["seconds"]).max()
+    rates = best_rates(speed_table(tables["times"]))
+    counted = tables["operations"].join(rates, on=["case", "contender"], how="inner")
+    each = counted["operations"] / counted["images"]
+    speed = each * counted["images_per_second"]
+    of_loop = counted["case"].map(rates.xs("loop", level="contender"))
+    table = counted[["case", "contender"]].assign(
+        gflop_per_image=each / 1e9,
+        gflop_per_second=speed / 1e9,
+        share_of_peak=speed / peak,
+        floor_ms=1e3 * each / peak,
+        best_times_loop=peak / each / of_loop,
+    )
+    return table.reset_index(drop=True)
 
 
 def targets_table(tables: Tables) -> pd.DataFrame:
-    """What was asked of this implementation, and what was measured.
+    """What was asked of this implementation, and what was measured: median, low, high of rounds.
 
-    Returns:
-        Columns measure, asked, median, low, high (of the rounds), met. Ratios of times compare
-        calls of one round.
+    Ratios of times compare calls of one round.
     """
-    times = tables["times"]
-    step, norms = TRAINING_STEP, "batched"
-    low = f"{norms} bf16"
+    times, memory = tables["times"], memory_table(tables["memory"])
+    step, norms, low = TRAINING_STEP, "batched", "batched bf16"
     dense, paper, classroom = "paper DenseGlow", "paper Glow", "classroom Glow"
     asked = [
         ("norms, paper DenseGlow: float32 against the loop", dense, norms, "loop", 25.0),
@@ -104,30 +94,58 @@ def targets_table(tables: Tables) -> pd.DataFrame:
     rows = []
     for measure, case, ours, theirs, least in asked:
         ratios = _rate_of(times, case, ours) / _rate_of(times, case, theirs)
-        rows.append(_row(measure, f"at least {least:g}x", ratios, ratios.median() >= least))
+        rows.append(_row(measure, "at least", least, ratios))
     for case in (paper, dense):
         batch = times.loc[(times["case"] == case) & (times["contender"] == step), "images"].max()
         same = times[times["images"] == batch]
         ratios = _rate_of(same, case, step) / _rate_of(same, case, norms)
-        measure = f"norms, {case}: time of a training step"
-        rows.append(_row(measure, "at most 1.3x", ratios, ratios.median() <= 1.3))
-    memory = memory_table(tables["memory"])
+        rows.append(_row(f"norms, {case}: time of a training step", "at most", 1.3, ratios))
     for case in (classroom, paper, dense):
-        ratio = pd.Series([memory.loc[norms, case] / memory.loc["vmap", case]])
-        measure = f"norms, {case}: memory against vmap"
-        rows.append(_row(measure, "at most 0.6x", ratio, ratio.item() <= 0.6))
+        ratio = memory.loc[[norms], case] / memory.loc["vmap", case]
+        rows.append(_row(f"norms, {case}: memory against vmap", "at most", 0.6, ratio))
     return pd.DataFrame(rows)
+
+
+def words(tables: Tables) -> Texts:
+    """Ratios of times, and what they could be at the machine's peak; of the paper's sizes."""
+    targets = targets_table(tables)
+    ratio = targets.set_index("measure")["median"]
+    arithmetic = arithmetic_table(tables).set_index(["case", "contender"])
+    best = arithmetic["best_times_loop"]
+    rounds = tables["times"].groupby("case", sort=False)["repetition"].nunique()
+    detection = tables["detection"].pivot(index="ood", columns="precision", values="auroc")
+    return {
+        **{name: f"{ratio[measure]:{form}}" for name, (measure, form) in _RATIOS.items()},
+        **_floors(speed_table(tables["times"]), arithmetic["floor_ms"]),
+        "cost_paper_floor": f"{best['paper Glow', 'batched']:.1f}",
+        "cost_dense_floor": f"{best['paper DenseGlow', 'batched']:.0f}",
+        "cost_paper_share": f"{arithmetic['share_of_peak']['paper Glow', 'batched']:.0%}",
+        "cost_rounds": ", ".join(f"{case} {count}" for case, count in rounds.items()),
+        "cost_met": f"{targets['met'].sum()} of {len(targets)}",
+        "cost_missed": "; ".join(targets.loc[~targets["met"].astype(bool), "measure"]),
+        "cost_bf16_auroc": f"{(detection['bf16'] - detection['float32']).abs().max():.3f}",
+    }
 
 
 def _rate_of(times: pd.DataFrame, case: str, contender: str) -> pd.Series:
     """Images per second in each round; of several batch sizes the one that is fastest."""
     own = times[(times["case"] == case) & (times["contender"] == contender)]
-    rates = own.assign(rate=own["images"] / own["seconds"]).pivot(
-        index="repetition", columns="images", values="rate"
-    )
+    rates = own.assign(rate=own["images"] / own["seconds"])
+    rates = rates.pivot(index="repetition", columns="images", values="rate")
     return rates[rates.median().idxmax()]
 
 
-def _row(measure: str, asked: str, ratios: pd.Series, met: bool) -> dict[str, object]:
-    spread = {"median": ratios.median(), "low": ratios.min(), "high": ratios.max()}
-    return {"measure": measure, "asked": asked, **spread, "met": bool(met)}
+def _row(measure: str, bound: str, limit: float, ratios: pd.Series) -> dict[str, object]:
+    median = ratios.median()
+    met = median >= limit if bound == "at least" else median <= limit
+    spread = {"median": median, "low": ratios.min(), "high": ratios.max()}
+    return {"measure": measure, "asked": f"{bound} {limit:g}x", **spread, "met": bool(met)}
+
+
+def _floors(speeds: pd.DataFrame, floor: pd.Series) -> Texts:
+    """What the machine's peak would allow our training step against normflows."""
+    rate = best_rates(speeds)
+    return {
+        f"{name}_floor": f"{1e3 / floor[case, 'training step'] / rate[case, 'normflows']:.1f}"
+        for name, case in _RIVALS.items()
+    }

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import earlyglow as eg
 from earlyglow.checks import require_choice
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
-from earlyglow_book.chapters.gradient_short_circuit.names import (
-    DEFAULT_PLACE,
-    NOISE,
-    PLACES,
-    PLAIN_SCORE,
-)
 from earlyglow_book.deferred import Deferred
 from earlyglow_book.experiment import Experiment, result_of
 from earlyglow_book.flow_runs.profiles import ClassifierSizes, find_classifier_sizes
@@ -23,17 +17,24 @@ from earlyglow_book.parameters import DatasetName, Field, Names, Number, Whole, 
 from earlyglow_book.results import Computed
 
 if TYPE_CHECKING:
-    from earlyglow_book.chapters.gradient_short_circuit import comparison, cost, training
+    from earlyglow_book.chapters.gradient_short_circuit import comparison, inputs
 else:
-    comparison, cost, training = (
-        Deferred(f"earlyglow_book.chapters.gradient_short_circuit.{name}")
-        for name in ("comparison", "cost", "training")
-    )
+    comparison = Deferred("earlyglow_book.chapters.gradient_short_circuit.comparison")
+    inputs = Deferred("earlyglow_book.chapters.gradient_short_circuit.inputs")
 
-__all__ = ["ShortCircuit", "ShortCircuitCost"]
+GSC, GSC_EXACT, PLAIN = "GSC", "GSC (exact)", "no intervention"
+GRAD_NORM_CLOSED_FORM = "GradNorm (closed form)"
+# The plain forward pass, beside which times are measured.
+FORWARD = "forward"
+# Where each network may be cut; if nothing else is asked for, it is cut at the last but one.
+PLACES = {"resnet": ("stage1", "stage2", "stage3.0", "pool"), "cnn": ("stage1", "stage2", "pool")}
+# Sets of noise that are drawn for a classifier, among the names of OOD sets.
+NOISE = ("uniform_noise", "gaussian_noise")
 
-ProfileName = Literal["smoke", "classroom"]
-_COLOUR_SHAPE = (3, 32, 32)
+Fraction = Annotated[Number, Field(gt=0, le=1, description="Share of the features that are cut.")]
+ProfileName = Annotated[
+    Literal["smoke", "classroom"], Field(description="Sizes: seconds, or minutes.")
+]
 
 
 @parameters
@@ -62,9 +63,7 @@ class ShortCircuit(Experiment):
         description="Module after which the classifier is cut; empty for the one before the last "
         "convolutions.",
     )
-    fraction: Number = Field(
-        default=0.05, gt=0, le=1, description="Share of the features that are cut."
-    )
+    fraction: Fraction = 0.05
     intervention: Literal["zero", "scale", "clamp"] = Field(
         default="zero",
         description="What happens to them: zero, half their size, or the mean magnitude.",
@@ -72,16 +71,17 @@ class ShortCircuit(Experiment):
     score: Literal["energy", "msp", "max_logit"] = Field(
         default="energy", description="Score of the new logits."
     )
-    profile: ProfileName = Field(default="classroom", description="Sizes: seconds, or minutes.")
+    profile: ProfileName = "classroom"
     seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
 
     def __post_init__(self) -> None:
         known = (*eg.DATASETS, *NOISE)
         require_comparable(self.id_dataset, self.ood_datasets, USUAL_OOD_OF_CLASSIFIERS, known)
+        places = PLACES[self.network]
         oods = self.ood_datasets or USUAL_OOD_OF_CLASSIFIERS[self.id_dataset]
         object.__setattr__(self, "ood_datasets", oods)
-        object.__setattr__(self, "split_at", self.split_at or DEFAULT_PLACE[self.network])
-        require_choice("split_at", self.split_at, PLACES[self.network])
+        object.__setattr__(self, "split_at", self.split_at or places[-2])
+        require_choice("split_at", self.split_at, places)
         # Built here so that a bad setting is refused before anything runs.
         _ = self.sweep
 
@@ -98,7 +98,7 @@ class ShortCircuit(Experiment):
     @property
     def plain_score(self) -> str:
         """The detector that this is without an intervention."""
-        return PLAIN_SCORE[self.score]
+        return {"energy": "Energy", "msp": "MSP", "max_logit": "MaxLogit"}[self.score]
 
     @property
     def sweep(self) -> EpochSweep:
@@ -116,7 +116,7 @@ class ShortCircuit(Experiment):
         return {
             **self.parameters(),
             "sizes": asdict(self.sizes),
-            "training": training.classifier_config(self).as_dict(),
+            "training": inputs.classifier_config(self).as_dict(),
         }
 
     def splits(self) -> list[tuple[str, str]]:
@@ -151,10 +151,8 @@ class ShortCircuitCost(Experiment):
     id_dataset: DatasetName = Field(
         default="cifar10", description="The set whose network and images are taken."
     )
-    fraction: Number = Field(
-        default=0.05, gt=0, le=1, description="Share of the features that are cut."
-    )
-    profile: ProfileName = Field(default="classroom", description="Sizes: seconds, or minutes.")
+    fraction: Fraction = 0.05
+    profile: ProfileName = "classroom"
 
     def configuration(self) -> dict[str, Any]:
         return {**self.parameters(), "sizes": asdict(find_classifier_sizes(self.profile))}
@@ -167,9 +165,9 @@ class ShortCircuitCost(Experiment):
 
     def compute(self, workspace: Path) -> Computed:
         """Measure; nothing is kept in ``workspace``."""
-        return cost.measured(self)
+        return comparison.timed(self)
 
 
 def network_name(id_dataset: str) -> str:
     """Which network a set gets: a residual one for small colour images, else a plain one."""
-    return "resnet" if eg.DATASETS[id_dataset].shape == _COLOUR_SHAPE else "cnn"
+    return "resnet" if eg.DATASETS[id_dataset].shape == (3, 32, 32) else "cnn"

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from pytorch_ood import detector as detectors
 from pytorch_ood.api import Detector, GradientDetector
-from pytorch_ood.detector import (
-    ASH,
-    DICE,
-    KNN,
-    ODIN,
-    SCALE,
-    EnergyBased,
-    GradNorm,
-    Mahalanobis,
-    MaxLogit,
-    MaxSoftmax,
-    ReAct,
-    ViM,
-)
 from torch import Tensor, nn
 
-from earlyglow.classifiers import predicted_logits
-from earlyglow.datasets.dequantization import centre
-from earlyglow.datasets.image_set import ImageSet
+import earlyglow as eg
 from earlyglow.gradients.model_state import evaluating
-from earlyglow.short_circuit import split
-from earlyglow_book.chapters.gradient_short_circuit.names import GRAD_NORM_CLOSED_FORM
+from earlyglow_book.chapters.gradient_short_circuit import GRAD_NORM_CLOSED_FORM
+from earlyglow_book.chapters.gradient_short_circuit.inputs import BySet
 
 # Of DICE's paper for CIFAR; the library has no default.
 _DICE_SPARSITY = 0.9
@@ -54,75 +39,70 @@ class Penultimate:
     features: Tensor
     labels: Tensor
 
+    @property
+    def fitting(self) -> tuple[Tensor, Tensor]:
+        """What detectors are fitted on: flattened features (N, D) and labels (N,)."""
+        return self.features.flatten(1), self.labels
 
-def penultimate(model: nn.Module, training: ImageSet) -> Penultimate:
+
+def penultimate(model: nn.Module, training: eg.ImageSet) -> Penultimate:
     """The classifier cut after pooling, with training images for detectors that need fitting."""
-    body, head = split(model, "pool")
-    features = predicted_logits(body, centre(training.images))
+    body, head = eg.split(model, "pool")
+    features = eg.classifiers.predicted_logits(body, eg.datasets.centre(training.images))
     return Penultimate(body, head, model.classifier, features, training.labels)  # type: ignore[arg-type]
 
 
 def on_images(model: nn.Module, cut: Penultimate) -> dict[str, Detector]:
     """Every baseline by name, ready to score images (N, C, H, W)."""
-    return {**_detectors(cut.body, cut), "ODIN": ODIN(model)}
+    return {**_detectors(cut.body, cut), "ODIN": detectors.ODIN(model)}
 
 
 def on_features(cut: Penultimate) -> dict[str, Detector]:
-    """Every baseline that needs no gradient down to the image, ready to score features.
-
-    The scores are those of :func:`on_images` without a forward pass for each.
-    """
+    """The baselines but ODIN, ready to score features: as :func:`on_images`, body left out."""
     return _detectors(nn.Identity(), cut)
 
 
 def new_classes(cut: Penultimate) -> dict[str, Detector]:
     """The baselines that change the logits: from features to the class that is predicted then."""
-    maps, flat, labels = cut.features, cut.features.flatten(1), cut.labels
-    weight, bias = cut.last.weight.detach(), cut.last.bias.detach()
-    same, encoder = nn.Identity(), nn.Flatten()
-    dice = DICE(encoder, weight, bias, _DICE_SPARSITY, detector=_classes)
-    return {
-        "ReAct": ReAct(same, cut.head, detector=_classes).fit_feature_maps(maps, labels),
-        "DICE": dice.fit_features(flat, labels),
-        "ASH": ASH(same, cut.head, detector=_classes),
-        "SCALE": SCALE(same, cut.head, detector=_classes),
-    }
-
-
-def _classes(logits: Tensor) -> Tensor:
-    return logits.argmax(1)
+    return _changing_logits(nn.Identity(), cut, detector=lambda logits: logits.argmax(1))
 
 
 def _detectors(body: nn.Module, cut: Penultimate) -> dict[str, Detector]:
     model, encoder = nn.Sequential(body, cut.head), nn.Sequential(body, nn.Flatten())
-    maps, flat, labels = cut.features, cut.features.flatten(1), cut.labels
     weight, bias = cut.last.weight.detach(), cut.last.bias.detach()
+    half = cut.features.shape[1] // 2
+    (last_weight,) = (name for name, p in cut.head.named_parameters() if p is cut.last.weight)
     return {
-        "MSP": MaxSoftmax(model),
-        "MaxLogit": MaxLogit(model),
-        "Energy": EnergyBased(model),
-        "Mahalanobis": Mahalanobis(encoder).fit_features(flat, labels),
-        "KNN": KNN(encoder).fit_features(flat, labels),
-        "ViM": ViM(encoder, flat.shape[1] // 2, weight, bias).fit_features(flat, labels),
-        "ReAct": ReAct(body, cut.head).fit_feature_maps(maps, labels),
-        "DICE": DICE(encoder, weight, bias, _DICE_SPARSITY).fit_features(flat, labels),
-        "ASH": ASH(body, cut.head),
-        "SCALE": SCALE(body, cut.head),
-        "GradNorm": GradNorm(model, _is_last_weight(cut)),
+        "MSP": detectors.MaxSoftmax(model),
+        "MaxLogit": detectors.MaxLogit(model),
+        "Energy": detectors.EnergyBased(model),
+        "Mahalanobis": detectors.Mahalanobis(encoder).fit_features(*cut.fitting),
+        "KNN": detectors.KNN(encoder).fit_features(*cut.fitting),
+        "ViM": detectors.ViM(encoder, half, weight, bias).fit_features(*cut.fitting),
+        **_changing_logits(body, cut),
+        "GradNorm": detectors.GradNorm(model, lambda parameter: parameter.endswith(last_weight)),
         GRAD_NORM_CLOSED_FORM: ClosedFormGradNorm(encoder, cut.last),
     }
 
 
-def _is_last_weight(cut: Penultimate) -> Callable[[str], bool]:
-    (name,) = (name for name, p in cut.head.named_parameters() if p is cut.last.weight)
-    return lambda parameter: parameter.endswith(name)
+def _changing_logits(body: nn.Module, cut: Penultimate, **options: Any) -> dict[str, Detector]:
+    encoder = nn.Sequential(body, nn.Flatten())
+    last = cut.last.weight.detach(), cut.last.bias.detach()
+    dice = detectors.DICE(encoder, *last, _DICE_SPARSITY, **options)
+    return {
+        "ReAct": detectors.ReAct(body, cut.head, **options).fit_feature_maps(
+            cut.features, cut.labels
+        ),
+        "DICE": dice.fit_features(*cut.fitting),
+        "ASH": detectors.ASH(body, cut.head, **options),
+        "SCALE": detectors.SCALE(body, cut.head, **options),
+    }
 
 
 class ClosedFormGradNorm(Detector):
-    """GradNorm of the last layer's weights without a backward pass.
+    """GradNorm of the last layer's weights without a backward pass; higher = more OOD.
 
-    ``-‖h‖₁ Σ_c |1/C - p_c|`` with penultimate features h and softmax probabilities p; higher =
-    more OOD.
+    ``-‖h‖₁ Σ_c |1/C - p_c|`` with penultimate features h and softmax probabilities p.
 
     Source: Huang et al., arXiv 2110.00218, section 3 (T = 1).
     """
@@ -139,20 +119,18 @@ class ClosedFormGradNorm(Detector):
         return -features.abs().sum(1) * (probabilities - uniform).abs().sum(1)
 
 
+def predicted(detector: Detector, x: Tensor) -> Tensor:
+    """Scores (N,); pytorch-ood leaves it to its users to switch gradients off."""
+    with nullcontext() if isinstance(detector, GradientDetector) else torch.no_grad():
+        return detector.predict(x)
+
+
 def scores_of(detector: Detector, model: nn.Module, x: Tensor) -> Tensor:
     """Scores (N,) of a detector in chunks, its networks in evaluation mode."""
-    with evaluating(model), gradients_only_where_needed(detector):
-        parts = [detector.predict(chunk).detach() for chunk in x.split(_CHUNK)]
-    return torch.cat(parts).cpu()
+    with evaluating(model):
+        return torch.cat([predicted(detector, part).detach() for part in x.split(_CHUNK)]).cpu()
 
 
-def gradients_only_where_needed(detector: Detector) -> AbstractContextManager[object]:
-    """pytorch-ood leaves it to its users to switch gradients off."""
-    return nullcontext() if isinstance(detector, GradientDetector) else torch.no_grad()
-
-
-def scores_by_set(
-    detector: Detector, model: nn.Module, sets: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
+def scores_by_set(detector: Detector, model: nn.Module, sets: BySet) -> dict[str, Tensor]:
     """:func:`scores_of` for every set."""
     return {name: scores_of(detector, model, x) for name, x in sets.items()}

@@ -11,10 +11,10 @@ from earlyglow.metrics import auroc, auroc_interval
 
 Values = NDArray[np.float64]
 _LEAST_IMAGES = 4
-FLOW, CLASSIFIER, TOGETHER = "flow gradients", "GSC", "both"
+KINDS = ("flow gradients", "GSC", "both")
 _COLUMNS = [
     *("dataset", "images", "correlation", "correlation_low", "correlation_high"),
-    *(f"{w} {kind}" for kind in (FLOW, CLASSIFIER, TOGETHER) for w in ("auroc", "low", "high")),
+    *(f"{what} {kind}" for kind in KINDS for what in ("auroc", "low", "high")),
 ]
 
 
@@ -30,32 +30,25 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
         classifier: scores of Gradient Short-Circuit; columns dataset, score.
         id_dataset: the in-distribution set, which both hold.
 
+    Returns:
+        One row per set that both hold: images, Spearman's correlation within the set with its ends,
+        and for OOD sets the AUROC of either score and of their sum with its ends.
+
     Raises:
         ValueError: too few images, or ID scores half of which are equal.
-
-    Returns:
-        One row per set that both hold: dataset, images, correlation (Spearman's, within the set)
-        with its ends correlation_low and correlation_high, and, for OOD sets, auroc, low and high
-        for each of "flow gradients", "GSC" and "both", in columns such as "auroc both".
     """
     one, other = _by_set(flow), _by_set(classifier)
-    shared = [name for name in other if name in one]
-    pairs = {name: _same_images(one[name], other[name]) for name in shared}
-    for name, (scores, _) in pairs.items():
-        if len(scores) < _LEAST_IMAGES:
-            raise ValueError(
-                f"{len(scores)} images of {name} were scored by both, but a correlation with its "
-                f"interval needs at least {_LEAST_IMAGES}."
-            )
-    half = len(pairs[id_dataset][0]) // 2
-    fitted = [_median_and_deviation(scores[:half]) for scores in pairs[id_dataset]]
-    pairs[id_dataset] = tuple(scores[half:] for scores in pairs[id_dataset])  # type: ignore[assignment]
-    standard = {name: _with_sum(pair, fitted) for name, pair in pairs.items()}
+    pairs = {name: _same_images(name, one[name], other[name]) for name in other if name in one}
+    half = pairs[id_dataset].shape[1] // 2
+    centres, scales = _centres_and_scales(pairs[id_dataset][:, :half])
+    pairs[id_dataset] = pairs[id_dataset][:, half:]
+    standard = {name: (pair - centres) / scales for name, pair in pairs.items()}
+    scored = {name: np.vstack((pair, pair.sum(0))) for name, pair in standard.items()}
     rows = []
-    for name, (first, second) in pairs.items():
-        row = {"dataset": name, "images": len(first), **_spearman(first, second)}
+    for name, pair in pairs.items():
+        row = {"dataset": name, "images": pair.shape[1], **_spearman(*pair)}
         if name != id_dataset:
-            row |= _aurocs(standard[id_dataset], standard[name])
+            row |= _aurocs(scored[id_dataset], scored[name])
         rows.append(row)
     return pd.DataFrame(rows, columns=_COLUMNS)
 
@@ -67,37 +60,35 @@ def _by_set(scores: pd.DataFrame) -> dict[str, Values]:
     }
 
 
-def _same_images(one: Values, other: Values) -> tuple[Values, Values]:
-    """Both orders begin with the same images, so the first ones are shared."""
+def _same_images(name: str, one: Values, other: Values) -> Values:
+    """Scores (2, N) of the first images, which are the same in both orders."""
     count = min(len(one), len(other))
-    return one[:count], other[:count]
-
-
-def _with_sum(pair: tuple[Values, Values], fitted: list[tuple[float, float]]) -> dict[str, Values]:
-    first, second = (
-        (scores - mean) / deviation for scores, (mean, deviation) in zip(pair, fitted, strict=True)
-    )
-    return {FLOW: first, CLASSIFIER: second, TOGETHER: first + second}
-
-
-def _aurocs(inside: dict[str, Values], outside: dict[str, Values]) -> dict[str, float]:
-    columns: dict[str, float] = {}
-    for kind, scores in inside.items():
-        low, high = auroc_interval(scores, outside[kind])
-        area = auroc(scores, outside[kind])
-        columns |= {f"auroc {kind}": area, f"low {kind}": low, f"high {kind}": high}
-    return columns
-
-
-def _median_and_deviation(scores: Values) -> tuple[float, float]:
-    """A few strange images must not decide on the scale of a score."""
-    deviation = float(stats.median_abs_deviation(scores, scale="normal"))
-    if not deviation:
+    if count < _LEAST_IMAGES:
         raise ValueError(
-            f"half of the {len(scores)} ID scores are equal, so that they have no scale; look for "
-            "a saturated score."
+            f"{count} images of {name} were scored by both, but a correlation with its "
+            f"interval needs at least {_LEAST_IMAGES}."
         )
-    return float(np.median(scores)), deviation
+    return np.stack((one[:count], other[:count]))
+
+
+def _centres_and_scales(scores: Values) -> tuple[Values, Values]:
+    """Of each row (2, 1), by medians: a few strange images must not decide on them."""
+    deviations = stats.median_abs_deviation(scores, axis=1, scale="normal")
+    if not deviations.all():
+        raise ValueError(
+            f"half of the {scores.shape[1]} ID scores are equal, so that they have no scale; look "
+            "for a saturated score."
+        )
+    return np.median(scores, axis=1)[:, None], deviations[:, None]
+
+
+def _aurocs(inside: Values, outside: Values) -> dict[str, float]:
+    """Of scores (3, N) in the order of ``KINDS``."""
+    columns: dict[str, float] = {}
+    for kind, own, others in zip(KINDS, inside, outside, strict=True):
+        low, high = auroc_interval(own, others)
+        columns |= {f"auroc {kind}": auroc(own, others), f"low {kind}": low, f"high {kind}": high}
+    return columns
 
 
 def _spearman(first: Values, second: Values) -> dict[str, float]:

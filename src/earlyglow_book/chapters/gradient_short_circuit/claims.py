@@ -6,16 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from earlyglow_book.chapters.gradient_short_circuit.names import FORWARD, GSC, GSC_EXACT, PLAIN
+from earlyglow_book.chapters.gradient_short_circuit import FORWARD, GSC, GSC_EXACT, PLAIN
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.claims import (
-    MARGIN,
-    Claim,
-    Judgement,
-    Verdict,
-    no_less_than,
-    positive,
-)
+from earlyglow_book.tables.claims import MARGIN, Claim, Judgement, Verdict, no_less_than, positive
 from earlyglow_book.tables.texts import as_text
 
 # Only the abstract of the paper is known.
@@ -27,12 +20,9 @@ SMALL_COST = 2.0
 
 
 def claims_about_scores(tables: Tables, id_dataset: str, plain: str) -> list[Claim]:
-    """Every claim that one classifier's tables judge.
+    """Every claim that the tables of one :class:`ShortCircuit` judge.
 
-    Args:
-        tables: of :class:`ShortCircuit`.
-        id_dataset: the in-distribution set.
-        plain: the detector that GSC is without an intervention.
+    ``plain`` is the detector that GSC is without an intervention.
     """
     return [
         _consistency(tables["consistency"], id_dataset),
@@ -43,12 +33,7 @@ def claims_about_scores(tables: Tables, id_dataset: str, plain: str) -> list[Cla
 
 
 def claim_about_cost(times: pd.DataFrame, split_at: str) -> Claim:
-    """Whether the cost is small.
-
-    Args:
-        times: of :class:`ShortCircuitCost`.
-        split_at: where the classifier is cut.
-    """
+    """Whether the cost is small, from the times of :class:`ShortCircuitCost` and the place."""
     ratios = relative_times(times).set_index("contender")["ratio"]
     first, exact = ratios[f"{GSC} at {split_at}"], ratios[f"{GSC_EXACT} at {split_at}"]
     verdict = Verdict.HOLDS if first <= SMALL_COST else Verdict.FAILS
@@ -67,16 +52,15 @@ def claim_about_cost(times: pd.DataFrame, split_at: str) -> Claim:
 def claims_table(claims: list[Claim]) -> pd.DataFrame:
     """The claims as a table for readers."""
     columns = ["claim", "known from", "what was run", "our number", "verdict"]
-    rows = [(c.text, c.source, c.test, c.number, str(c.judgement)) for c in claims]
+    rows = [
+        (claim.text, claim.source, claim.test, claim.number, str(claim.judgement))
+        for claim in claims
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
 def relative_times(times: pd.DataFrame) -> pd.DataFrame:
-    """Time of each contender over that of a forward pass in the same round.
-
-    Returns:
-        Columns contender, ratio (median over rounds), low and high (quartiles).
-    """
+    """Time of each contender over that of a forward pass in the same round: median, quartiles."""
     by_round = times.pivot_table(index="repetition", columns="contender", values="seconds")
     ratios = by_round.div(by_round[FORWARD], axis=0).drop(columns=FORWARD)
     low, middle, high = (ratios.quantile(q) for q in (0.25, 0.5, 0.75))
@@ -85,13 +69,9 @@ def relative_times(times: pd.DataFrame) -> pd.DataFrame:
 
 
 def consistency_gaps(table: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
-    """Consistency of the ID set less that of each OOD set, at every noise and with both classes.
-
-    Returns:
-        Columns noise, classes, dataset, gap, low and high (95 %, normal, over images).
-    """
-    error = (table["high"] - table["mean"]) / stats.t.ppf(0.975, table["images"] - 1)
-    rows = table.assign(error=error)
+    """Consistency of the ID set less that of each OOD set, with 95 % intervals over images."""
+    reach = table["high"] - table["mean"]
+    rows = table.assign(error=reach / stats.t.ppf(0.975, table["images"] - 1))
     keys = ["noise", "classes"]
     own = rows[rows["dataset"] == id_dataset].set_index(keys)[["mean", "error"]].add_suffix("_id")
     others = rows[rows["dataset"] != id_dataset].join(own, on=keys)
@@ -102,8 +82,7 @@ def consistency_gaps(table: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
 
 def _consistency(table: pd.DataFrame, id_dataset: str) -> Claim:
     gaps = consistency_gaps(table, id_dataset)
-    gaps = gaps.assign(more=gaps["low"] > 0, less=gaps["high"] < 0)
-    more, less, total = int(gaps["more"].sum()), int(gaps["less"].sum()), len(gaps)
+    more, less, total = int((gaps["low"] > 0).sum()), int((gaps["high"] < 0).sum()), len(gaps)
     noises = ", ".join(f"{noise:g}" for noise in gaps["noise"].unique())
     judgement = Judgement(Verdict.OPEN)
     if more == total:
@@ -125,7 +104,7 @@ def _consistency(table: pd.DataFrame, id_dataset: str) -> Claim:
 
 
 def _beats_plain(tables: Tables, plain: str) -> Claim:
-    change = _gsc_less(tables["means"], plain)
+    change = gsc_less(tables["means"], plain)
     changes = tables["changes"]
     rows = changes[changes["against"] == plain]
     better, worse = int((rows["low"] > 0).sum()), int((rows["high"] < 0).sum())
@@ -141,22 +120,21 @@ def _beats_plain(tables: Tables, plain: str) -> Claim:
 
 
 def _accuracy_stays(table: pd.DataFrame) -> Claim:
-    row = table.set_index("detector").loc[GSC]
-    before = table.set_index("detector").loc[PLAIN, "accuracy"]
-    change = (row["change"], row["low"], row["high"])
+    rows = table.set_index("detector")
+    images, *change = rows.loc[GSC, ["images", "change", "low", "high"]]
     return Claim(
         "accuracy",
         "ID accuracy stays",
         SOURCE,
-        f"accuracy of the logits after the intervention less before ({int(row['images']):,} "
+        f"accuracy of the logits after the intervention less before ({int(images):,} "
         f"images); holds down to {-ACCURACY_MARGIN:g}",
-        f"{as_text(*change)} (from {before:.3f})",
+        f"{as_text(*change)} (from {rows.loc[PLAIN, 'accuracy']:.3f})",
         no_less_than(change, -ACCURACY_MARGIN),
     )
 
 
 def _first_order_suffices(means: pd.DataFrame) -> Claim:
-    change = _gsc_less(means, GSC_EXACT)
+    change = gsc_less(means, GSC_EXACT)
     return Claim(
         "order",
         "The first order is as good as a second forward pass",
@@ -168,6 +146,7 @@ def _first_order_suffices(means: pd.DataFrame) -> Claim:
     )
 
 
-def _gsc_less(means: pd.DataFrame, other: str) -> tuple[float, float, float]:
+def gsc_less(means: pd.DataFrame, other: str) -> tuple[float, float, float]:
+    """Mean AUROC of GSC less that of another detector, with its interval."""
     row = means.set_index("detector").loc[other]
     return row["gsc_less"], row["gsc_less_low"], row["gsc_less_high"]

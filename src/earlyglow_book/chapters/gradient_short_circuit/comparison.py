@@ -2,72 +2,67 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
+from pytorch_ood.detector import ODIN
 from scipy import stats
 from torch import Tensor, nn
 
-from earlyglow import short_circuit
-from earlyglow.classifiers import calibration_error, predicted_logits
-from earlyglow.datasets.dequantization import centre
-from earlyglow.datasets.loading import load_images
-from earlyglow_book.chapters.gradient_short_circuit import baselines
-from earlyglow_book.chapters.gradient_short_circuit.ablations import (
-    ablation_tables,
-    accuracy,
-    score_table,
-    variants,
+import earlyglow as eg
+from earlyglow.gradients.model_state import evaluating
+from earlyglow_book.chapters.cost.measuring import Contender, interleaved_times
+from earlyglow_book.chapters.gradient_short_circuit import (
+    FORWARD,
+    GSC,
+    GSC_EXACT,
+    PLACES,
+    PLAIN,
+    ablations,
+    baselines,
+    inputs,
+    network_name,
 )
-from earlyglow_book.chapters.gradient_short_circuit.baselines import penultimate
-from earlyglow_book.chapters.gradient_short_circuit.images import labels_of_scored, sets_to_score
-from earlyglow_book.chapters.gradient_short_circuit.names import GSC, GSC_EXACT, PLACES, PLAIN
-from earlyglow_book.chapters.gradient_short_circuit.training import (
-    fitting_images,
-    require_classes,
-    trained_classifier,
-)
+from earlyglow_book.chapters.gradient_short_circuit.inputs import BySet
+from earlyglow_book.flow_runs.profiles import find_classifier_sizes
+from earlyglow_book.machine import processor_name
 from earlyglow_book.results import Computed, Tables
+from earlyglow_book.tables import changes
 from earlyglow_book.tables.aurocs import auroc_table
-from earlyglow_book.tables.changes import (
-    auroc_change,
-    change_columns,
-    mean_auroc,
-    mean_auroc_change,
-)
 from earlyglow_book.tables.stored import compact
 
 if TYPE_CHECKING:
-    from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit
+    from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
 
 _KEPT_SCORES = ("Energy", GSC, GSC_EXACT)
 _CONSISTENCY_NOISE = (0.01, 0.03, 0.1)
+_TIMED_IMAGES = 60
+_TIMED_ROUNDS = 15
+_EXACT = {GSC: False, GSC_EXACT: True}
 
 
 def compared(chapter: ShortCircuit, workspace: Path) -> Computed:
     """Train the classifier, or find it trained, and compare."""
-    sizes = chapter.sizes
+    sizes, own = chapter.sizes, chapter.id_dataset
     # All images first: a set that is missing must not be noticed after the training.
-    sets = sets_to_score(chapter.id_dataset, chapter.ood_datasets, sizes.images, chapter.seed)
-    require_classes(chapter.id_dataset, sizes)
-    trained = trained_classifier(chapter, workspace)
-    model, labels = trained.model, labels_of_scored(chapter.id_dataset, sets)
+    sets = inputs.sets_to_score(own, chapter.ood_datasets, sizes.images, chapter.seed)
+    inputs.require_classes(own, sizes)
+    trained = inputs.trained_classifier(chapter, workspace)
+    model, labels = trained.model, inputs.labels_of_scored(own, sets)
     few = {name: x[: sizes.ablation_images] for name, x in sets.items()}
-    ablations = ablation_tables(
-        model,
-        few,
-        chapter.id_dataset,
-        labels[: sizes.ablation_images],
-        variants(PLACES[chapter.network], chapter.split_at),
-        chapter.seed,
-    )
-    quality = _quality(chapter, model)
+    settings = ablations.variants(PLACES[chapter.network], chapter.split_at)
+    quality = _quality(own, model)
     tables = {
         **_comparison(chapter, model, sets, labels),
-        **ablations,
+        **ablations.ablation_tables(
+            model, few, own, labels[: len(few[own])], settings, chapter.seed
+        ),
         "classifier": quality,
         "consistency": _consistency(chapter, model, sets),
         "training": pd.DataFrame(trained.log),
@@ -76,30 +71,55 @@ def compared(chapter: ShortCircuit, workspace: Path) -> Computed:
     return Computed(tables, {"classifier": quality.iloc[0].to_dict()})
 
 
-def _comparison(
-    chapter: ShortCircuit, model: nn.Module, sets: Mapping[str, Tensor], labels: Tensor
-) -> Tables:
+def timed(chapter: ShortCircuitCost) -> Computed:
+    """Every detector on the same batch, in turns, beside a plain forward pass."""
+    own, sizes = chapter.id_dataset, find_classifier_sizes(chapter.profile)
+    model = inputs.untrained_classifier(inputs.training_images(own, sizes), sizes, 0).eval()
+    x = inputs.sets_to_score(own, (), _TIMED_IMAGES, 0)[own]
+    cut = baselines.penultimate(model, inputs.fitting_images(own, sizes))
+    detectors = baselines.on_images(model, cut)
+    for at in PLACES[network_name(own)]:
+        parts = eg.split(model, at)
+        for name, exact in _EXACT.items():
+            detector = eg.GradientShortCircuit(*parts, chapter.fraction, exact=exact)
+            detectors[f"{name} at {at}"] = detector
+    contenders = [Contender(FORWARD, len(x), torch.no_grad()(lambda: model(x)))]
+    contenders += [
+        Contender(name, len(x), partial(baselines.predicted, each, x))
+        for name, each in detectors.items()
+    ]
+    with evaluating(model), warnings.catch_warnings():
+        # The place after pooling is measured too, where the head is affine.
+        warnings.simplefilter("ignore", eg.short_circuit.AffineHeadWarning)
+        times = interleaved_times(contenders, _TIMED_ROUNDS)
+    return Computed({"times": times}, device=processor_name())
+
+
+def _comparison(chapter: ShortCircuit, model: nn.Module, sets: BySet, labels: Tensor) -> Tables:
     """Scores of everybody, and what changes where GSC takes the place of the plain energy."""
-    cut = penultimate(model, fitting_images(chapter.id_dataset, chapter.sizes))
-    features = {name: predicted_logits(cut.body, x) for name, x in sets.items()}
+    own = chapter.id_dataset
+    cut = baselines.penultimate(model, inputs.fitting_images(own, chapter.sizes))
+    features = {name: eg.classifiers.predicted_logits(cut.body, x) for name, x in sets.items()}
     scores = {
         name: baselines.scores_by_set(detector, model, features)
         for name, detector in baselines.on_features(cut).items()
     }
-    scores["ODIN"] = baselines.scores_by_set(baselines.on_images(model, cut)["ODIN"], model, sets)
-    body, head = short_circuit.split(model, chapter.split_at)
-    right = {PLAIN: predicted_logits(model, sets[chapter.id_dataset]).argmax(1) == labels}
+    scores["ODIN"] = baselines.scores_by_set(ODIN(model), model, sets)
+    classes = {PLAIN: eg.classifiers.predicted_logits(model, sets[own]).argmax(1)}
     for name, detector in baselines.new_classes(cut).items():
-        right[name] = baselines.scores_of(detector, model, features[chapter.id_dataset]) == labels
-    for name, exact in ((GSC, False), (GSC_EXACT, True)):
-        detector = _detector(chapter, body, head, exact)
-        scores[name] = baselines.scores_by_set(detector, model, sets)
-        right[name] = _logits_after(detector, sets[chapter.id_dataset]).argmax(1) == labels
-    tables = [score_table(by_set, name) for name, by_set in scores.items()]
-    aurocs = pd.concat([auroc_table(t, chapter.id_dataset) for t in tables], ignore_index=True)
-    kept = pd.concat([t for t in tables if t["detector"].iloc[0] in _KEPT_SCORES])
+        classes[name] = baselines.scores_of(detector, model, features[own])
+    parts = eg.split(model, chapter.split_at)
+    for name, exact in _EXACT.items():
+        gsc = eg.GradientShortCircuit(
+            *parts, chapter.fraction, chapter.intervention, chapter.score, exact=exact
+        )
+        scores[name] = baselines.scores_by_set(gsc, model, sets)
+        classes[name] = ablations.logits_after(gsc.explain, sets[own]).argmax(1)
+    tables = {name: ablations.score_table(by_set, name) for name, by_set in scores.items()}
+    aurocs = pd.concat([auroc_table(table, own) for table in tables.values()], ignore_index=True)
+    kept = pd.concat([table for name, table in tables.items() if name in _KEPT_SCORES])
     return {
-        "accuracy": accuracy_table(right),
+        "accuracy": accuracy_table({name: found == labels for name, found in classes.items()}),
         "aurocs": aurocs.drop(columns=["epoch", "group_size", "objective"]),
         "changes": _changes(chapter, scores),
         "means": _means(chapter, scores),
@@ -107,85 +127,56 @@ def _comparison(
     }
 
 
-def _changes(chapter: ShortCircuit, scores: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
+def _changes(chapter: ShortCircuit, scores: Mapping[str, BySet]) -> pd.DataFrame:
     """Paired differences of AUROC between GSC and every other score, by OOD set."""
+    own, after = chapter.id_dataset, scores[GSC]
     rows = []
-    for other, by_set in scores.items():
-        for ood in chapter.ood_datasets:
-            if other != GSC:
-                change = auroc_change(
-                    by_set[chapter.id_dataset],
-                    by_set[ood],
-                    scores[GSC][chapter.id_dataset],
-                    scores[GSC][ood],
-                )
-                rows.append({"against": other, "ood": ood, **change_columns(change)})
-    return pd.DataFrame(rows)
+    for (other, before), ood in product(scores.items(), chapter.ood_datasets):
+        if other != GSC:
+            change = changes.auroc_change(before[own], before[ood], after[own], after[ood])
+            rows.append((other, ood, *change))
+    return pd.DataFrame(rows, columns=["against", "ood", "change", "low", "high"])
 
 
-def _means(chapter: ShortCircuit, scores: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
+def _means(chapter: ShortCircuit, scores: Mapping[str, BySet]) -> pd.DataFrame:
     """Mean AUROC of everybody over the OOD sets, and what GSC's is above it."""
+    sets = chapter.id_dataset, chapter.ood_datasets
     rows = []
     for name, by_set in scores.items():
-        mean = mean_auroc(by_set, chapter.id_dataset, chapter.ood_datasets)
-        change = mean_auroc_change(by_set, scores[GSC], chapter.id_dataset, chapter.ood_datasets)
-        rows.append(
-            {
-                "detector": name,
-                "auroc": mean.value,
-                "low": mean.low,
-                "high": mean.high,
-                "gsc_less": change.value,
-                "gsc_less_low": change.low,
-                "gsc_less_high": change.high,
-            }
-        )
-    return pd.DataFrame(rows)
+        change = changes.mean_auroc_change(by_set, scores[GSC], *sets)
+        rows.append((name, *changes.mean_auroc(by_set, *sets), *change))
+    columns = ["detector", "auroc", "low", "high", "gsc_less", "gsc_less_low", "gsc_less_high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _detector(
-    chapter: ShortCircuit, body: nn.Module, head: nn.Module, exact: bool = False
-) -> short_circuit.GradientShortCircuit:
-    return short_circuit.GradientShortCircuit(
-        body,
-        head,
-        chapter.fraction,
-        chapter.intervention,
-        chapter.score,
-        exact=exact,
-    )
+def _quality(id_dataset: str, model: nn.Module) -> pd.DataFrame:
+    test = eg.load_images(id_dataset, "test")
+    logits = eg.classifiers.predicted_logits(model, eg.datasets.centre(test.images)).cpu()
+    facts = {
+        "images": len(test),
+        "accuracy": ablations.accuracy(logits, test.labels),
+        "calibration_error": eg.classifiers.calibration_error(logits, test.labels),
+        "cross_entropy": nn.functional.cross_entropy(logits, test.labels).item(),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+    return pd.DataFrame([facts])
 
 
-def _quality(chapter: ShortCircuit, model: nn.Module) -> pd.DataFrame:
-    test = load_images(chapter.id_dataset, "test")
-    logits = predicted_logits(model, centre(test.images)).cpu()
-    return pd.DataFrame(
-        {
-            "images": [len(test)],
-            "accuracy": [accuracy(logits, test.labels)],
-            "calibration_error": [calibration_error(logits, test.labels)],
-            "cross_entropy": [nn.functional.cross_entropy(logits, test.labels).item()],
-            "parameters": [sum(p.numel() for p in model.parameters())],
-        }
-    )
-
-
-def _consistency(
-    chapter: ShortCircuit, model: nn.Module, sets: Mapping[str, Tensor]
-) -> pd.DataFrame:
+def _consistency(chapter: ShortCircuit, model: nn.Module, sets: BySet) -> pd.DataFrame:
     """Mean gradient consistency of each set, with a t interval over images."""
-    body, head = short_circuit.split(model, chapter.split_at)
+    parts = eg.split(model, chapter.split_at)
     rows = []
     for name, x in sets.items():
         some = x[: chapter.sizes.consistency_images]
-        predicted = predicted_logits(model, some).argmax(1)
-        for noise in _CONSISTENCY_NOISE:
-            for kind, classes in (("own", None), ("kept", predicted)):
-                values = short_circuit.gradient_consistency(
-                    body, head, some, noise, classes=classes, seed=chapter.seed
-                )
-                rows.append({"dataset": name, "noise": noise, "classes": kind, **_mean(values)})
-    return pd.DataFrame(rows)
+        kinds = {"own": None, "kept": eg.classifiers.predicted_logits(model, some).argmax(1)}
+        for noise, (kind, classes) in product(_CONSISTENCY_NOISE, kinds.items()):
+            cosines = eg.gradient_consistency(
+                *parts, some, noise, classes=classes, seed=chapter.seed
+            )
+            quantile = stats.t.ppf(0.975, len(cosines) - 1)
+            rows.append((name, noise, kind, *_mean(cosines, quantile), len(cosines)))
+    columns = ["dataset", "noise", "classes", "mean", "low", "high", "images"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def accuracy_table(right: Mapping[str, Tensor]) -> pd.DataFrame:
@@ -196,27 +187,14 @@ def accuracy_table(right: Mapping[str, Tensor]) -> pd.DataFrame:
     """
     rows = []
     for name, hits in right.items():
-        moved = hits.double() - right[PLAIN].double()
-        reach = stats.norm.ppf(0.975) * moved.std().item() / len(moved) ** 0.5
-        change = moved.mean().item()
-        rows.append(
-            {
-                "detector": name,
-                "images": len(hits),
-                "accuracy": hits.double().mean().item(),
-                "change": change,
-                "low": change - reach,
-                "high": change + reach,
-            }
-        )
-    return pd.DataFrame(rows)
+        change = _mean(hits.double() - right[PLAIN].double(), stats.norm.ppf(0.975))
+        rows.append((name, len(hits), hits.double().mean().item(), *change))
+    columns = ["detector", "images", "accuracy", "change", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def _logits_after(detector: short_circuit.GradientShortCircuit, x: Tensor) -> Tensor:
-    return torch.cat([detector.explain(some).logits_after for some in x.split(250)])
-
-
-def _mean(values: Tensor) -> dict[str, float]:
-    count, mean = len(values), values.mean().item()
-    reach = stats.t.ppf(0.975, count - 1) * values.std().item() / count**0.5
-    return {"mean": mean, "low": mean - reach, "high": mean + reach, "images": count}
+def _mean(values: Tensor, quantile: float) -> tuple[float, float, float]:
+    """The mean with an interval of so many standard errors to either side."""
+    mean = values.mean().item()
+    reach = quantile * values.std().item() / len(values) ** 0.5
+    return mean, mean - reach, mean + reach

@@ -22,15 +22,11 @@ def over_fractions(
         reference: mean AUROC without an intervention, a dotted line.
         name: of the reference.
     """
-    keys = [series, "fraction"]
-    means = {
-        title: rows.groupby(keys, observed=True, sort=False)["auroc"]
-        .mean()
-        .rename("mean")
-        .reset_index()
-        .assign(percent=lambda table: 100 * table["fraction"])
-        for title, rows in tables.items()
-    }
+    means = {}
+    for title, rows in tables.items():
+        by_share = rows.groupby([series, "fraction"], observed=True, sort=False)["auroc"].mean()
+        mean = by_share.reset_index(name="mean")
+        means[title] = mean.assign(percent=100 * mean["fraction"])
     label = "mean AUROC over OOD sets"
     return line_panels(means, "percent", "mean", series, _set_axis, label, 2.9, (reference, name))
 

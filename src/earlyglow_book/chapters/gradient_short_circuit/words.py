@@ -1,85 +1,155 @@
-"""Numbers of the chapter on Gradient Short-Circuit."""
+"""Numbers of the chapter on Gradient Short-Circuit, and its published classifiers side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, classifiers
-from earlyglow_book.chapters.gradient_short_circuit.names import (
+from earlyglow_book.chapters.gradient_short_circuit import (
     GRAD_NORM_CLOSED_FORM,
+    GSC,
     GSC_EXACT,
+    ShortCircuit,
 )
-from earlyglow_book.results import Tables
+from earlyglow_book.chapters.gradient_short_circuit.bridge import KINDS
+from earlyglow_book.chapters.gradient_short_circuit.claims import claims_about_scores, gsc_less
+from earlyglow_book.image_sets import USUAL_OOD_OF_CLASSIFIERS
+from earlyglow_book.results import Tables, read_published_tables
 from earlyglow_book.tables.claims import Claim
 from earlyglow_book.tables.texts import Texts, as_text, with_interval
 from earlyglow_book.titles import title_of
+
+Classifiers = Mapping[ShortCircuit, Tables]
+
+_TABLES = ("ablation", "accuracy", "changes", "consistency", "means")
+# The column of no intervention.
+_UNCUT = "none cut"
+# The share of features that is cut where choices of them are compared.
+_SHARE = 0.05
+
+
+def read_published_classifiers(config: ShortCircuit) -> dict[ShortCircuit, Tables]:
+    """Published results with the detector of ``config``, of any ID set and seed.
+
+    Those with the usual OOD sets and the usual place are taken, in the order of the ID sets.
+    """
+    found: dict[ShortCircuit, Tables] = {}
+    for name in _TABLES:
+        for parameters, table in read_published_tables(ShortCircuit.name, name):
+            varied = {key: parameters[key] for key in ("id_dataset", "seed")}
+            usual = replace(config, **varied, ood_datasets=(), split_at="")
+            if parameters == usual.parameters():
+                found.setdefault(usual, {})[name] = table
+    order = list(USUAL_OOD_OF_CLASSIFIERS)
+    chosen = sorted(found, key=lambda each: (order.index(each.id_dataset), each.seed))
+    return {classifier: found[classifier] for classifier in chosen}
+
+
+def classifier_title(config: ShortCircuit) -> str:
+    """Which classifier it is, for a reader."""
+    return f"{title_of(config.id_dataset)}, seed {config.seed}"
+
+
+def detectors_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
+    """Mean AUROC over the OOD sets: a row for each detector, a column for each classifier."""
+    table = _columns(classifiers, lambda _, tables: tables["means"].set_index("detector")["auroc"])
+    return table.sort_values(list(table), ascending=False)
+
+
+def choices_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
+    """Mean AUROC with 5 % of the features at zero, exact pass, by how they were chosen.
+
+    A row for each classifier, a column for each choice, and "none cut".
+    """
+    return _columns(classifiers, lambda study, tables: _by_choice(study, tables["ablation"])).T
+
+
+def claims_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
+    """Verdict and number of each claim about scores, one column for each classifier."""
+
+    def verdicts(study: ShortCircuit, tables: Tables) -> pd.Series:
+        claims = claims_about_scores(tables, study.id_dataset, study.plain_score)
+        return pd.Series({each.text: f"{each.judgement}: {each.number}" for each in claims})
+
+    return _columns(classifiers, verdicts)
+
+
+def _columns(
+    classifiers: Classifiers, column: Callable[[ShortCircuit, Tables], pd.Series]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {classifier_title(study): column(study, tables) for study, tables in classifiers.items()}
+    )
+
+
+def _by_choice(study: ShortCircuit, ablation: pd.DataFrame) -> pd.Series:
+    """Mean AUROC by how the features were chosen, of one classifier, from its ablations."""
+    here = ablation[(ablation["at"] == study.split_at) & (ablation["fraction"] == _SHARE)]
+    zeroed = here[(here["intervention"] == "zero") & here["exact"]]
+    chosen = zeroed.groupby("importance", observed=True, sort=False)["auroc"].mean()
+    chosen.index = chosen.index.astype(str)
+    uncut = ablation.loc[ablation["at"] == "nowhere", "auroc"].mean()
+    return pd.concat((chosen, pd.Series({_UNCUT: uncut})))
+
+
+def changes_by_classifier(classifiers: Classifiers, against: str) -> str:
+    """Mean AUROC of GSC minus that of another detector, of each classifier, as one text."""
+    return ", ".join(
+        f"{as_text(*gsc_less(tables['means'], against))} ({classifier_title(config)})"
+        for config, tables in classifiers.items()
+    )
 
 
 def words(
     config: ShortCircuit,
     tables: Tables,
     verdicts: Sequence[Claim],
-    published: Mapping[ShortCircuit, Tables],
+    published: Classifiers,
     both: pd.DataFrame,
 ) -> Texts:
     """The place of GSC among the detectors, and what its parts bring.
 
-    Args:
-        config: the study.
-        tables: its tables.
-        verdicts: its claims.
-        published: all published classifiers.
-        both: the scores of the flow and of GSC side by side.
+    Of one study with its tables and claims, all published classifiers, and its :func:`bridge`.
     """
     plain = config.plain_score
-    texts: dict[str, str] = {}
+    texts: Texts = {}
     for claim in verdicts:
         texts |= {f"{claim.id}_number": claim.number, f"{claim.id}_verdict": str(claim.judgement)}
-    return (
-        texts
-        | {"plain": plain, "place": config.split_at}
-        | _of_all_classifiers(published, plain)
-        | _of_classifier(config, tables)
-        | _among_detectors(tables["means"], plain)
-        | _of_choices(config, tables["ablation"])
-        | _worst_order(tables["order"])
-        | _of_both(config, both)
-    )
-
-
-def _of_all_classifiers(published: Mapping[ShortCircuit, Tables], plain: str) -> Texts:
-    """What cutting features changes on the published classifiers; empty where there is none."""
-    rows = [tables["means"].set_index("detector").loc[plain] for tables in published.values()]
-    choices = classifiers.choices_by_classifier(published).drop(
-        columns=classifiers.UNCUT, errors="ignore"
-    )
-    losses = [
-        -tables["accuracy"].set_index("detector").loc["GSC", "change"]
-        for tables in published.values()
-    ]
     return {
-        "changes": classifiers.changes_by_classifier(published, plain) or "none published",
-        "classifiers": str(len(rows)),
-        "better_sets": _sets_where(published, [row["gsc_less_low"] > 0 for row in rows]),
-        "worse_sets": _sets_where(published, [row["gsc_less_high"] < 0 for row in rows]),
-        "gradient_best": str(sum(choices.idxmax(axis=1) == "gradient")),
-        "better_on": str(sum(row["gsc_less_low"] > 0 for row in rows)),
-        "worse_on": str(sum(row["gsc_less_high"] < 0 for row in rows)),
-        "accuracy_lost": f"{min(losses):.2f} to {max(losses):.2f}" if losses else "not measured",
+        **texts,
+        "plain": plain,
+        "place": config.split_at,
+        **_of_all_classifiers(published, plain),
+        "test_accuracy": f"{100 * tables['classifier']['accuracy'].iloc[0]:.1f} %",
+        "id": title_of(config.id_dataset),
+        **_among_detectors(tables["means"], plain),
+        **_of_ablations(config, tables["ablation"], tables["order"]),
+        **_of_both(config, both),
     }
 
 
-def _sets_where(published: Mapping[ShortCircuit, Tables], true: Sequence[bool]) -> str:
-    """The ID sets of those classifiers for which something is true."""
-    sets = [title_of(c.id_dataset) for c, is_so in zip(published, true, strict=True) if is_so]
-    return ", ".join(dict.fromkeys(sets)) or "none"
-
-
-def _of_classifier(config: ShortCircuit, tables: Tables) -> Texts:
-    accuracy = tables["classifier"].iloc[0]["accuracy"]
-    return {"test_accuracy": f"{100 * accuracy:.1f} %", "id": title_of(config.id_dataset)}
+def _of_all_classifiers(published: Classifiers, plain: str) -> Texts:
+    """What cutting features changes on the published classifiers; empty where there is none."""
+    better, worse, losses = [], [], []
+    for study, tables in published.items():
+        _, low, high = gsc_less(tables["means"], plain)
+        better += [title_of(study.id_dataset)] if low > 0 else []
+        worse += [title_of(study.id_dataset)] if high < 0 else []
+        losses.append(-tables["accuracy"].set_index("detector").loc[GSC, "change"])
+    choices = choices_by_classifier(published)
+    best = choices.drop(columns=_UNCUT, errors="ignore").idxmax(axis=1)
+    return {
+        "changes": changes_by_classifier(published, plain) or "none published",
+        "classifiers": str(len(published)),
+        "better_sets": ", ".join(dict.fromkeys(better)) or "none",
+        "worse_sets": ", ".join(dict.fromkeys(worse)) or "none",
+        "gradient_best": str(sum(best == "gradient")),
+        "better_on": str(len(better)),
+        "worse_on": str(len(worse)),
+        "accuracy_lost": f"{min(losses):.2f} to {max(losses):.2f}" if losses else "not measured",
+    }
 
 
 def _among_detectors(means: pd.DataFrame, plain: str) -> Texts:
@@ -90,27 +160,21 @@ def _among_detectors(means: pd.DataFrame, plain: str) -> Texts:
     return {
         "best_name": best,
         "best": with_interval(ordered.loc[best]),
-        "gsc": with_interval(ordered.loc["GSC"]),
+        "gsc": with_interval(ordered.loc[GSC]),
         "uncut": with_interval(ordered.loc[plain]),
-        "rank": f"{list(distinct).index('GSC') + 1} of {len(distinct)}",
+        "rank": f"{list(distinct).index(GSC) + 1} of {len(distinct)}",
     }
 
 
-def _of_choices(config: ShortCircuit, ablation: pd.DataFrame) -> Texts:
-    """Which features are cut: exact passes at the study's place."""
-    means = classifiers.mean_by_choice(config, ablation)
-    chosen = means.drop(classifiers.UNCUT)
-    return {
-        "choices": ", ".join(f"{name} {auroc:.3f}" for name, auroc in chosen.items()),
-        "few_uncut": f"{means[classifiers.UNCUT]:.3f}",
-        "few": f"{ablation['n_id'].max():,}",
-    }
-
-
-def _worst_order(order: pd.DataFrame) -> Texts:
-    """Where the first order is furthest from the exact pass."""
+def _of_ablations(config: ShortCircuit, ablation: pd.DataFrame, order: pd.DataFrame) -> Texts:
+    """Exact passes by choice of features, and where the first order is furthest from them."""
+    means = _by_choice(config, ablation)
+    chosen = means.drop(_UNCUT)
     worst = order.loc[order["change"].abs().idxmax()]
     return {
+        "choices": ", ".join(f"{name} {auroc:.3f}" for name, auroc in chosen.items()),
+        "few_uncut": f"{means[_UNCUT]:.3f}",
+        "few": f"{ablation['n_id'].max():,}",
         "order_worst": with_interval(worst, "change"),
         "order_worst_place": str(worst["at"]),
         "order_worst_fraction": f"{worst['fraction']:.0%}",
@@ -122,6 +186,6 @@ def _of_both(config: ShortCircuit, both: pd.DataFrame) -> Texts:
     outside = both[both["dataset"] != config.id_dataset]
     correlation = inside[["correlation", "correlation_low", "correlation_high"]]
     texts = {"correlation": as_text(*correlation), "shared": str(len(outside))}
-    for name in ("flow gradients", "GSC", "both"):
-        texts[f"bridge_{name.split()[0]}"] = f"{outside[f'auroc {name}'].mean():.3f}"
+    for kind in KINDS:
+        texts[f"bridge_{kind.split()[0]}"] = f"{outside[f'auroc {kind}'].mean():.3f}"
     return texts

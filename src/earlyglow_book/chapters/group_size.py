@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow_book.chapters.epoch_sweep import EpochSweep, flow_sweep
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    measuring,
-    pairs,
-    stored,
-    style,
-)
+from earlyglow_book.chapters.tools import aurocs, measuring, pairs, stored, style
 from earlyglow_book.deferred import pd, plt, torch
 from earlyglow_book.flow_runs.study import FlowStudy
 from earlyglow_book.parameters import DatasetName, Field, Whole, parameters
@@ -68,10 +62,7 @@ class GroupSize(FlowStudy):
         return {"mixed_group_size": self.group_size}
 
     def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
+        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
     ) -> Tables:
         pixels = {
             name: measuring.noisy_pixels(images, self.seed)

@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow_book.chapters.epoch_sweep import EpochSweep, bits_by_epoch, flow_sweep
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    claims,
-    image_changes,
-    measuring,
-    stored,
-    style,
-)
+from earlyglow_book.chapters.tools import aurocs, claims, image_changes, measuring, stored, style
 from earlyglow_book.deferred import np, pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import trained_otherwise
@@ -67,10 +60,7 @@ class KmnistFailure(FlowStudy):
         return flow_sweep(self.run)
 
     def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
+        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
     ) -> Tables:
         layers, explanations, controls = [], [], []
         fresh = self.run.load_fresh_id_images(len(sets[FIT])).images

@@ -7,13 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, get_args
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    measuring,
-    pairs,
-    stored,
-    style,
-)
+from earlyglow_book.chapters.tools import aurocs, measuring, pairs, stored, style
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.study import FlowStudy
@@ -44,16 +38,10 @@ class LikelihoodParadox(FlowStudy):
     version: ClassVar[int] = 2
 
     def settings(self) -> dict[str, object]:
-        return {
-            "group_sizes": list(GROUP_SIZES),
-            "rao": _RAO_IMAGES,
-        }
+        return {"group_sizes": list(GROUP_SIZES), "rao": _RAO_IMAGES}
 
     def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
+        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
     ) -> Tables:
         lengths = {
             (name, compressor): eg.detectors.compressed_bits(

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow.progress import progress_bar
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    image_changes,
-    measuring,
-    stored,
-)
+from earlyglow_book.chapters.tools import aurocs, image_changes, measuring, stored
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.study import FlowStudy
@@ -49,10 +44,7 @@ class LowLevelFeatures(FlowStudy):
         return {"images": _IMAGES}
 
     def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
+        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
     ) -> Tables:
         variants = self._variants(sets)
         pixels = {

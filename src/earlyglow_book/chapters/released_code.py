@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow.training.config import TrainingConfig
-from earlyglow_book.chapters.tools import (
-    changes,
-    measuring,
-    pairs,
-    stored,
-)
+from earlyglow_book.chapters.tools import changes, measuring, pairs, stored
 from earlyglow_book.deferred import pd, stats, torch
 from earlyglow_book.flow_runs.flows import FlowSpec
 from earlyglow_book.flow_runs.protocol import FIT
@@ -80,10 +75,7 @@ class ReleasedCode(FlowStudy):
         return {"compared_group_sizes": list(GROUP_SIZES)}
 
     def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
+        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
     ) -> Tables:
         scores: dict[float, dict[tuple[str, int], Scores]] = {}
         for checkpoint in checkpoints:

@@ -7,11 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import (
-    pairs,
-    stored,
-    style,
-)
+from earlyglow_book.chapters.tools import pairs, stored, style
 from earlyglow_book.deferred import np, pd, stats
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.study import FlowStudy
@@ -42,10 +38,7 @@ class SupportOverlap(FlowStudy):
         return {"bandwidth": RELEASED_BANDWIDTH, "resamples": _RESAMPLES}
 
     def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
+        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
     ) -> Tables:
         rows = [row for checkpoint in checkpoints for row in self._rows(checkpoint)]
         return {"overlap": stored.compact(pd.DataFrame(rows))}

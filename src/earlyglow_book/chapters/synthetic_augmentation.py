@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow.training.config import TrainingConfig
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    measuring,
-    stored,
-)
+from earlyglow_book.chapters.tools import aurocs, measuring, stored
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import trained_otherwise
@@ -72,10 +68,7 @@ class SyntheticAugmentation(FlowStudy):
         }
 
     def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
+        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
     ) -> Tables:
         mature = [checkpoint.flow for checkpoint in checkpoints][-1]
         areas, bits, pictures = [], [], []

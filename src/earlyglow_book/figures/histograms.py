@@ -80,15 +80,7 @@ def _outline(
     density: bool,
 ) -> None:
     clipped, bins = _clipped(values, ends)
-    axis.hist(
-        clipped,
-        bins,
-        density=density,
-        histtype="step",
-        color=colour,
-        ls=dash,
-        label=label,
-    )
+    axis.hist(clipped, bins, density=density, histtype="step", color=colour, ls=dash, label=label)
 
 
 def _clipped(values: ArrayLike, ends: ArrayLike) -> tuple[np.ndarray, list[float]]:

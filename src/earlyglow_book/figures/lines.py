@@ -38,10 +38,7 @@ def over_epochs(
 
 
 def over_sizes(
-    tables: Mapping[str, pd.DataFrame],
-    column: str,
-    x_label: str,
-    logarithmic: bool = True,
+    tables: Mapping[str, pd.DataFrame], column: str, x_label: str, logarithmic: bool = True
 ) -> Figure:
     """AUROC against a number of images, one panel for each table and one line for each OOD set.
 

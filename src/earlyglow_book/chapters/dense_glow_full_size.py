@@ -10,7 +10,7 @@ from earlyglow_book.chapters.tools import aurocs, pairs
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import ProfileName
-from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
+from earlyglow_book.parameters import DatasetName, Epochs, Field, Seed, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import title_of
@@ -25,14 +25,11 @@ class DenseGlowFullSize(Chapter):
     id_dataset: DatasetName = Field(
         default="kmnist", description="The ID set, of one channel, which needs training images."
     )
-    epochs: Numbers = Field(
-        default=(),
-        description="Epochs to score, increasing; 0 is untrained, empty for the profile's.",
-    )
+    epochs: Epochs = ()
     profile: ProfileName = Field(
         default="full_size", description="The paper's model (hours), or smoke (seconds)."
     )
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         # Built here so that a bad value is refused before anything runs.
@@ -50,7 +47,6 @@ class DenseGlowFullSize(Chapter):
         )
 
     def prepare(self) -> None:
-        """Compute the result if it is not stored yet."""
         result_of(self.sweep)
 
 

@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import earlyglow as eg
 from earlyglow_book.chapters.tools import aurocs, intervals, measuring, stored
 from earlyglow_book.deferred import np, pd, torch
-from earlyglow_book.experiment import Experiment
-from earlyglow_book.flow_runs.flows import ModelName
-from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import FIT, SWEEP_VERSIONS, three_epochs
 from earlyglow_book.flow_runs.run import FlowRun
-from earlyglow_book.parameters import DatasetName, Field, Names, Numbers, Whole, parameters
+from earlyglow_book.flow_runs.study import FlowExperiment, FlowModel, FlowProfile
+from earlyglow_book.parameters import (
+    Epochs,
+    Field,
+    IdDataset,
+    OodDatasets,
+    Seed,
+    Whole,
+    parameters,
+)
 from earlyglow_book.results import Computed, Tables
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import detector_title
@@ -34,23 +40,18 @@ _EXAMPLES = 12
 
 
 @parameters
-class EpochSweep(Experiment):
-    """Every detector on every OOD set, at each epoch of one flow's training."""
+class EpochSweep(FlowExperiment):
+    """Every detector on every OOD set, at each epoch of one flow's training.
+
+    The result does not depend on the objective, which is only shown.
+    """
 
     name: ClassVar[str] = "epoch_sweep"
     versions: ClassVar[dict[str, int]] = SWEEP_VERSIONS
 
-    id_dataset: DatasetName = Field(
-        default="fashion_mnist", description="The ID set, which needs training images."
-    )
-    ood_datasets: Names = Field(
-        default=(),
-        description="The OOD sets; empty for those that the ID set is usually compared with.",
-    )
-    epochs: Numbers = Field(
-        default=(),
-        description="Epochs to score, increasing; 0 is untrained, empty for the profile's.",
-    )
+    id_dataset: IdDataset = "fashion_mnist"
+    ood_datasets: OodDatasets = ()
+    epochs: Epochs = ()
     group_size: Whole = Field(
         default=1,
         ge=1,
@@ -60,11 +61,9 @@ class EpochSweep(Experiment):
     objective: Objective = Field(
         default="log_prob", description="What the shown gradient score differentiates."
     )
-    profile: ProfileName = Field(
-        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
-    model: ModelName = Field(default="glow", description="Glow, or the released one-channel model.")
+    profile: FlowProfile = "classroom"
+    seed: Seed = 0
+    model: FlowModel = "glow"
     images: Whole = Field(
         default=0,
         ge=0,
@@ -77,7 +76,6 @@ class EpochSweep(Experiment):
 
     @cached_property
     def run(self) -> FlowRun:
-        """The flow and its images; building it refuses bad values before anything runs."""
         return FlowRun(
             self.id_dataset,
             self.ood_datasets,
@@ -88,16 +86,6 @@ class EpochSweep(Experiment):
             self.model,
             self.images,
         )
-
-    def configuration(self) -> dict[str, Any]:
-        """What the result depends on; the shown objective is not part of it."""
-        return self.run.configuration()
-
-    def splits(self) -> list[tuple[str, str]]:
-        return self.run.splits()
-
-    def label(self) -> str:
-        return self.run.label()
 
     def compute(self, workspace: Path) -> Computed:
         """Train, measure and score; what is done is kept in ``workspace``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,8 +9,8 @@ import earlyglow as eg
 from earlyglow_book.chapters.epoch_sweep import EpochSweep, flow_sweep
 from earlyglow_book.chapters.tools import aurocs, measuring, pairs, stored, style
 from earlyglow_book.deferred import pd, plt, torch
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, Whole, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import Field, IdDataset, Whole, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts, with_interval
 from earlyglow_book.titles import title_of
@@ -37,9 +36,7 @@ class GroupSize(FlowStudy):
     name: ClassVar[str] = "group_size"
     version: ClassVar[int] = 2
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "cifar10"
     group_size: Whole = Field(
         default=5, ge=2, description="Images in a mixed group: 2, 5, 10 or 25 (2 or 5 at smoke)."
     )
@@ -61,9 +58,7 @@ class GroupSize(FlowStudy):
     def settings(self) -> dict[str, object]:
         return {"mixed_group_size": self.group_size}
 
-    def tables(
-        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         pixels = {
             name: measuring.noisy_pixels(images, self.seed)
             for name, images in {**sets, _FRESH: self._fresh(sets)}.items()
@@ -79,7 +74,7 @@ class GroupSize(FlowStudy):
             "separation": stored.compact(pd.concat(layers, ignore_index=True)),
         }
 
-    def _fresh(self, sets: dict[str, ImageSet]) -> ImageSet:
+    def _fresh(self, sets: Sets) -> ImageSet:
         """ID test images that are not scored; the scored ones where they make no two groups."""
         test = eg.load_images(self.id_dataset, "test")
         _, evaluate = eg.halves(len(test))

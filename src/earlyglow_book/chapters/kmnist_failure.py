@@ -14,8 +14,8 @@ from earlyglow_book.chapters.tools import aurocs, claims, image_changes, measuri
 from earlyglow_book.deferred import np, pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import trained_otherwise
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts, with_interval
 from earlyglow_book.titles import title_of
@@ -23,7 +23,6 @@ from earlyglow_book.titles import title_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 
@@ -50,18 +49,14 @@ class KmnistFailure(FlowStudy):
     name: ClassVar[str] = "kmnist_failure"
     version: ClassVar[int] = 3
 
-    id_dataset: DatasetName = Field(
-        default="kmnist", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "kmnist"
 
     @property
     def sweep(self) -> EpochSweep:
         """The epoch sweep of the same flow."""
         return flow_sweep(self.run)
 
-    def tables(
-        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         layers, explanations, controls = [], [], []
         fresh = self.run.load_fresh_id_images(len(sets[FIT])).images
         for checkpoint in checkpoints:
@@ -119,7 +114,7 @@ class KmnistFailure(FlowStudy):
             yield self._aurocs(flow, fit, of_sets).assign(explanation=label)
 
     def _from_changed_images(
-        self, checkpoint: MeasuredCheckpoint, sets: dict[str, ImageSet]
+        self, checkpoint: MeasuredCheckpoint, sets: Sets
     ) -> Iterator[pd.DataFrame]:
         flow, statistics = checkpoint.flow, checkpoint.statistics
         stored = {
@@ -168,7 +163,7 @@ class KmnistFailure(FlowStudy):
             )
             yield table.drop(columns="ood").assign(control=f"ID with ID {name}")
 
-    def _trained_without_noise(self, sets: dict[str, ImageSet], workspace: Path) -> pd.DataFrame:
+    def _trained_without_noise(self, sets: Sets, workspace: Path) -> pd.DataFrame:
         epochs = tuple(dict.fromkeys(self.shown_epochs[:2]))
         config = replace(self.run.training, noise="none", epochs=epochs)
         images = eg.load_images(self.id_dataset, "train")

@@ -10,7 +10,7 @@ import earlyglow as eg
 from earlyglow_book.chapters.tools import aurocs, measuring, pairs, stored, style
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts, with_interval
@@ -40,9 +40,7 @@ class LikelihoodParadox(FlowStudy):
     def settings(self) -> dict[str, object]:
         return {"group_sizes": list(GROUP_SIZES), "rao": _RAO_IMAGES}
 
-    def tables(
-        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         lengths = {
             (name, compressor): eg.detectors.compressed_bits(
                 eg.dequantize(images.images), compressor
@@ -70,7 +68,7 @@ class LikelihoodParadox(FlowStudy):
             "complexity": stored.compact(pd.DataFrame(complexity)),
         }
 
-    def _rao_scores(self, flow: eg.Flow, sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
+    def _rao_scores(self, flow: eg.Flow, sets: Sets) -> Iterator[pd.DataFrame]:
         detector = eg.RaoDetector(flow).fit(self._few(sets[FIT]))
         for name, images in sets.items():
             if name != FIT:

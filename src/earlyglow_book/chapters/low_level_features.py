@@ -11,14 +11,13 @@ from earlyglow.progress import progress_bar
 from earlyglow_book.chapters.tools import aurocs, image_changes, measuring, stored
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 _IMAGES = 500
@@ -36,16 +35,12 @@ class LowLevelFeatures(FlowStudy):
     name: ClassVar[str] = "low_level_features"
     version: ClassVar[int] = 2
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "cifar10"
 
     def settings(self) -> dict[str, object]:
         return {"images": _IMAGES}
 
-    def tables(
-        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         variants = self._variants(sets)
         pixels = {
             name: measuring.noisy_pixels(image_changes.as_image_set(images), self.seed)
@@ -64,7 +59,7 @@ class LowLevelFeatures(FlowStudy):
             "pictures": stored.compact(self._pictures(variants)),
         }
 
-    def _variants(self, sets: dict[str, ImageSet]) -> list[tuple[str, str, torch.Tensor]]:
+    def _variants(self, sets: Sets) -> list[tuple[str, str, torch.Tensor]]:
         """Kind, name and images of each variant."""
         fresh, others = self.run.load_fresh_id_images(_IMAGES).images, sets[FIT].images
         low_level = image_changes.LOW_LEVEL | (

@@ -14,13 +14,12 @@ from earlyglow_book.deferred import pd, stats, torch
 from earlyglow_book.flow_runs.flows import FlowSpec
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import trained_otherwise
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts, from_to, with_interval
 
 if TYPE_CHECKING:
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow.detectors import Guard
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
@@ -67,16 +66,12 @@ class ReleasedCode(FlowStudy):
     name: ClassVar[str] = "released_code"
     version: ClassVar[int] = 2
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "cifar10"
 
     def settings(self) -> dict[str, object]:
         return {"compared_group_sizes": list(GROUP_SIZES)}
 
-    def tables(
-        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         scores: dict[float, dict[tuple[str, int], Scores]] = {}
         for checkpoint in checkpoints:
             if checkpoint.epoch in self.shown_epochs:
@@ -121,7 +116,7 @@ class ReleasedCode(FlowStudy):
         return {name: detector.predict_from_statistics(v).cpu() for name, v in of_sets.items()}
 
     def _retrained_variants(
-        self, sets: dict[str, ImageSet]
+        self, sets: Sets
     ) -> Iterator[tuple[str, FlowSpec, TrainingConfig, Scores]]:
         """Flows that are trained otherwise: name, flow, training, and the images to score."""
         spec, config = self.run.spec, self.run.training

@@ -10,7 +10,7 @@ import earlyglow as eg
 from earlyglow_book.chapters.tools import pairs, stored, style
 from earlyglow_book.deferred import np, pd, stats
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts
@@ -18,7 +18,6 @@ from earlyglow_book.tables.texts import Texts
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
     from earlyglow_book.tables.pairs import Mean
 
@@ -37,9 +36,7 @@ class SupportOverlap(FlowStudy):
     def settings(self) -> dict[str, object]:
         return {"bandwidth": RELEASED_BANDWIDTH, "resamples": _RESAMPLES}
 
-    def tables(
-        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         rows = [row for checkpoint in checkpoints for row in self._rows(checkpoint)]
         return {"overlap": stored.compact(pd.DataFrame(rows))}
 

@@ -13,15 +13,14 @@ from earlyglow_book.chapters.tools import aurocs, measuring, stored
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import trained_otherwise
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
     from earlyglow.datasets.image_set import ImageSet
-    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 GROUP_SIZES = (1, 5)
 _TRAINING_IMAGES = 10_000
@@ -42,9 +41,7 @@ class SyntheticAugmentation(FlowStudy):
     name: ClassVar[str] = "synthetic_augmentation"
     version: ClassVar[int] = 1
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "cifar10"
 
     @property
     def training(self) -> TrainingConfig:
@@ -67,9 +64,7 @@ class SyntheticAugmentation(FlowStudy):
             }
         }
 
-    def tables(
-        self, sets: dict[str, ImageSet], checkpoints: Iterator[MeasuredCheckpoint], workspace: Path
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         mature = [checkpoint.flow for checkpoint in checkpoints][-1]
         areas, bits, pictures = [], [], []
         for name, training_set in self._training_sets(mature):
@@ -107,7 +102,7 @@ class SyntheticAugmentation(FlowStudy):
         for name, change in changes.items():
             yield name, _with(real, change(real.images))
 
-    def _scored(self, flow: eg.Flow, sets: dict[str, ImageSet]) -> tuple[pd.DataFrame, float]:
+    def _scored(self, flow: eg.Flow, sets: Sets) -> tuple[pd.DataFrame, float]:
         """Gradient scores of every set, and the bits per dimension of the eval half."""
         pixels = {
             name: measuring.noisy_pixels(images, self.seed).to(eg.training.choose_device())

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.chapters.tools import aurocs
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
-from earlyglow_book.flow_runs.flows import ModelName
-from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import three_epochs
-from earlyglow_book.parameters import Field, Names, Whole, parameters
+from earlyglow_book.flow_runs.study import FlowModel, FlowProfile
+from earlyglow_book.parameters import Field, Names, Seed, parameters
 from earlyglow_book.tables.texts import Texts, prefixed, with_interval
 from earlyglow_book.titles import title_of
 
@@ -27,11 +26,9 @@ class ThreeSweeps(Chapter):
     id_datasets: Names = Field(
         default=("fashion_mnist", "cifar10", "gtsrb"), min_length=1, description="The ID sets."
     )
-    profile: ProfileName = Field(
-        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
-    model: ModelName = Field(default="glow", description="Glow, or the released one-channel model.")
+    profile: FlowProfile = "classroom"
+    seed: Seed = 0
+    model: FlowModel = "glow"
 
     def __post_init__(self) -> None:
         # Built here so that a bad value is refused before anything runs.
@@ -40,15 +37,10 @@ class ThreeSweeps(Chapter):
     @cached_property
     def sweeps(self) -> dict[str, EpochSweep]:
         """The sweep of each ID set."""
-        return {
-            name: EpochSweep(
-                id_dataset=name, profile=self.profile, seed=self.seed, model=self.model
-            )
-            for name in self.id_datasets
-        }
+        same = partial(EpochSweep, profile=self.profile, seed=self.seed, model=self.model)
+        return {name: same(name) for name in self.id_datasets}
 
     def prepare(self) -> None:
-        """Compute what is not stored yet."""
         for sweep in self.sweeps.values():
             result_of(sweep)
 

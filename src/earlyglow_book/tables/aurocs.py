@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,6 +11,7 @@ from earlyglow.metrics import aupr, auroc, auroc_interval, fpr_at_tpr
 from earlyglow_book.tables.texts import with_interval
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
     from torch import Tensor
 
 KEYS = ["epoch", "group_size", "detector", "objective"]
@@ -25,33 +27,42 @@ def score_rows(
     )
 
 
-def auroc_table(scores: pd.DataFrame, id_dataset: str, confidence: float = 0.95) -> pd.DataFrame:
+def set_rows(
+    scores: Mapping[str, Tensor], detector: str, objective: str = "", group_size: int = 1
+) -> pd.DataFrame:
+    """:func:`score_rows` of several sets, by name."""
+    rows = (score_rows(name, s, detector, objective, group_size) for name, s in scores.items())
+    return pd.concat(rows)
+
+
+def auroc_columns(id_scores: ArrayLike, ood_scores: ArrayLike) -> dict[str, float]:
+    """How many scores there are, and the AUROC with its 95 % DeLong interval: five columns."""
+    low, high = auroc_interval(id_scores, ood_scores)
+    return {
+        "n_id": len(id_scores),
+        "n_ood": len(ood_scores),
+        "auroc": auroc(id_scores, ood_scores),
+        "low": low,
+        "high": high,
+    }
+
+
+def auroc_table(scores: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
     """AUROC, its interval, AUPR and FPR95 of every OOD set, detector, group size and epoch.
 
-    Args:
-        scores: columns epoch, group_size, detector, objective, dataset, score.
-        id_dataset: the in-distribution set.
-        confidence: of the DeLong intervals.
-
-    Returns:
-        One row per combination, with columns ``KEYS``, ood, n_id, n_ood, auroc, low, high, aupr,
-        fpr95; ordered by epoch.
+    Scores have columns ``KEYS``, dataset, score. Each combination makes one row with columns
+    ``KEYS``, ood, those of :func:`auroc_columns`, aupr, fpr95; ordered by epoch.
     """
     rows = []
     for keys, group in scores.groupby(KEYS, observed=True, sort=True):
         by_set = {name: part["score"] for name, part in group.groupby("dataset", observed=True)}
         id_scores = by_set.pop(id_dataset)
         for ood, ood_scores in by_set.items():
-            low, high = auroc_interval(id_scores, ood_scores, confidence)
             rows.append(
                 {
                     **dict(zip(KEYS, keys, strict=True)),
                     "ood": ood,
-                    "n_id": len(id_scores),
-                    "n_ood": len(ood_scores),
-                    "auroc": auroc(id_scores, ood_scores),
-                    "low": low,
-                    "high": high,
+                    **auroc_columns(id_scores, ood_scores),
                     "aupr": aupr(id_scores, ood_scores),
                     "fpr95": fpr_at_tpr(id_scores, ood_scores),
                 }

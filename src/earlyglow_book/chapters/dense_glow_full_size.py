@@ -55,15 +55,10 @@ _FIRST = 1.0
 
 
 def beside_classroom(full: pd.DataFrame, classroom: pd.DataFrame) -> pd.DataFrame:
-    """Mean AUROC of the gradient score on single images over OOD sets and seeds.
+    """Mean AUROC of the gradient score on single images, at full size and at the classroom's.
 
-    Args:
-        full: published AUROCs of that score at full size.
-        classroom: those of the classroom's size.
-
-    Returns:
-        A row for each ID set that was run at full size; columns size and epoch, the trained epochs
-        that all runs of a size have in common.
+    A row for each ID set that was run at full size; columns size and epoch, the trained epochs
+    that all runs of a size have in common.
     """
     large, small = _means_by_epoch(full), _means_by_epoch(classroom)
     sizes = {"full size": large, "classroom": small.reindex(large.index, columns=large.columns)}
@@ -75,17 +70,9 @@ def words(
 ) -> Texts:
     """What the run of the notebook does, and all published runs of this size together.
 
-    Args:
-        chapter: the parameters.
-        tables: of the run.
-        full: published AUROCs of the gradient score on single images at full size.
-        classroom: those of the classroom's size.
+    The rows of ``full`` and ``classroom`` are those of :func:`beside_classroom`.
     """
-    means = (
-        aurocs.select(tables["aurocs"], "layer_gradients", "log_prob")
-        .groupby("epoch")["auroc"]
-        .mean()
-    )
+    means = aurocs.mean_by_epoch(tables["aurocs"])
     bits = bits_by_epoch(tables["epochs"], chapter.id_dataset)
     early, last = means.index[means.index > 0].min(), means.index.max()
     smaller = EpochSweep(chapter.id_dataset, model="dense_glow")

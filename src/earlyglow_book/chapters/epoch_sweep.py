@@ -96,10 +96,7 @@ class EpochSweep(FlowExperiment):
         for checkpoint in self.run.measured(trained, sets, workspace):
             for name, table in self._tables(checkpoint).items():
                 parts.setdefault(name, []).append(table.assign(epoch=checkpoint.epoch))
-        tables = {
-            name: stored.compact(pd.concat(tables, ignore_index=True))
-            for name, tables in parts.items()
-        }
+        tables = {name: stored.joined(tables) for name, tables in parts.items()}
         return Computed({**tables, "training": pd.DataFrame(trained.log)})
 
     def _tables(self, checkpoint: MeasuredCheckpoint) -> Tables:
@@ -182,12 +179,7 @@ def _examples(sets: Mapping[str, ImageSet]) -> Iterator[pd.DataFrame]:
 
 
 def bits_by_epoch(epochs: pd.DataFrame, dataset: str) -> pd.Series:
-    """Bits per dimension of one set by epoch.
-
-    Args:
-        epochs: the sweep's table of that name.
-        dataset: the set.
-    """
+    """Bits per dimension of one set by epoch, from the sweep's table "epochs"."""
     return epochs[epochs["dataset"] == dataset].set_index("epoch")["bits_per_dim"]
 
 
@@ -196,8 +188,8 @@ def words(chapter: EpochSweep, tables: Tables) -> Texts:
     size = chapter.group_size
     chosen = aurocs.select(tables["aurocs"], "layer_gradients", chapter.objective, size)
     first, _, last = three_epochs(chosen["epoch"])
-    means = chosen.groupby("epoch")["auroc"].mean()
-    likelihood = aurocs.select(tables["aurocs"], "likelihood", "", size)
+    means = aurocs.mean_by_epoch(tables["aurocs"], "layer_gradients", chapter.objective, size)
+    likelihood = aurocs.mean_by_epoch(tables["aurocs"], "likelihood", "", size)
     bits = bits_by_epoch(tables["epochs"], chapter.id_dataset)
     return {
         "epoch_images": f"{chapter.run.sizes.images_per_epoch:,}",
@@ -209,19 +201,14 @@ def words(chapter: EpochSweep, tables: Tables) -> Texts:
         "mean_first": f"{means[first]:.3f}",
         "mean_last": f"{means[last]:.3f}",
         "mean_best": f"{means.max():.3f}",
-        "likelihood_last": f"{likelihood.groupby('epoch')['auroc'].mean()[last]:.3f}",
+        "likelihood_last": f"{likelihood[last]:.3f}",
         "bits_first": f"{bits[first]:.2f}",
         "bits_last": f"{bits[last]:.2f}",
     }
 
 
 def detectors_at_epoch(table: pd.DataFrame, epoch: float) -> Figure:
-    """AUROC with interval of every detector at one epoch, one row per OOD set.
-
-    Args:
-        table: AUROCs of one group size.
-        epoch: which rows to show.
-    """
+    """AUROC with interval of every detector at one epoch, one row per OOD set; one group size."""
     chosen = table[table["epoch"] == epoch]
     pairs = zip(chosen["detector"].astype(str), chosen["objective"].astype(str), strict=True)
     named = chosen.assign(name=[detector_title(*pair) for pair in pairs])

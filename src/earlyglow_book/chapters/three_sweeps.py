@@ -46,12 +46,8 @@ class ThreeSweeps(Chapter):
 
 
 def words(tables: Mapping[str, pd.DataFrame]) -> Texts:
-    """Means over the OOD sets of each sweep, and how often an earlier epoch is the best.
-
-    Args:
-        tables: ID set → its table of AUROCs.
-    """
-    earlier = [_means(table)[lambda m: m.index > 0] for table in tables.values()]
+    """Means over the OOD sets of each ID set's AUROCs, and how often an earlier epoch is best."""
+    earlier = [aurocs.mean_by_epoch(table)[lambda m: m.index > 0] for table in tables.values()]
     wins = sum(means.iloc[:-1].max() >= means.iloc[-1] for means in earlier)
     early, _, late = three_epochs(pd.concat(tables.values())["epoch"])
     count = len(earlier[0]) - 1
@@ -69,7 +65,9 @@ def words(tables: Mapping[str, pd.DataFrame]) -> Texts:
 
 
 def _of_sweep(table: pd.DataFrame, early: float, late: float) -> Texts:
-    single, grouped = _means(table), _means(table, group_size=5)
+    single, grouped = (aurocs.mean_by_epoch(table, group_size=size) for size in (1, 5))
+    of_sum_z = aurocs.mean_by_epoch(table, objective="sum_z")
+    of_likelihood = aurocs.mean_by_epoch(table, "likelihood", "")
     gradients = aurocs.select(table, "layer_gradients", "log_prob")
     at_late = gradients[gradients["epoch"] == late].set_index("ood")
     worst = at_late.loc[at_late["auroc"].idxmin()]
@@ -80,18 +78,8 @@ def _of_sweep(table: pd.DataFrame, early: float, late: float) -> Texts:
         "late": f"{single[late]:.3f}",
         "groups_early": f"{grouped[early]:.3f}",
         "groups_late": f"{grouped[late]:.3f}",
-        "sum_z": f"{_means(table, objective='sum_z')[late]:.3f}",
-        "likelihood": f"{_means(table, 'likelihood', '')[late]:.3f}",
+        "sum_z": f"{of_sum_z[late]:.3f}",
+        "likelihood": f"{of_likelihood[late]:.3f}",
         "worst": title_of(str(worst.name)),
         "worst_auroc": with_interval(worst),
     }
-
-
-def _means(
-    table: pd.DataFrame,
-    detector: str = "layer_gradients",
-    objective: str = "log_prob",
-    group_size: int = 1,
-) -> pd.Series:
-    """Mean AUROC over the OOD sets by epoch."""
-    return aurocs.select(table, detector, objective, group_size).groupby("epoch")["auroc"].mean()

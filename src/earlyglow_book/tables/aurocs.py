@@ -86,3 +86,13 @@ def select(
         & (table["group_size"] == group_size)
     )
     return table[chosen]
+
+
+def mean_by_epoch(
+    table: pd.DataFrame,
+    detector: str = "layer_gradients",
+    objective: str = "log_prob",
+    group_size: int = 1,
+) -> pd.Series:
+    """Mean AUROC of one detector over the OOD sets, by epoch."""
+    return select(table, detector, objective, group_size).groupby("epoch")["auroc"].mean()

@@ -79,11 +79,6 @@ def trained_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["epoch"] > 0]
 
 
-def mean_by_epoch(rows: pd.DataFrame) -> pd.Series:
-    """Mean AUROC over everything else, by epoch."""
-    return rows.groupby("epoch")["auroc"].mean()
-
-
 def mean_over_pairs(values: pd.Series) -> Mean:
     """Mean of one number for each pair, with an interval that knows of their ID sets.
 

@@ -272,7 +272,7 @@ def layer_aurocs(table: pd.DataFrame, oods: Sequence[str]) -> Figure:
                 place = np.linspace(0, 1, len(rows))
                 axis.plot(place, rows["auroc"], ls="none", marker=".", ms=3, color="0.75", zorder=0)
                 middle = rows["auroc"].rolling(_NEIGHBOURS, center=True, min_periods=1).median()
-                line = {"ls": style.LINES[i], "color": style.COLOURS[i], "lw": 1.8}
+                line = style.look("", i) | {"marker": "", "lw": 1.8}
                 axis.plot(place, middle, label=f"epoch {epoch:g}", **line)
             axis.axhline(0.5, color="0.5", lw=1, ls=":")
             axis.set_title(title_of(ood))

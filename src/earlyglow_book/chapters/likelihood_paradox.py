@@ -166,14 +166,13 @@ def _gains(table: pd.DataFrame, complexity: pd.DataFrame) -> Texts:
         "layers_gain": gradients - table["total_norm"],
         "density_gain": table["layer_density"] - gradients,
     }
-    means = {name: pairs.mean_over_pairs(part) for name, part in parts.items()}
-    return {name: f"{mean} ({mean.pairs} pairs)" for name, mean in means.items()}
+    return {name: pairs.mean_and_pairs(part) for name, part in parts.items()}
 
 
 def two_detectors(table: pd.DataFrame, x: str, y: str) -> Figure:
     """AUROC of detector y against that of detector x, one dot per pair of sets.
 
-    The table is that of :func:`aurocs_by_detector`; x has no objective, y has the gradient of log p.
+    The table is that of :func:`aurocs_by_detector`; x has no objective, and y that of log p.
     """
     with style.style():
         figure, (axis,) = style.panels(1, height=4.2, share_y=False)

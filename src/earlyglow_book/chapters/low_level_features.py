@@ -65,14 +65,15 @@ class LowLevelFeatures(FlowStudy):
         low_level = dict(image_changes.LOW_LEVEL)
         if fresh.shape[1] == 3:
             low_level |= image_changes.COLOUR_LEVEL
-        changes = (("low level", low_level), ("content", image_changes.CONTENT))
+        kinds = {"low level": low_level, "content": image_changes.CONTENT}
         swap = image_changes.with_low_level_of
         title, swapped = title_of(self.id_dataset), swap(fresh[: len(others)], others)
         variants = [
             ("neither", "unchanged", fresh),
             ("swap alone", f"levels of other {title}", swapped),
-            *((kind, name, of(fresh)) for kind, by_name in changes for name, of in by_name.items()),
         ]
+        for kind, changes in kinds.items():
+            variants += [(kind, name, change(fresh)) for name, change in changes.items()]
         for ood in self.ood_datasets:
             other = sets[ood].images[: len(fresh)]
             own, title = fresh[: len(other)], title_of(ood)
@@ -88,10 +89,10 @@ class LowLevelFeatures(FlowStudy):
         flow, own = checkpoint.flow, checkpoint.statistics[self.id_dataset]
         gradients, likelihood = checkpoint.gradient_detector(), eg.LikelihoodDetector(flow)
         pure = gradients.predict_from_statistics(own.norms["log_prob", 1].values)
-        yield _two_rows(self.id_dataset, pure, -own.log_prob)
+        yield _by_both(self.id_dataset, pure, -own.log_prob)
         for name, x in pixels.items():
             scores = gradients.predict_from_norms(eg.layer_gradient_norms(flow, x))
-            yield _two_rows(name, scores, likelihood.predict(x))
+            yield _by_both(name, scores, likelihood.predict(x))
 
     def _pictures(self, variants: list[tuple[str, str, torch.Tensor]]) -> pd.DataFrame:
         """A few images of each variant, of those whose sources may be shown."""
@@ -105,7 +106,7 @@ class LowLevelFeatures(FlowStudy):
         return stored.joined(parts).assign(epoch=-1.0)
 
 
-def _two_rows(dataset: str, gradients: torch.Tensor, likelihood: torch.Tensor) -> pd.DataFrame:
+def _by_both(dataset: str, gradients: torch.Tensor, likelihood: torch.Tensor) -> pd.DataFrame:
     """The scores of one set by both detectors."""
     by_detector = {"layer_gradients": gradients, "likelihood": likelihood}
     return pd.concat(aurocs.score_rows(dataset, s, name) for name, s in by_detector.items())
@@ -132,13 +133,14 @@ def words(chapter: LowLevelFeatures, gradients: pd.DataFrame) -> Texts:
     early, _, last = chapter.shown_epochs
     at = distance_by_kind(gradients).set_index(["kind", "epoch"])["distance"]
     late = gradients[gradients["epoch"] == last].set_index("ood")
-    texts = {name: with_interval(late.loc[row]) for name, row in _SHOWN.items()}
-    texts["swap"] = with_interval(late[late["kind"] == "swap alone"].iloc[0])
-    for kind, name in (("low level", "low"), ("content", "content")):
-        texts[f"{name}_early"] = f"{at[kind, early]:.3f}"
-        texts[f"{name}_late"] = f"{at[kind, last]:.3f}"
     lead = at["low level", early] - at["content", early]
-    return texts | {
+    return {
+        **{name: with_interval(late.loc[row]) for name, row in _SHOWN.items()},
+        "swap": with_interval(late[late["kind"] == "swap alone"].iloc[0]),
+        "low_early": f"{at['low level', early]:.3f}",
+        "low_late": f"{at['low level', last]:.3f}",
+        "content_early": f"{at['content', early]:.3f}",
+        "content_late": f"{at['content', last]:.3f}",
         "first": _which_first(lead),
         "early": f"{early:g}",
         "last": f"{last:g}",

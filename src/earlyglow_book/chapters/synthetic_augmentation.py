@@ -68,21 +68,17 @@ class SyntheticAugmentation(FlowStudy):
         mature = [checkpoint.flow for checkpoint in checkpoints][-1]
         areas, bits, pictures = [], [], []
         for name, training_set in self._training_sets(mature):
-            for epoch, flow in trained_otherwise(
-                self.run.spec, self.training, training_set, workspace
-            ):
-                facts = {"variant": name, "epoch": epoch}
+            flows = trained_otherwise(self.run.spec, self.training, training_set, workspace)
+            for epoch, flow in flows:
                 scored, mean_bits = self._scored(flow, sets)
                 scored = scored.assign(epoch=epoch)
                 areas.append(aurocs.auroc_table(scored, self.id_dataset).assign(variant=name))
-                bits.append({**facts, "bits_per_dim": mean_bits})
+                bits.append({"variant": name, "epoch": epoch, "bits_per_dim": mean_bits})
             pictures.append(self._pictures(name, training_set))
         return {
-            "aurocs": stored.compact(pd.concat(areas, ignore_index=True)).astype(
-                {"variant": "category"}
-            ),
+            "aurocs": stored.joined(areas).astype({"variant": "category"}),
             "epochs": pd.DataFrame(bits),
-            "pictures": stored.compact(pd.concat(pictures, ignore_index=True)),
+            "pictures": stored.joined(pictures),
         }
 
     def _training_sets(self, mature: eg.Flow) -> Iterator[tuple[str, ImageSet]]:
@@ -108,16 +104,16 @@ class SyntheticAugmentation(FlowStudy):
             name: measuring.noisy_pixels(images, self.seed).to(eg.training.choose_device())
             for name, images in sets.items()
         }
-        norms = {
-            name: eg.gradients.layer_gradient_norms_by_group(flow, x, GROUP_SIZES)
-            for name, x in pixels.items()
-        }
+        by_group = eg.gradients.layer_gradient_norms_by_group
+        norms = {name: by_group(flow, x, GROUP_SIZES) for name, x in pixels.items()}
         parts = []
         for size in GROUP_SIZES:
             detector = eg.LayerGradientDetector(flow, size).fit_from_norms(norms[FIT][size])
-            for name in (self.id_dataset, *self.ood_datasets):
-                scores = detector.predict_from_norms(norms[name][size])
-                parts.append(aurocs.score_rows(name, scores, "layer_gradients", "log_prob", size))
+            scores = {
+                name: detector.predict_from_norms(norms[name][size])
+                for name in (self.id_dataset, *self.ood_datasets)
+            }
+            parts.append(aurocs.set_rows(scores, "layer_gradients", "log_prob", size))
         log_prob = eg.detectors.mean_log_prob(flow, pixels[self.id_dataset])
         return pd.concat(parts), eg.bits_per_dim(log_prob.double(), flow.dims).mean().item()
 
@@ -161,13 +157,9 @@ def copies(images: torch.Tensor, seed: int) -> torch.Tensor:
     """
     from torchvision.transforms import v2
 
-    alter = v2.Compose(
-        [
-            v2.RandomAffine(degrees=10, translate=(0.1, 0.1)),
-            v2.RandomHorizontalFlip(),
-            v2.ColorJitter(0.2, 0.2, 0.2, 0.2 if images.shape[1] == 3 else 0),
-        ]
-    )
+    hue = 0.2 if images.shape[1] == 3 else 0
+    move = v2.RandomAffine(degrees=10, translate=(0.1, 0.1))
+    alter = v2.Compose([move, v2.RandomHorizontalFlip(), v2.ColorJitter(0.2, 0.2, 0.2, hue)])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return torch.stack([alter(image) for image in images for _ in range(_COPIES)])
@@ -188,10 +180,7 @@ _REAL = "real images"
 def words(chapter: SyntheticAugmentation, single: pd.DataFrame, grouped: pd.DataFrame) -> Texts:
     """The hardest pair and the means with real and with other training images.
 
-    Args:
-        chapter: the study.
-        single: its AUROCs of single images.
-        grouped: its AUROCs of groups of five at the last epoch.
+    From the study's AUROCs of single images, and of groups of five at the last epoch.
     """
     last = chapter.training.epochs[-1]
     at_end = single[single["epoch"] == last]

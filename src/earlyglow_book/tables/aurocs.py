@@ -11,7 +11,6 @@ from earlyglow.metrics import aupr, auroc, auroc_interval, fpr_at_tpr
 from earlyglow_book.tables.texts import with_interval
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
     from torch import Tensor
 
 KEYS = ["epoch", "group_size", "detector", "objective"]
@@ -35,7 +34,9 @@ def set_rows(
     return pd.concat(rows)
 
 
-def auroc_columns(id_scores: ArrayLike, ood_scores: ArrayLike) -> dict[str, float]:
+def auroc_columns(
+    id_scores: pd.Series | Tensor, ood_scores: pd.Series | Tensor
+) -> dict[str, float]:
     """How many scores there are, and the AUROC with its 95 % DeLong interval: five columns."""
     low, high = auroc_interval(id_scores, ood_scores)
     return {

@@ -90,6 +90,12 @@ def mean_over_pairs(values: pd.Series) -> Mean:
     return _sum_of_means({1: values})
 
 
+def mean_and_pairs(values: pd.Series) -> str:
+    """:func:`mean_over_pairs` and the number of pairs, as text."""
+    mean = mean_over_pairs(values)
+    return f"{mean} ({mean.pairs} pairs)"
+
+
 def difference_over_pairs(first: pd.Series, second: pd.Series) -> Mean:
     """Mean of the first pairs less mean of the second, as :func:`mean_over_pairs`.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from earlyglow_book.chapters.verdict.evidence import (
@@ -42,85 +44,78 @@ from earlyglow_book.tables.pairs import (
 
 # Below this a pair is poor, and above that it is rescued.
 POOR, RESCUED = 0.6, 0.8
-# What the paper scores, by group size.
-_SCORED = {1: "single images", 5: "groups of five"}
-_SIZE_IDS = {1: "single", 5: "five"}
+# What the paper scores, by group size: its name in identifiers, and for readers.
+_SIZES = {1: ("single", "single images"), 5: ("five", "groups of five")}
+_Statistic = Callable[[pd.DataFrame], Mean]
+_Rule = Callable[[Mean], Judgement]
 
 
 def judged_claims(evidence: Evidence) -> list[Claim]:
     """Every claim, judged from the published rows."""
     return [
-        *(_immature_is_enough(evidence, size) for size in _SCORED),
-        *(_own_epoch_is_enough(evidence, size) for size in _SCORED),
-        *(_first_epoch_is_enough(evidence, size) for size in _SCORED),
-        *(_no_training_is_enough(evidence, size) for size in _SCORED),
+        *_less_training_is_enough(evidence),
         _first_epoch_is_enough_at_full_size(evidence),
         _groups_help(evidence),
-        _gradients_beat_likelihood(evidence),
-        _most_for_simple_ood(evidence),
+        *_gradients_beat_likelihood(evidence),
         _simple_id_gets_worse(evidence),
         _kmnist_fails(evidence),
         _augmentation_does_not_rescue(evidence),
-        _overlap_grows(evidence),
-        _overlap_hurts(evidence),
+        *_overlap_grows_and_hurts(evidence),
         _wrong_density(),
         _bits_per_dim(evidence),
     ]
 
 
-def _immature_is_enough(evidence: Evidence, size: int) -> Claim:
-    rows = evidence.gradients[size]
-    _, last = early_and_late(rows)
-    mean = stopping_early(rows)
+def _less_training_is_enough(evidence: Evidence) -> list[Claim]:
+    _, last = early_and_late(evidence.gradients[1])
     length = find_profile("classroom").images_per_epoch
-    return Claim(
-        f"stopped_early_{_SIZE_IDS[size]}",
-        f"A flow stopped early detects as well as a fully trained one, or better: {_SCORED[size]}",
-        "digest",
-        f"the early epoch that is best for half of the ID sets, less epoch {last:g}, on the other "
-        f"half, mean over all ways to halve, jackknife interval; epochs of {length:,} images (the "
-        "paper: 200 or 250 of the whole set)",
-        _of(mean, "change of the AUROC"),
-        no_worse(mean),
+    # Identifier, claim, source, test, how the AUROC changes, and the rule.
+    questions: tuple[tuple[str, str, str, str, _Statistic, _Rule], ...] = (
+        (
+            "stopped_early",
+            "A flow stopped early detects as well as a fully trained one, or better",
+            "digest",
+            f"the early epoch that is best for half of the ID sets, less epoch {last:g}, on the "
+            "other half, mean over all ways to halve, jackknife interval; epochs of "
+            f"{length:,} images (the paper: 200 or 250 of the whole set)",
+            stopping_early,
+            no_worse,
+        ),
+        (
+            "own_epoch",
+            "… when each ID set may have its own best epoch",
+            "digest (it quotes 1 for Omniglot, 10 for SVHN, 50 for CIFAR-10)",
+            "the early epoch that is best for the OOD sets of a flow, chosen on one seed, less the "
+            "last epoch, on the other seeds; the choice sees the OOD images, which helps it, so "
+            "that the verdict is never more than as good",
+            lambda rows: mean_over_pairs(gain_of_own_epoch(rows)),
+            _as_good_at_most,
+        ),
+        (
+            "first_epoch",
+            "… and one epoch is enough",
+            "our question (the code's tables have epochs 1 and 10)",
+            "epoch 1 less last epoch",
+            lambda rows: mean_over_pairs(gain_of_epoch(rows, 1.0)),
+            no_worse,
+        ),
+        (
+            "untrained",
+            "… and no training at all",
+            "our question: what is there before the flow has learned anything?",
+            "epoch 0 less last epoch; at epoch 0 Glow's scales are set from a few images, nothing "
+            "else",
+            lambda rows: mean_over_pairs(gain_of_epoch(rows, 0.0)),
+            no_worse,
+        ),
     )
-
-
-def _own_epoch_is_enough(evidence: Evidence, size: int) -> Claim:
-    mean = mean_over_pairs(gain_of_own_epoch(evidence.gradients[size]))
-    return Claim(
-        f"own_epoch_{_SIZE_IDS[size]}",
-        f"… when each ID set may have its own best epoch: {_SCORED[size]}",
-        "digest (it quotes 1 for Omniglot, 10 for SVHN, 50 for CIFAR-10)",
-        "the early epoch that is best for the OOD sets of a flow, chosen on one seed, less the "
-        "last epoch, on the other seeds; the choice sees the OOD images, which helps it, so that "
-        "the verdict is never more than as good",
-        _of(mean, "change of the AUROC"),
-        _as_good_at_most(no_worse(mean)),
-    )
-
-
-def _first_epoch_is_enough(evidence: Evidence, size: int) -> Claim:
-    mean = mean_over_pairs(gain_of_epoch(evidence.gradients[size], 1.0))
-    return Claim(
-        f"first_epoch_{_SIZE_IDS[size]}",
-        f"… and one epoch is enough: {_SCORED[size]}",
-        "our question (the code's tables have epochs 1 and 10)",
-        "epoch 1 less last epoch",
-        _of(mean, "change of the AUROC"),
-        no_worse(mean),
-    )
-
-
-def _no_training_is_enough(evidence: Evidence, size: int) -> Claim:
-    mean = mean_over_pairs(gain_of_epoch(evidence.gradients[size], 0.0))
-    return Claim(
-        f"untrained_{_SIZE_IDS[size]}",
-        f"… and no training at all: {_SCORED[size]}",
-        "our question: what is there before the flow has learned anything?",
-        "epoch 0 less last epoch; at epoch 0 Glow's scales are set from a few images, nothing else",
-        _of(mean, "change of the AUROC"),
-        no_worse(mean),
-    )
+    claims = []
+    for name, text, source, test, statistic, rule in questions:
+        for size, (name_of_size, scored) in _SIZES.items():
+            mean = statistic(evidence.gradients[size])
+            number, about = _of(mean, "change of the AUROC"), f"{text}: {scored}"
+            claims.append(Claim(f"{name}_{name_of_size}", about, source, test, number, rule(mean)))
+    return claims
 
 
 def _first_epoch_is_enough_at_full_size(evidence: Evidence) -> Claim:
@@ -144,39 +139,40 @@ def _groups_help(evidence: Evidence) -> Claim:
     change = change_by_groups(evidence.gradients[1], evidence.gradients[5])
     mean = mean_over_pairs(change.groupby(level=PAIR).mean())
     share = (change >= -MARGIN).mean()
+    on_average = greater(mean)
+    detail = on_average.detail + ("" if share == 1 else " on average, not in every case")
     return Claim(
         "groups",
         "Groups of five beat single images throughout",
         "digest",
         f"all trained epochs and seeds; a loss of up to {MARGIN} counts as equal",
         f"{_of(mean, 'change of the AUROC')}; no worse in {share:.1%} of all cases",
-        _with_detail(greater(mean), "" if share == 1 else " on average, not in every case"),
+        Judgement(on_average.verdict, detail),
     )
 
 
-def _gradients_beat_likelihood(evidence: Evidence) -> Claim:
+def _gradients_beat_likelihood(evidence: Evidence) -> tuple[Claim, Claim]:
     mean = mean_over_pairs(gain_over_likelihood(evidence))
-    return Claim(
-        "likelihood",
-        "The gradient score beats the likelihood",
-        "digest",
-        "last epoch, single images",
-        _of(mean, "gain of the AUROC"),
-        greater(mean),
-    )
-
-
-def _most_for_simple_ood(evidence: Evidence) -> Claim:
     simpler, others = gain_by_complexity(evidence)
     difference = difference_over_pairs(simpler, others)
-    return Claim(
-        "simple_ood",
-        "… most of all for a complex ID set against a simple OOD set",
-        "digest",
-        "gain where OOD images have shorter PNG files than ID images, less the gain elsewhere",
-        f"{_of(mean_over_pairs(simpler), 'gain')}, less {_of(mean_over_pairs(others), 'gain')}: "
-        f"difference {difference}",
-        greater(difference),
+    gains = [_of(mean_over_pairs(gain), "gain") for gain in (simpler, others)]
+    return (
+        Claim(
+            "likelihood",
+            "The gradient score beats the likelihood",
+            "digest",
+            "last epoch, single images",
+            _of(mean, "gain of the AUROC"),
+            greater(mean),
+        ),
+        Claim(
+            "simple_ood",
+            "… most of all for a complex ID set against a simple OOD set",
+            "digest",
+            "gain where OOD images have shorter PNG files than ID images, less the gain elsewhere",
+            f"{gains[0]}, less {gains[1]}: difference {difference}",
+            greater(difference),
+        ),
     )
 
 
@@ -245,27 +241,28 @@ def _augmentation_does_not_rescue(evidence: Evidence) -> Claim:
     )
 
 
-def _overlap_grows(evidence: Evidence) -> Claim:
-    mean = within_range(mean_over_pairs(overlap_correlation(evidence.overlap, "epoch")), -1, 1)
-    return Claim(
-        "overlap_grows",
-        "The support overlap of likelihoods grows with training",
-        "digest",
-        "rank correlation of overlap and epoch within each pair",
-        _of(mean, "correlation"),
-        greater(mean),
+def _overlap_grows_and_hurts(evidence: Evidence) -> tuple[Claim, Claim]:
+    with_epoch, with_auroc = (
+        within_range(mean_over_pairs(overlap_correlation(evidence.overlap, column)), -1, 1)
+        for column in ("epoch", "auroc")
     )
-
-
-def _overlap_hurts(evidence: Evidence) -> Claim:
-    mean = within_range(mean_over_pairs(overlap_correlation(evidence.overlap, "auroc")), -1, 1)
-    return Claim(
-        "overlap_hurts",
-        "… and goes with a worse likelihood detector",
-        "digest",
-        "rank correlation of overlap and AUROC over the epochs of each pair",
-        _of(mean, "correlation"),
-        greater(_negative(mean)),
+    return (
+        Claim(
+            "overlap_grows",
+            "The support overlap of likelihoods grows with training",
+            "digest",
+            "rank correlation of overlap and epoch within each pair",
+            _of(with_epoch, "correlation"),
+            greater(with_epoch),
+        ),
+        Claim(
+            "overlap_hurts",
+            "… and goes with a worse likelihood detector",
+            "digest",
+            "rank correlation of overlap and AUROC over the epochs of each pair",
+            _of(with_auroc, "correlation"),
+            greater(_negative(with_auroc)),
+        ),
     )
 
 
@@ -311,15 +308,11 @@ def _not_rescued(rescued: int, pairs: pd.Index) -> Judgement:
     return Judgement(Verdict.HOLDS) if id_sets >= LEAST_ID_SETS else too_few(id_sets)
 
 
-def _as_good_at_most(judgement: Judgement) -> Judgement:
+def _as_good_at_most(mean: Mean) -> Judgement:
     """A choice that saw the OOD images cannot prove that anything is better."""
-    if judgement == Judgement(Verdict.HOLDS, ": better"):
-        return Judgement(Verdict.HOLDS, ": as good")
-    return judgement
-
-
-def _with_detail(judgement: Judgement, detail: str) -> Judgement:
-    return Judgement(judgement.verdict, judgement.detail + detail)
+    judgement = no_worse(mean)
+    is_better = judgement == Judgement(Verdict.HOLDS, ": better")
+    return Judgement(Verdict.HOLDS, ": as good") if is_better else judgement
 
 
 def _negative(mean: Mean) -> Mean:

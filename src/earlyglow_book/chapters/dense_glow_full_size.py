@@ -12,7 +12,7 @@ from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.parameters import DatasetName, Epochs, Field, Seed, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts
+from earlyglow_book.tables.texts import Texts, formatted
 from earlyglow_book.titles import title_of
 
 
@@ -80,12 +80,9 @@ def words(
         "weights": _millions(chapter.sweep),
         "weights_smaller": _millions(smaller),
         "epoch_images": f"{chapter.sweep.run.sizes.images_per_epoch:,}",
-        "early": f"{early:g}",
-        "last": f"{last:g}",
-        "auroc_early": f"{means[early]:.3f}",
-        "auroc_last": f"{means[last]:.3f}",
-        "bits_early": f"{bits[early]:.2f}",
-        "bits_last": f"{bits[last]:.2f}",
+        **formatted("g", early=early, last=last),
+        **formatted(".3f", auroc_early=means[early], auroc_last=means[last]),
+        **formatted(".2f", bits_early=bits[early], bits_last=bits[last]),
         **_over_all_runs(full, classroom),
     }
 

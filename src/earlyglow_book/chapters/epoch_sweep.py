@@ -23,14 +23,14 @@ from earlyglow_book.parameters import (
     parameters,
 )
 from earlyglow_book.results import Computed, Tables
-from earlyglow_book.tables.texts import Texts
+from earlyglow_book.tables.texts import Texts, formatted
 from earlyglow_book.titles import detector_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from earlyglow.datasets.image_set import ImageSet
-    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint, Statistics
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 Objective = Literal["log_prob", "sum_z"]
 _SAMPLED_EPOCHS = 4
@@ -129,6 +129,16 @@ def flow_sweep(run: FlowRun) -> EpochSweep:
     )
 
 
+def detector_rows(
+    checkpoint: MeasuredCheckpoint, detector: Any, name: str, objective: str, size: int
+) -> pd.DataFrame:
+    """Scores of every set by a detector fitted on the fit half, as rows."""
+    taken = checkpoint.detector_inputs(objective, size)
+    detector.fit_from_statistics(taken.pop(FIT))
+    scores = {dataset: detector.predict_from_statistics(x) for dataset, x in taken.items()}
+    return aurocs.set_rows(scores, name, objective, size)
+
+
 def scored(
     checkpoint: MeasuredCheckpoint, group_sizes: tuple[int, ...]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -136,10 +146,7 @@ def scored(
     scores, dropped = [], []
     for size in group_sizes:
         for name, objective, detector in _detectors(checkpoint.flow, size):
-            detector.fit_from_statistics(_values(checkpoint.fit, objective, size))
-            for dataset, measured in checkpoint.scored.items():
-                values = detector.predict_from_statistics(_values(measured, objective, size))
-                scores.append(aurocs.score_rows(dataset, values, name, objective, size))
+            scores.append(detector_rows(checkpoint, detector, name, objective, size))
             if name == "layer_gradients":
                 facts = {"tensors": len(detector.names), "dropped": len(detector.dropped)}
                 dropped.append({"group_size": size, "objective": objective, **facts})
@@ -152,13 +159,6 @@ def _detectors(flow: eg.Flow, size: int) -> Iterator[tuple[str, str, Any]]:
         yield "layer_gradients", objective, eg.LayerGradientDetector(flow, size, objective)
     yield "likelihood", "", eg.LikelihoodDetector(flow, size)
     yield "typicality", "", eg.TypicalityDetector(flow, size)
-
-
-def _values(measured: Statistics, objective: str, size: int) -> torch.Tensor:
-    """What a detector takes: norms of an objective, or mean log-likelihoods where it has none."""
-    if objective:
-        return measured.norms[objective, size].values
-    return eg.detectors.mean_of_groups(measured.log_prob, size)
 
 
 def _samples(flow: eg.Flow, seed: int) -> pd.DataFrame:
@@ -195,15 +195,10 @@ def words(chapter: EpochSweep, tables: Tables) -> Texts:
         "epoch_images": f"{chapter.run.sizes.images_per_epoch:,}",
         "sets": str(chosen["ood"].nunique()),
         "items": f"{chosen['n_id'].iloc[0]} ID against up to {chosen['n_ood'].max()} OOD",
-        "first_epoch": f"{first:g}",
-        "last_epoch": f"{last:g}",
-        "best_epoch": f"{means.idxmax():g}",
-        "mean_first": f"{means[first]:.3f}",
-        "mean_last": f"{means[last]:.3f}",
-        "mean_best": f"{means.max():.3f}",
-        "likelihood_last": f"{likelihood[last]:.3f}",
-        "bits_first": f"{bits[first]:.2f}",
-        "bits_last": f"{bits[last]:.2f}",
+        **formatted("g", first_epoch=first, last_epoch=last, best_epoch=means.idxmax()),
+        **formatted(".3f", mean_first=means[first], mean_last=means[last], mean_best=means.max()),
+        **formatted(".3f", likelihood_last=likelihood[last]),
+        **formatted(".2f", bits_first=bits[first], bits_last=bits[last]),
     }
 
 

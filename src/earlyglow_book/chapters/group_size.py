@@ -12,7 +12,7 @@ from earlyglow_book.deferred import pd, plt, torch
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import Field, IdDataset, Whole, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
@@ -188,8 +188,7 @@ def _of_all_pairs(rows: pd.DataFrame) -> Texts:
         "cells": f"{len(sizes):,}",
         "share_five": f"{(sizes[5] >= sizes[1]).mean():.1%}",
         "upside_down": f"{len(upside_down):,}",
-        "first": f"{first:g}",
-        "last": f"{last:g}",
+        **formatted("g", first=first, last=last),
         **{f"righted_{b}": f"{(upside_down[b] > 0.5).mean():.0%}" for b in (5, 25)},
         **{name: with_interval(means.loc[key], "mean") for name, key in quoted.items()},
     }
@@ -209,14 +208,12 @@ def _of_separation(chapter: GroupSize, separation: pd.DataFrame) -> Texts:
 
 
 def _of_mixed_groups(chapter: GroupSize, mixed: pd.DataFrame) -> Texts:
-    last = chapter.shown_epochs[-1]
+    size, last = chapter.group_size, chapter.shown_epochs[-1]
     chosen = mixed[(mixed["detector"] == "layer_gradients") & (mixed["epoch"] == last)]
     at = chosen.groupby("ood_images")["auroc"].mean()
     return {
-        "size": str(chapter.group_size),
-        "pure": f"{at[chapter.group_size]:.3f}",
-        "one": f"{at[1]:.3f}",
-        "most": f"{at[chapter.group_size - 1]:.3f}",
+        "size": str(size),
+        **formatted(".3f", pure=at[size], one=at[1], most=at[size - 1]),
         "id": title_of(chapter.id_dataset),
     }
 

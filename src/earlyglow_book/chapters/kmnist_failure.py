@@ -17,7 +17,7 @@ from earlyglow_book.flow_runs.run import trained_otherwise
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
@@ -248,10 +248,8 @@ def _beyond_controls(explanations: pd.DataFrame, controls: pd.DataFrame) -> Text
 def _bits(bits: pd.Series) -> Texts:
     """The flow's own quality at its last epoch beside its best."""
     return {
-        "bits_last": f"{bits.iloc[-1]:.2f}",
-        "bits_best": f"{bits.min():.2f}",
-        "bits_best_epoch": f"{bits.idxmin():g}",
-        "bits_last_epoch": f"{bits.index[-1]:g}",
+        **formatted(".2f", bits_last=bits.iloc[-1], bits_best=bits.min()),
+        **formatted("g", bits_best_epoch=bits.idxmin(), bits_last_epoch=bits.index[-1]),
     }
 
 

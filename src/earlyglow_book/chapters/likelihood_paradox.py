@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, get_args
 
 import earlyglow as eg
+from earlyglow_book.chapters.epoch_sweep import detector_rows
 from earlyglow_book.chapters.tools import aurocs, measuring, pairs, stored, style
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
@@ -53,8 +54,7 @@ class LikelihoodParadox(FlowStudy):
             if checkpoint.epoch not in self.shown_epochs:
                 continue
             parts = [
-                *_gradient_scores(checkpoint),
-                *_likelihood_scores(checkpoint, lengths),
+                *_scores_of_measured(checkpoint, lengths),
                 *self._rao_scores(checkpoint.flow, sets),
             ]
             scores += [part.assign(epoch=checkpoint.epoch) for part in parts]
@@ -81,38 +81,23 @@ class LikelihoodParadox(FlowStudy):
         return eg.dequantize(images.images[:_RAO_IMAGES], seed=seed)
 
 
-def _gradient_scores(checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
-    for size in GROUP_SIZES:
-        from_norms: list[tuple[str, str, eg.detectors.StatisticsDetector]] = [
-            ("layer_gradients", "log_prob", eg.LayerGradientDetector(checkpoint.flow, size)),
-            ("layer_gradients", "sum_z", eg.LayerGradientDetector(checkpoint.flow, size)),
-            ("layer_density", "log_prob", eg.LayerDensityDetector(checkpoint.flow, size)),
-            ("total_norm", "log_prob", eg.TotalNormDetector(checkpoint.flow, size)),
-        ]
-        for name, objective, detector in from_norms:
-            norms = checkpoint.norms(objective, size)
-            detector.fit_from_statistics(norms.pop(FIT))
-            for dataset, of_set in norms.items():
-                scores = detector.predict_from_statistics(of_set)
-                yield aurocs.score_rows(dataset, scores, name, objective, size)
-
-
-def _likelihood_scores(
+def _scores_of_measured(
     checkpoint: MeasuredCheckpoint, lengths: dict[tuple[str, eg.detectors.Compressor], torch.Tensor]
 ) -> Iterator[pd.DataFrame]:
-    dims = checkpoint.flow.dims
+    """Scores that need no more than what was measured and the images' compressed lengths."""
+    flow = checkpoint.flow
     for size in GROUP_SIZES:
-        for detector, name in (
-            (eg.LikelihoodDetector(checkpoint.flow, size), "likelihood"),
-            (eg.TypicalityDetector(checkpoint.flow, size), "typicality"),
+        for name, objective, detector in (
+            ("layer_gradients", "log_prob", eg.LayerGradientDetector(flow, size)),
+            ("layer_gradients", "sum_z", eg.LayerGradientDetector(flow, size)),
+            ("layer_density", "log_prob", eg.LayerDensityDetector(flow, size)),
+            ("total_norm", "log_prob", eg.TotalNormDetector(flow, size)),
+            ("likelihood", "", eg.LikelihoodDetector(flow, size)),
+            ("typicality", "", eg.TypicalityDetector(flow, size)),
         ):
-            detector.fit_from_statistics(eg.detectors.mean_of_groups(checkpoint.fit.log_prob, size))
-            for dataset, measured in checkpoint.scored.items():
-                means = eg.detectors.mean_of_groups(measured.log_prob, size)
-                scores = detector.predict_from_statistics(means)
-                yield aurocs.score_rows(dataset, scores, name, "", size)
+            yield detector_rows(checkpoint, detector, name, objective, size)
         for dataset, measured in checkpoint.scored.items():
-            bits = eg.bits_per_dim(measured.log_prob.double().cpu(), dims) * dims
+            bits = eg.bits_per_dim(measured.log_prob.double().cpu(), flow.dims) * flow.dims
             for compressor in get_args(eg.detectors.Compressor):
                 excess = eg.detectors.mean_of_groups(bits - lengths[dataset, compressor], size)
                 yield aurocs.score_rows(dataset, excess, "input_complexity", compressor, size)

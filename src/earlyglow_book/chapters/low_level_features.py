@@ -14,7 +14,7 @@ from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
@@ -137,13 +137,10 @@ def words(chapter: LowLevelFeatures, gradients: pd.DataFrame) -> Texts:
     return {
         **{name: with_interval(late.loc[row]) for name, row in _SHOWN.items()},
         "swap": with_interval(late[late["kind"] == "swap alone"].iloc[0]),
-        "low_early": f"{at['low level', early]:.3f}",
-        "low_late": f"{at['low level', last]:.3f}",
-        "content_early": f"{at['content', early]:.3f}",
-        "content_late": f"{at['content', last]:.3f}",
+        **formatted(".3f", low_early=at["low level", early], low_late=at["low level", last]),
+        **formatted(".3f", content_early=at["content", early], content_late=at["content", last]),
         "first": _which_first(lead),
-        "early": f"{early:g}",
-        "last": f"{last:g}",
+        **formatted("g", early=early, last=last),
         "id": title_of(chapter.id_dataset),
     }
 

@@ -13,7 +13,7 @@ from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.protocol import three_epochs
 from earlyglow_book.flow_runs.study import FlowModel, FlowProfile
 from earlyglow_book.parameters import Field, Names, Seed, parameters
-from earlyglow_book.tables.texts import Texts, prefixed, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, prefixed, with_interval
 from earlyglow_book.titles import title_of
 
 
@@ -52,8 +52,7 @@ def words(tables: Mapping[str, pd.DataFrame]) -> Texts:
     early, _, late = three_epochs(pd.concat(tables.values())["epoch"])
     count = len(earlier[0]) - 1
     texts = {
-        "early": f"{early:g}",
-        "late": f"{late:g}",
+        **formatted("g", early=early, late=late),
         "early_wins": str(wins),
         "id_sets": str(len(tables)),
         "earlier_epochs": str(count),
@@ -72,14 +71,12 @@ def _of_sweep(table: pd.DataFrame, early: float, late: float) -> Texts:
     at_late = gradients[gradients["epoch"] == late].set_index("ood")
     worst = at_late.loc[at_late["auroc"].idxmin()]
     return {
-        "early": f"{single[early]:.3f}",
-        "best": f"{single.max():.3f}",
+        **formatted(".3f", early=single[early], best=single.max()),
         "best_epoch": f"{single.idxmax():g}",
-        "late": f"{single[late]:.3f}",
-        "groups_early": f"{grouped[early]:.3f}",
-        "groups_late": f"{grouped[late]:.3f}",
-        "sum_z": f"{of_sum_z[late]:.3f}",
-        "likelihood": f"{of_likelihood[late]:.3f}",
+        **formatted(
+            ".3f", late=single[late], groups_early=grouped[early], groups_late=grouped[late]
+        ),
+        **formatted(".3f", sum_z=of_sum_z[late], likelihood=of_likelihood[late]),
         "worst": title_of(str(worst.name)),
         "worst_auroc": with_interval(worst),
     }

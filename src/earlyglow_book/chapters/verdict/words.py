@@ -20,7 +20,7 @@ from earlyglow_book.chapters.verdict.evidence import (
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.claims import Claim
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 
 # Names of the quoted verdicts, by the claims' identifiers.
 _QUOTED = {
@@ -86,8 +86,7 @@ def _gains(evidence: Evidence) -> Texts:
         "sets": str(stop.id_sets),
         "stop": str(stop),
         "stop_five": str(stopping_early(fives)),
-        "stop_lowest": f"{lowest:.3f}",
-        "stop_highest": f"{highest:.3f}",
+        **formatted(".3f", stop_lowest=lowest, stop_highest=highest),
         "own": pairs.mean_and_pairs(gain_of_own_epoch(rows)),
         "first_epoch": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 1.0))),
         "untrained": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 0.0))),
@@ -124,8 +123,7 @@ def _over_epochs(single: pd.DataFrame) -> Texts:
     return {
         "epoch_images": f"{find_profile('classroom').images_per_epoch:,}",
         "flows": str(len(single.groupby(["id_dataset", "model", "seed"]))),
-        "early": f"{early:g}",
-        "last": f"{last:g}",
+        **formatted("g", early=early, last=last),
         "mean_untrained": with_interval(means.loc[0.0], "mean"),
         "mean_early": with_interval(means.loc[early], "mean"),
         "mean_last": with_interval(means.loc[last], "mean"),
@@ -154,8 +152,7 @@ def _bits(bits: pd.DataFrame, single: pd.DataFrame) -> Texts:
     )
     setback = (table[last] - table.drop(columns=0.0).min(axis=1)).sort_values()
     return {
-        "bits_early": f"{table[early].mean():.2f}",
-        "bits_last": f"{table[last].mean():.2f}",
+        **formatted(".2f", bits_early=table[early].mean(), bits_last=table[last].mean()),
         "bits_gained": f"{(table[early] - table[last]).mean():.1f}",
         "setback": f"{setback.iloc[-1]:.1f}",
     }

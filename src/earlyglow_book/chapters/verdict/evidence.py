@@ -111,11 +111,9 @@ def gain_of_own_epoch(rows: pd.DataFrame) -> pd.Series:
     """AUROC at an epoch of each flow's own minus AUROC at the last, for each pair.
 
     The epoch is the trained one before the last with the largest mean over the OOD sets of the
-    flow. It is chosen on one seed and judged on the others; every seed chooses once. All seeds
-    score the same images, so what these images have by chance helps the choice.
-
-    Returns:
-        Means over the choosing seeds; empty where there is only one seed.
+    flow. It is chosen on one seed and judged on the others; every seed chooses once, and the means
+    over them are returned (none with one seed). All seeds score the same images, so what these
+    images have by chance helps the choice.
     """
     _, last = early_and_late(rows)
     table = trained_rows(rows).pivot_table(index=[*PAIR, "seed"], columns="epoch", values="auroc")
@@ -156,11 +154,9 @@ def gain_over_likelihood(evidence: Evidence) -> pd.Series:
 
 
 def gain_by_complexity(evidence: Evidence) -> tuple[pd.Series, pd.Series]:
-    """Gain of the gradient score over the likelihood at the last epoch, by pair.
+    """:func:`gain_over_likelihood` of the pairs whose OOD images are simpler, and of the others.
 
-    Returns:
-        The pairs whose OOD images are simpler than their ID images, by the mean length of their PNG
-        files, and the others.
+    Simpler are those whose PNG files are shorter on the average.
     """
     gain = gain_over_likelihood(evidence)
     simpler, others = pairs_by_complexity(gain.index, evidence.complexity)

@@ -104,10 +104,7 @@ def _scores_of_measured(
 
 
 def words(rows: pd.DataFrame, complexity: pd.DataFrame) -> Texts:
-    """Means and gains over all published pairs at the last epoch, single images.
-
-    Of the rows of single images, and of the mean length of each set's PNG files.
-    """
+    """Means and gains over all published pairs of single images, at the last epoch."""
     _, last = pairs.early_and_late(rows)
     at_end = rows[rows["epoch"] == last]
     means = pairs.means_over_pairs(at_end, ["detector", "objective"])

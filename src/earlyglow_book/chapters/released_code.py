@@ -98,7 +98,7 @@ class ReleasedCode(FlowStudy):
         }
 
     def _scores(self, flow: eg.Flow, norms: BySet, variant: _Variant, size: int) -> BySet:
-        """BySet from the norms of the fit half and of the scored sets."""
+        """Scores from the norms of the fit half and of the scored sets."""
         norms = dict(norms)
         if variant.overlapping:
             norms[FIT] = torch.cat((norms[FIT], norms[self.id_dataset]))

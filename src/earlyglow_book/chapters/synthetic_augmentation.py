@@ -16,7 +16,7 @@ from earlyglow_book.flow_runs.run import trained_otherwise
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
@@ -200,8 +200,7 @@ def words(chapter: SyntheticAugmentation, single: pd.DataFrame, grouped: pd.Data
         "best": str(best),
         "hardest_best": with_interval(row.loc[best]),
         "variants": str(len(others)),
-        "mean_real": f"{real.mean():.3f}",
-        "mean_best": f"{means.max():.3f}",
+        **formatted(".3f", mean_real=real.mean(), mean_best=means.max()),
         "mean_best_name": str(means.idxmax()),
         "mean_worst": f"{means.min():.3f}",
         "mean_worst_name": str(means.idxmin()),

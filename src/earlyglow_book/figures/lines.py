@@ -55,15 +55,10 @@ def line_panels(
 ) -> Figure:
     """The general form: panels that share their vertical axis, lines, bands and one legend.
 
-    Args:
-        tables: title → rows.
-        x: column of the horizontal axis.
-        y: column of the vertical axis; "auroc" has a band from low to high and a line at chance.
-        series: column that names the lines; data sets have looks of their own.
-        set_axis: sets scale, ticks and label of the horizontal axis from its values.
-        label: of the vertical axis.
-        height: of the figure, in inches.
-        reference: height and name of a dotted line in all panels.
+    Of each title's rows, column ``y`` is drawn against ``x`` with one line for each ``series``; data
+    sets have looks of their own, and "auroc" has a band from low to high and a line at chance. The
+    horizontal axis is set from its values; ``label`` is of the vertical one, ``height`` in inches,
+    and ``reference`` the height and name of a dotted line in all panels.
     """
     with style():
         figure, axes = panels(len(tables), height=height, share_y=True)

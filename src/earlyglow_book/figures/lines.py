@@ -55,7 +55,7 @@ def line_panels(
 ) -> Figure:
     """The general form: panels that share their vertical axis, lines, bands and one legend.
 
-    Of each title's rows, column ``y`` is drawn against ``x`` with one line for each ``series``; data
+    Of each title's rows, column ``y`` is drawn against ``x``, one line for each ``series``; data
     sets have looks of their own, and "auroc" has a band from low to high and a line at chance. The
     horizontal axis is set from its values; ``label`` is of the vertical one, ``height`` in inches,
     and ``reference`` the height and name of a dotted line in all panels.

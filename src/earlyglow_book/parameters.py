@@ -18,12 +18,16 @@ from earlyglow.checks import unknown
 
 __all__ = [
     "DatasetName",
+    "Epochs",
     "Field",
+    "IdDataset",
     "Names",
     "Number",
     "Numbers",
+    "OodDatasets",
     "Parameter",
     "ParameterError",
+    "Seed",
     "Whole",
     "declared",
     "from_texts",
@@ -59,6 +63,17 @@ Number = Annotated[int | float, BeforeValidator(_plain)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Numbers = Annotated[tuple[int | float, ...], BeforeValidator(_as_tuple)]
 DatasetName = Annotated[str, AfterValidator(_known)]
+# Parameters that several chapters have, with their meanings; each chapter has its own defaults.
+IdDataset = Annotated[DatasetName, Field(description="The ID set, which needs training images.")]
+OodDatasets = Annotated[
+    Names,
+    Field(description="The OOD sets; empty for those that the ID set is usually compared with."),
+]
+Epochs = Annotated[
+    Numbers,
+    Field(description="Epochs to score, increasing; 0 is untrained, empty for the profile's."),
+]
+Seed = Annotated[Whole, Field(ge=0, description="Of weights, batches and noise.")]
 
 _KINDS: dict[Any, str] = {
     str: "str",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import torch
 
@@ -15,7 +17,7 @@ from earlyglow_book.flow_runs.measuring import noise_seed
 from earlyglow_book.flow_runs.study import FlowStudy
 from earlyglow_book.tables.aurocs import select
 
-SMOKE = {"id_dataset": "digits", "profile": "smoke", "seed": 3}
+SMOKE: dict[str, Any] = {"id_dataset": "digits", "profile": "smoke", "seed": 3}
 
 
 def sweep_aurocs(study: FlowStudy, detector: str, objective: str, size: int = 1) -> pd.Series:

@@ -17,6 +17,7 @@ from earlyglow_book.chapters.verdict.words import (
     _gains_over_typicality,
     _over_epochs,
     seeds_and_images,
+    words,
 )
 from earlyglow_book.tables.claims import Claim
 from tests.chapters.rows import published
@@ -372,3 +373,8 @@ def test_the_largest_setback_is_that_of_one_flow() -> None:
     found = _bits(bits, published(values, "layer_gradients"))
     assert (found["bits_early"], found["bits_last"]) == ("7.00", "5.00")
     assert (found["bits_gained"], found["setback"]) == ("2.0", "2.0")
+
+
+def test_a_quoted_claim_that_is_missing_is_an_error() -> None:
+    with pytest.raises(KeyError, match="stopped_early_single"):
+        words([], evidence(everything(flat)), pd.DataFrame())

@@ -10,9 +10,9 @@ from earlyglow_book.chapters.tools import aurocs, pairs
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import ProfileName
-from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
+from earlyglow_book.parameters import DatasetName, Epochs, Field, Seed, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts
+from earlyglow_book.tables.texts import Texts, formatted
 from earlyglow_book.titles import title_of
 
 
@@ -25,14 +25,11 @@ class DenseGlowFullSize(Chapter):
     id_dataset: DatasetName = Field(
         default="kmnist", description="The ID set, of one channel, which needs training images."
     )
-    epochs: Numbers = Field(
-        default=(),
-        description="Epochs to score, increasing; 0 is untrained, empty for the profile's.",
-    )
+    epochs: Epochs = ()
     profile: ProfileName = Field(
         default="full_size", description="The paper's model (hours), or smoke (seconds)."
     )
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         # Built here so that a bad value is refused before anything runs.
@@ -50,7 +47,6 @@ class DenseGlowFullSize(Chapter):
         )
 
     def prepare(self) -> None:
-        """Compute the result if it is not stored yet."""
         result_of(self.sweep)
 
 
@@ -59,15 +55,10 @@ _FIRST = 1.0
 
 
 def beside_classroom(full: pd.DataFrame, classroom: pd.DataFrame) -> pd.DataFrame:
-    """Mean AUROC of the gradient score on single images over OOD sets and seeds.
+    """Mean AUROC of the gradient score on single images, at full size and at the classroom's.
 
-    Args:
-        full: published AUROCs of that score at full size.
-        classroom: those of the classroom's size.
-
-    Returns:
-        A row for each ID set that was run at full size; columns size and epoch, the trained epochs
-        that all runs of a size have in common.
+    A row for each ID set that was run at full size; columns size and epoch, the trained epochs
+    that all runs of a size have in common.
     """
     large, small = _means_by_epoch(full), _means_by_epoch(classroom)
     sizes = {"full size": large, "classroom": small.reindex(large.index, columns=large.columns)}
@@ -79,17 +70,9 @@ def words(
 ) -> Texts:
     """What the run of the notebook does, and all published runs of this size together.
 
-    Args:
-        chapter: the parameters.
-        tables: of the run.
-        full: published AUROCs of the gradient score on single images at full size.
-        classroom: those of the classroom's size.
+    The rows of ``full`` and ``classroom`` are those of :func:`beside_classroom`.
     """
-    means = (
-        aurocs.select(tables["aurocs"], "layer_gradients", "log_prob")
-        .groupby("epoch")["auroc"]
-        .mean()
-    )
+    means = aurocs.mean_by_epoch(tables["aurocs"])
     bits = bits_by_epoch(tables["epochs"], chapter.id_dataset)
     early, last = means.index[means.index > 0].min(), means.index.max()
     smaller = EpochSweep(chapter.id_dataset, model="dense_glow")
@@ -97,12 +80,9 @@ def words(
         "weights": _millions(chapter.sweep),
         "weights_smaller": _millions(smaller),
         "epoch_images": f"{chapter.sweep.run.sizes.images_per_epoch:,}",
-        "early": f"{early:g}",
-        "last": f"{last:g}",
-        "auroc_early": f"{means[early]:.3f}",
-        "auroc_last": f"{means[last]:.3f}",
-        "bits_early": f"{bits[early]:.2f}",
-        "bits_last": f"{bits[last]:.2f}",
+        **formatted("g", early=early, last=last),
+        **formatted(".3f", auroc_early=means[early], auroc_last=means[last]),
+        **formatted(".2f", bits_early=bits[early], bits_last=bits[last]),
         **_over_all_runs(full, classroom),
     }
 

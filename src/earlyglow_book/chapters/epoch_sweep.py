@@ -10,21 +10,27 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import earlyglow as eg
 from earlyglow_book.chapters.tools import aurocs, intervals, measuring, stored
 from earlyglow_book.deferred import np, pd, torch
-from earlyglow_book.experiment import Experiment
-from earlyglow_book.flow_runs.flows import ModelName
-from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import FIT, SWEEP_VERSIONS, three_epochs
 from earlyglow_book.flow_runs.run import FlowRun
-from earlyglow_book.parameters import DatasetName, Field, Names, Numbers, Whole, parameters
+from earlyglow_book.flow_runs.study import FlowExperiment, FlowModel, FlowProfile
+from earlyglow_book.parameters import (
+    Epochs,
+    Field,
+    IdDataset,
+    OodDatasets,
+    Seed,
+    Whole,
+    parameters,
+)
 from earlyglow_book.results import Computed, Tables
-from earlyglow_book.tables.texts import Texts
+from earlyglow_book.tables.texts import Texts, formatted
 from earlyglow_book.titles import detector_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from earlyglow.datasets.image_set import ImageSet
-    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint, Statistics
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 Objective = Literal["log_prob", "sum_z"]
 _SAMPLED_EPOCHS = 4
@@ -34,23 +40,18 @@ _EXAMPLES = 12
 
 
 @parameters
-class EpochSweep(Experiment):
-    """Every detector on every OOD set, at each epoch of one flow's training."""
+class EpochSweep(FlowExperiment):
+    """Every detector on every OOD set, at each epoch of one flow's training.
+
+    The result does not depend on the objective, which is only shown.
+    """
 
     name: ClassVar[str] = "epoch_sweep"
     versions: ClassVar[dict[str, int]] = SWEEP_VERSIONS
 
-    id_dataset: DatasetName = Field(
-        default="fashion_mnist", description="The ID set, which needs training images."
-    )
-    ood_datasets: Names = Field(
-        default=(),
-        description="The OOD sets; empty for those that the ID set is usually compared with.",
-    )
-    epochs: Numbers = Field(
-        default=(),
-        description="Epochs to score, increasing; 0 is untrained, empty for the profile's.",
-    )
+    id_dataset: IdDataset = "fashion_mnist"
+    ood_datasets: OodDatasets = ()
+    epochs: Epochs = ()
     group_size: Whole = Field(
         default=1,
         ge=1,
@@ -60,11 +61,9 @@ class EpochSweep(Experiment):
     objective: Objective = Field(
         default="log_prob", description="What the shown gradient score differentiates."
     )
-    profile: ProfileName = Field(
-        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
-    model: ModelName = Field(default="glow", description="Glow, or the released one-channel model.")
+    profile: FlowProfile = "classroom"
+    seed: Seed = 0
+    model: FlowModel = "glow"
     images: Whole = Field(
         default=0,
         ge=0,
@@ -77,7 +76,6 @@ class EpochSweep(Experiment):
 
     @cached_property
     def run(self) -> FlowRun:
-        """The flow and its images; building it refuses bad values before anything runs."""
         return FlowRun(
             self.id_dataset,
             self.ood_datasets,
@@ -89,16 +87,6 @@ class EpochSweep(Experiment):
             self.images,
         )
 
-    def configuration(self) -> dict[str, Any]:
-        """What the result depends on; the shown objective is not part of it."""
-        return self.run.configuration()
-
-    def splits(self) -> list[tuple[str, str]]:
-        return self.run.splits()
-
-    def label(self) -> str:
-        return self.run.label()
-
     def compute(self, workspace: Path) -> Computed:
         """Train, measure and score; what is done is kept in ``workspace``."""
         # All images first: a set that is missing must not be noticed after the training.
@@ -108,10 +96,7 @@ class EpochSweep(Experiment):
         for checkpoint in self.run.measured(trained, sets, workspace):
             for name, table in self._tables(checkpoint).items():
                 parts.setdefault(name, []).append(table.assign(epoch=checkpoint.epoch))
-        tables = {
-            name: stored.compact(pd.concat(tables, ignore_index=True))
-            for name, tables in parts.items()
-        }
+        tables = {name: stored.joined(tables) for name, tables in parts.items()}
         return Computed({**tables, "training": pd.DataFrame(trained.log)})
 
     def _tables(self, checkpoint: MeasuredCheckpoint) -> Tables:
@@ -144,6 +129,16 @@ def flow_sweep(run: FlowRun) -> EpochSweep:
     )
 
 
+def detector_rows(
+    checkpoint: MeasuredCheckpoint, detector: Any, name: str, objective: str, size: int
+) -> pd.DataFrame:
+    """Scores of every set by a detector fitted on the fit half, as rows."""
+    taken = checkpoint.detector_inputs(objective, size)
+    detector.fit_from_statistics(taken.pop(FIT))
+    scores = {dataset: detector.predict_from_statistics(x) for dataset, x in taken.items()}
+    return aurocs.set_rows(scores, name, objective, size)
+
+
 def scored(
     checkpoint: MeasuredCheckpoint, group_sizes: tuple[int, ...]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -151,10 +146,7 @@ def scored(
     scores, dropped = [], []
     for size in group_sizes:
         for name, objective, detector in _detectors(checkpoint.flow, size):
-            detector.fit_from_statistics(_values(checkpoint.fit, objective, size))
-            for dataset, measured in checkpoint.scored.items():
-                values = detector.predict_from_statistics(_values(measured, objective, size))
-                scores.append(aurocs.score_rows(dataset, values, name, objective, size))
+            scores.append(detector_rows(checkpoint, detector, name, objective, size))
             if name == "layer_gradients":
                 facts = {"tensors": len(detector.names), "dropped": len(detector.dropped)}
                 dropped.append({"group_size": size, "objective": objective, **facts})
@@ -167,13 +159,6 @@ def _detectors(flow: eg.Flow, size: int) -> Iterator[tuple[str, str, Any]]:
         yield "layer_gradients", objective, eg.LayerGradientDetector(flow, size, objective)
     yield "likelihood", "", eg.LikelihoodDetector(flow, size)
     yield "typicality", "", eg.TypicalityDetector(flow, size)
-
-
-def _values(measured: Statistics, objective: str, size: int) -> torch.Tensor:
-    """What a detector takes: norms of an objective, or mean log-likelihoods where it has none."""
-    if objective:
-        return measured.norms[objective, size].values
-    return eg.detectors.mean_of_groups(measured.log_prob, size)
 
 
 def _samples(flow: eg.Flow, seed: int) -> pd.DataFrame:
@@ -194,12 +179,7 @@ def _examples(sets: Mapping[str, ImageSet]) -> Iterator[pd.DataFrame]:
 
 
 def bits_by_epoch(epochs: pd.DataFrame, dataset: str) -> pd.Series:
-    """Bits per dimension of one set by epoch.
-
-    Args:
-        epochs: the sweep's table of that name.
-        dataset: the set.
-    """
+    """Bits per dimension of one set by epoch, from the sweep's table "epochs"."""
     return epochs[epochs["dataset"] == dataset].set_index("epoch")["bits_per_dim"]
 
 
@@ -208,32 +188,22 @@ def words(chapter: EpochSweep, tables: Tables) -> Texts:
     size = chapter.group_size
     chosen = aurocs.select(tables["aurocs"], "layer_gradients", chapter.objective, size)
     first, _, last = three_epochs(chosen["epoch"])
-    means = chosen.groupby("epoch")["auroc"].mean()
-    likelihood = aurocs.select(tables["aurocs"], "likelihood", "", size)
+    means = aurocs.mean_by_epoch(tables["aurocs"], "layer_gradients", chapter.objective, size)
+    likelihood = aurocs.mean_by_epoch(tables["aurocs"], "likelihood", "", size)
     bits = bits_by_epoch(tables["epochs"], chapter.id_dataset)
     return {
         "epoch_images": f"{chapter.run.sizes.images_per_epoch:,}",
         "sets": str(chosen["ood"].nunique()),
         "items": f"{chosen['n_id'].iloc[0]} ID against up to {chosen['n_ood'].max()} OOD",
-        "first_epoch": f"{first:g}",
-        "last_epoch": f"{last:g}",
-        "best_epoch": f"{means.idxmax():g}",
-        "mean_first": f"{means[first]:.3f}",
-        "mean_last": f"{means[last]:.3f}",
-        "mean_best": f"{means.max():.3f}",
-        "likelihood_last": f"{likelihood.groupby('epoch')['auroc'].mean()[last]:.3f}",
-        "bits_first": f"{bits[first]:.2f}",
-        "bits_last": f"{bits[last]:.2f}",
+        **formatted("g", first_epoch=first, last_epoch=last, best_epoch=means.idxmax()),
+        **formatted(".3f", mean_first=means[first], mean_last=means[last], mean_best=means.max()),
+        **formatted(".3f", likelihood_last=likelihood[last]),
+        **formatted(".2f", bits_first=bits[first], bits_last=bits[last]),
     }
 
 
 def detectors_at_epoch(table: pd.DataFrame, epoch: float) -> Figure:
-    """AUROC with interval of every detector at one epoch, one row per OOD set.
-
-    Args:
-        table: AUROCs of one group size.
-        epoch: which rows to show.
-    """
+    """AUROC with interval of every detector at one epoch, one row per OOD set; one group size."""
     chosen = table[table["epoch"] == epoch]
     pairs = zip(chosen["detector"].astype(str), chosen["objective"].astype(str), strict=True)
     named = chosen.assign(name=[detector_title(*pair) for pair in pairs])

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow_book.chapters.epoch_sweep import EpochSweep, flow_sweep
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    measuring,
-    pairs,
-    stored,
-    style,
-)
+from earlyglow_book.chapters.tools import aurocs, lines, measuring, pairs, stored, style
 from earlyglow_book.deferred import pd, plt, torch
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, Whole, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import Field, IdDataset, Whole, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
@@ -43,9 +36,7 @@ class GroupSize(FlowStudy):
     name: ClassVar[str] = "group_size"
     version: ClassVar[int] = 2
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "cifar10"
     group_size: Whole = Field(
         default=5, ge=2, description="Images in a mixed group: 2, 5, 10 or 25 (2 or 5 at smoke)."
     )
@@ -67,12 +58,7 @@ class GroupSize(FlowStudy):
     def settings(self) -> dict[str, object]:
         return {"mixed_group_size": self.group_size}
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         pixels = {
             name: measuring.noisy_pixels(images, self.seed)
             for name, images in {**sets, _FRESH: self._fresh(sets)}.items()
@@ -84,11 +70,11 @@ class GroupSize(FlowStudy):
             if checkpoint.epoch in (early, last):
                 mixed.append(self._mixed(checkpoint, pixels))
         return {
-            "mixed": stored.compact(pd.concat(mixed, ignore_index=True)),
-            "separation": stored.compact(pd.concat(layers, ignore_index=True)),
+            "mixed": stored.joined(mixed),
+            "separation": stored.joined(layers),
         }
 
-    def _fresh(self, sets: dict[str, ImageSet]) -> ImageSet:
+    def _fresh(self, sets: Sets) -> ImageSet:
         """ID test images that are not scored; the scored ones where they make no two groups."""
         test = eg.load_images(self.id_dataset, "test")
         _, evaluate = eg.halves(len(test))
@@ -123,29 +109,25 @@ class GroupSize(FlowStudy):
         self, checkpoint: MeasuredCheckpoint, pixels: dict[str, torch.Tensor]
     ) -> pd.DataFrame:
         size, flow = self.group_size, checkpoint.flow
-        gradients = eg.LayerGradientDetector(flow, size, _OBJECTIVE)
-        gradients.fit_from_statistics(checkpoint.fit.norms[_OBJECTIVE, size].values)
-        likelihood = eg.LikelihoodDetector(flow, size)
+        detector, likelihood = checkpoint.gradient_detector(size), eg.LikelihoodDetector(flow, size)
         own = checkpoint.statistics[self.id_dataset]
-        pure = {
-            "layer_gradients": gradients.predict_from_statistics(
-                own.norms[_OBJECTIVE, size].values
-            ),
-            "likelihood": -eg.detectors.mean_of_groups(own.log_prob, size),
-        }
         tables = []
         for count in range(1, size + 1):
-            parts = [
-                aurocs.score_rows(self.id_dataset, s, name, "", size) for name, s in pure.items()
-            ]
+            gradients = {
+                self.id_dataset: detector.predict_from_statistics(
+                    own.norms[_OBJECTIVE, size].values
+                )
+            }
+            likelihoods = {self.id_dataset: -eg.detectors.mean_of_groups(own.log_prob, size)}
             for ood in self.ood_datasets:
                 groups = mixed_groups(pixels[_FRESH], pixels[ood], size, count)
                 norms = eg.layer_gradient_norms(flow, groups, size, objective=_OBJECTIVE)
-                scores = gradients.predict_from_statistics(norms.values.cpu())
-                parts += [
-                    aurocs.score_rows(ood, scores, "layer_gradients", "", size),
-                    aurocs.score_rows(ood, likelihood.predict(groups), "likelihood", "", size),
-                ]
+                gradients[ood] = detector.predict_from_statistics(norms.values.cpu())
+                likelihoods[ood] = likelihood.predict(groups)
+            parts = (
+                aurocs.set_rows(gradients, "layer_gradients", "", size),
+                aurocs.set_rows(likelihoods, "likelihood", "", size),
+            )
             scores = pd.concat(parts).assign(epoch=checkpoint.epoch)
             tables.append(aurocs.auroc_table(scores, self.id_dataset).assign(ood_images=count))
         return pd.concat(tables)
@@ -154,18 +136,11 @@ class GroupSize(FlowStudy):
 def mixed_groups(
     inside: torch.Tensor, outside: torch.Tensor, size: int, count: int
 ) -> torch.Tensor:
-    """Groups of ``size`` images, ``count`` of them OOD, one group after the other.
+    """Groups of ``size`` images, ``count`` of them OOD (1 to ``size``), one after the other.
 
-    Args:
-        inside: (N, ...) ID images.
-        outside: (M, ...) OOD images.
-        size: images in a group.
-        count: OOD images in each group, 1 to ``size``.
-
-    Returns:
-        (G * size, ...) with as many whole groups as the OOD images allow, and at most as many as
-        the ID images alone would make, so that no count has more groups than another for lack of
-        ID images.
+    From (N, ...) ID and (M, ...) OOD images come (G * size, ...): as many whole groups as the OOD
+    images allow, and at most as many as the ID images alone would make, so that no count has more
+    groups than another for lack of ID images.
     """
     groups = min(len(outside) // count, len(inside) // size)
     ood = outside[: groups * count].unflatten(0, (groups, count))
@@ -189,11 +164,8 @@ def words(
 ) -> Texts:
     """What groups change over all pairs, and why, and what mixed groups cost on one ID set.
 
-    Args:
-        chapter: the study.
-        rows: published AUROCs of the likelihood and of the gradients of log p.
-        mixed: the study's table of mixed groups.
-        separation: the study's table of deviations and shifts.
+    The rows are published AUROCs of the likelihood and of the gradients of log p; the other tables
+    are the study's.
     """
     return (
         _of_all_pairs(rows) | _of_mixed_groups(chapter, mixed) | _of_separation(chapter, separation)
@@ -204,24 +176,22 @@ def _of_all_pairs(rows: pd.DataFrame) -> Texts:
     first, last = pairs.early_and_late(rows)
     means = pairs.means_over_pairs(rows, ["detector", "epoch", "group_size"])
     means = means.set_index(["detector", "epoch", "group_size"])
+    quoted = {
+        f"{name}_{size}": ("layer_gradients", epoch, size)
+        for size in (1, 5, 25)
+        for name, epoch in (("early", first), ("late", last))
+    }
+    quoted |= {f"likelihood_{size}": ("likelihood", last, size) for size in (1, 25)}
     sizes = aurocs_by_size(rows)
     upside_down = sizes[sizes[1] < 0.5]
-    texts = {
+    return {
         "cells": f"{len(sizes):,}",
         "share_five": f"{(sizes[5] >= sizes[1]).mean():.1%}",
         "upside_down": f"{len(upside_down):,}",
-        "first": f"{first:g}",
-        "last": f"{last:g}",
+        **formatted("g", first=first, last=last),
+        **{f"righted_{b}": f"{(upside_down[b] > 0.5).mean():.0%}" for b in (5, 25)},
+        **{name: with_interval(means.loc[key], "mean") for name, key in quoted.items()},
     }
-    for size in (5, 25):
-        texts[f"righted_{size}"] = f"{(upside_down[size] > 0.5).mean():.0%}"
-    for size in (1, 5, 25):
-        for name, epoch in (("early", first), ("late", last)):
-            row = means.loc[("layer_gradients", epoch, size)]
-            texts[f"{name}_{size}"] = with_interval(row, "mean")
-    for size in (1, 25):
-        texts[f"likelihood_{size}"] = with_interval(means.loc[("likelihood", last, size)], "mean")
-    return texts
 
 
 def _of_separation(chapter: GroupSize, separation: pd.DataFrame) -> Texts:
@@ -230,24 +200,20 @@ def _of_separation(chapter: GroupSize, separation: pd.DataFrame) -> Texts:
     of_size = {size: rows.set_index("dataset") for size, rows in at.groupby("group_size")}
     least, most = of_size[min(of_size)], of_size[max(of_size)]
     shifts = (most["shift"] / least["shift"]).drop(chapter.id_dataset)
-    deviation = (
-        least.loc[chapter.id_dataset, "deviation"] / most.loc[chapter.id_dataset, "deviation"]
-    )
+    deviations = least["deviation"] / most["deviation"]
     return {
-        "deviation_factor": f"{deviation:.1f}",
+        "deviation_factor": f"{deviations[chapter.id_dataset]:.1f}",
         "shift_factors": f"{shifts.min():.1f} to {shifts.max():.1f}",
     }
 
 
 def _of_mixed_groups(chapter: GroupSize, mixed: pd.DataFrame) -> Texts:
-    last = chapter.shown_epochs[-1]
+    size, last = chapter.group_size, chapter.shown_epochs[-1]
     chosen = mixed[(mixed["detector"] == "layer_gradients") & (mixed["epoch"] == last)]
     at = chosen.groupby("ood_images")["auroc"].mean()
     return {
-        "size": str(chapter.group_size),
-        "pure": f"{at[chapter.group_size]:.3f}",
-        "one": f"{at[1]:.3f}",
-        "most": f"{at[chapter.group_size - 1]:.3f}",
+        "size": str(size),
+        **formatted(".3f", pure=at[size], one=at[1], most=at[size - 1]),
         "id": title_of(chapter.id_dataset),
     }
 
@@ -255,17 +221,14 @@ def _of_mixed_groups(chapter: GroupSize, mixed: pd.DataFrame) -> Texts:
 def separation_by_group_size(table: pd.DataFrame) -> Figure:
     """Deviation of the log norms of ID groups, and shift of each set's, against the group's size.
 
-    Args:
-        table: columns dataset, group_size, deviation, shift, of one epoch.
+    The table is the study's "separation" at one epoch.
     """
     with style.style():
         figure, (left, right) = style.panels(2, height=3.0, share_y=False)
         for name, rows in table.groupby("dataset", observed=True, sort=False):
-            line = style.line_style(str(name))
-            left.plot(rows["group_size"], rows["shift"], label=title_of(str(name)), **line)
-            right.plot(
-                rows["group_size"], rows["standardised_shift"], label=title_of(str(name)), **line
-            )
+            line = {"label": title_of(str(name)), **style.line_style(str(name))}
+            left.plot(rows["group_size"], rows["shift"], **line)
+            right.plot(rows["group_size"], rows["standardised_shift"], **line)
         own = table.drop_duplicates("group_size")
         left.plot(own["group_size"], own["deviation"], color="0.45", lw=4, alpha=0.6, zorder=0)
         left.annotate(
@@ -275,11 +238,8 @@ def separation_by_group_size(table: pd.DataFrame) -> Figure:
             xytext=(4, 7),
             color="0.3",
         )
-        sizes = sorted(table["group_size"].unique())
         for axis in (left, right):
-            axis.set_xscale("log")
-            axis.set_xticks(sizes, [str(size) for size in sizes])
-            axis.minorticks_off()
+            lines.ticks_at_values(axis, table["group_size"], logarithmic=True)
             axis.set_yscale("log")
             axis.yaxis.set_major_locator(plt.LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter(plt.FuncFormatter(lambda value, _: f"{value:g}"))

@@ -10,27 +10,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow_book.chapters.epoch_sweep import EpochSweep, bits_by_epoch, flow_sweep
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    claims,
-    image_changes,
-    measuring,
-    stored,
-    style,
-)
+from earlyglow_book.chapters.tools import aurocs, claims, image_changes, measuring, stored, style
 from earlyglow_book.deferred import np, pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import trained_otherwise
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 
@@ -57,51 +49,40 @@ class KmnistFailure(FlowStudy):
     name: ClassVar[str] = "kmnist_failure"
     version: ClassVar[int] = 3
 
-    id_dataset: DatasetName = Field(
-        default="kmnist", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "kmnist"
 
     @property
     def sweep(self) -> EpochSweep:
         """The epoch sweep of the same flow."""
         return flow_sweep(self.run)
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         layers, explanations, controls = [], [], []
         fresh = self.run.load_fresh_id_images(len(sets[FIT])).images
         for checkpoint in checkpoints:
             if checkpoint.epoch not in self.shown_epochs:
                 continue
-            layers.append(self._layers(checkpoint).assign(epoch=checkpoint.epoch))
-            parts = [
-                *self._from_stored_norms(checkpoint),
-                *self._from_changed_images(checkpoint, sets),
-            ]
-            explanations += [part.assign(epoch=checkpoint.epoch) for part in parts]
+            at = {"epoch": checkpoint.epoch}
+            layers.append(self._layers(checkpoint).assign(**at))
+            for part in (*self._of_measured(checkpoint), *self._of_changed(checkpoint, sets)):
+                explanations.append(part.assign(**at))
             for part in self._controls(checkpoint, fresh, sets[FIT].images):
-                controls.append(part.assign(epoch=checkpoint.epoch))
+                controls.append(part.assign(**at))
         explanations.append(self._trained_without_noise(sets, workspace))
         return {
-            "layers": stored.compact(pd.concat(layers, ignore_index=True)),
-            "explanations": stored.compact(pd.concat(explanations, ignore_index=True)),
-            "controls": stored.compact(pd.concat(controls, ignore_index=True)),
+            "layers": stored.joined(layers),
+            "explanations": stored.joined(explanations),
+            "controls": stored.joined(controls),
             "ink": image_changes.ink_table({n: s for n, s in sets.items() if n != FIT}),
         }
 
     def _layers(self, checkpoint: MeasuredCheckpoint) -> pd.DataFrame:
         """AUROC of each kept tensor's own share of the score, and its mean shift."""
-        key = ("log_prob", 1)
-        detector = eg.LayerGradientDetector(checkpoint.flow)
-        detector.fit_from_statistics(checkpoint.fit.norms[key].values)
+        detector = checkpoint.gradient_detector()
         kept = [name for name in detector.names if name not in set(detector.dropped)]
         shares = {
-            name: detector.layer_scores(measured.norms[key].values).cpu().numpy()
-            for name, measured in checkpoint.scored.items()
+            name: detector.layer_scores(norms).cpu().numpy()
+            for name, norms in checkpoint.norms().items()
         }
         inside = shares[self.id_dataset]
         rows = [
@@ -111,30 +92,18 @@ class KmnistFailure(FlowStudy):
         ]
         return pd.DataFrame(rows).astype({"tensor": "category"})
 
-    def _from_stored_norms(self, checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
-        flow, statistics = checkpoint.flow, checkpoint.statistics
-        norms = {
-            (name, objective): measured.norms[objective, 1].values
-            for name, measured in statistics.items()
-            for objective in ("log_prob", "sum_z")
-        }
-        own = self.id_dataset
-        both = torch.cat((norms[FIT, "log_prob"], norms[own, "log_prob"]))
-        for label, objective, fit in (
-            ("as measured", "log_prob", norms[FIT, "log_prob"]),
-            ("objective sum_z", "sum_z", norms[FIT, "sum_z"]),
-            ("fit set overlaps", "log_prob", both),
+    def _of_measured(self, checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
+        norms, of_sum_z = checkpoint.norms(), checkpoint.norms("sum_z")
+        both = torch.cat((norms[FIT], norms[self.id_dataset]))
+        for label, found in (
+            ("as measured", norms),
+            ("objective sum_z", of_sum_z),
+            ("fit set overlaps", {**norms, FIT: both}),
         ):
-            of_sets = {name: norms[name, objective] for name in (own, *self.ood_datasets)}
-            yield self._aurocs(flow, fit, of_sets).assign(explanation=label)
+            yield self._aurocs(checkpoint.flow, found).assign(explanation=label)
 
-    def _from_changed_images(
-        self, checkpoint: MeasuredCheckpoint, sets: dict[str, ImageSet]
-    ) -> Iterator[pd.DataFrame]:
-        flow, statistics = checkpoint.flow, checkpoint.statistics
-        stored = {
-            name: measured.norms["log_prob", 1].values for name, measured in statistics.items()
-        }
+    def _of_changed(self, checkpoint: MeasuredCheckpoint, sets: Sets) -> Iterator[pd.DataFrame]:
+        flow, measured = checkpoint.flow, checkpoint.norms()
         # Of the fit half, so that the scored ID images have no part in the changed ones.
         ink_of = sets[FIT].images
         changes: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -145,62 +114,52 @@ class KmnistFailure(FlowStudy):
             for name, give in image_changes.GIVEN
         }
         for label, change in changes.items():
-            of_sets = {self.id_dataset: stored[self.id_dataset]}
+            of_sets = {name: measured[name] for name in (FIT, self.id_dataset)}
             for ood in self.ood_datasets:
                 images = sets[ood].images[: len(ink_of)]
                 changed = replace(sets[ood].take(torch.arange(len(images))), images=change(images))
                 of_sets[ood] = _norms(flow, measuring.noisy_pixels(changed, self.seed))
-            yield self._aurocs(flow, stored[FIT], of_sets).assign(explanation=label)
+            yield self._aurocs(flow, of_sets).assign(explanation=label)
         # The flow was trained on whole cells, whose middle is half a level up.
-        middle = 0.5 / 256
-        silent = {
-            name: _norms(flow, eg.datasets.centre(images.images) + middle)
-            for name, images in sets.items()
-        }
-        fit = silent.pop(FIT)
-        yield self._aurocs(flow, fit, silent).assign(explanation="scored without noise")
+        silent = _silent_norms(flow, sets, shift=0.5 / 256)
+        yield self._aurocs(flow, silent).assign(explanation="scored without noise")
 
     def _controls(
         self, checkpoint: MeasuredCheckpoint, fresh: torch.Tensor, reference: torch.Tensor
     ) -> Iterator[pd.DataFrame]:
-        stored = checkpoint.statistics
-        own = stored[self.id_dataset].norms["log_prob", 1].values
+        measured = checkpoint.norms()
+        of_sets = {name: measured[name] for name in (FIT, self.id_dataset)}
         for name, give in image_changes.GIVEN:
-            changed = give(fresh[: len(reference)], reference=reference)
-            norms = _norms(
-                checkpoint.flow,
-                measuring.noisy_pixels(image_changes.as_image_set(changed), self.seed),
-            )
-            table = self._aurocs(
-                checkpoint.flow,
-                stored[FIT].norms["log_prob", 1].values,
-                {self.id_dataset: own, "changed": norms},
-            )
+            changed = image_changes.as_image_set(give(fresh[: len(reference)], reference=reference))
+            norms = _norms(checkpoint.flow, measuring.noisy_pixels(changed, self.seed))
+            table = self._aurocs(checkpoint.flow, {**of_sets, "changed": norms})
             yield table.drop(columns="ood").assign(control=f"ID with ID {name}")
 
-    def _trained_without_noise(self, sets: dict[str, ImageSet], workspace: Path) -> pd.DataFrame:
+    def _trained_without_noise(self, sets: Sets, workspace: Path) -> pd.DataFrame:
         epochs = tuple(dict.fromkeys(self.shown_epochs[:2]))
         config = replace(self.run.training, noise="none", epochs=epochs)
         images = eg.load_images(self.id_dataset, "train")
         parts = []
         for epoch, flow in trained_otherwise(self.run.spec, config, images, workspace):
-            silent = {
-                name: _norms(flow, eg.datasets.centre(of_set.images))
-                for name, of_set in sets.items()
-            }
-            parts.append(self._aurocs(flow, silent.pop(FIT), silent).assign(epoch=epoch))
+            parts.append(self._aurocs(flow, _silent_norms(flow, sets)).assign(epoch=epoch))
         return pd.concat(parts).assign(explanation="trained without noise")
 
-    def _aurocs(
-        self, flow: eg.Flow, fit: torch.Tensor, of_sets: dict[str, torch.Tensor]
-    ) -> pd.DataFrame:
-        detector = eg.LayerGradientDetector(flow).fit_from_statistics(fit)
-        scores = [
-            aurocs.score_rows(name, detector.predict_from_statistics(norms), "layer_gradients")
-            for name, norms in of_sets.items()
-        ]
+    def _aurocs(self, flow: eg.Flow, norms: dict[str, torch.Tensor]) -> pd.DataFrame:
+        """AUROCs from the norms of the fit half and of the scored sets."""
+        detector = eg.LayerGradientDetector(flow).fit_from_statistics(norms[FIT])
+        scores = {
+            name: detector.predict_from_statistics(of_set)
+            for name, of_set in norms.items()
+            if name != FIT
+        }
         columns = ["ood", "n_id", "n_ood", "auroc", "low", "high"]
-        return aurocs.auroc_table(pd.concat(scores).assign(epoch=0.0), self.id_dataset)[columns]
+        rows = aurocs.set_rows(scores, "layer_gradients").assign(epoch=0.0)
+        return aurocs.auroc_table(rows, self.id_dataset)[columns]
+
+
+def _silent_norms(flow: eg.Flow, sets: Sets, shift: float = 0) -> dict[str, torch.Tensor]:
+    """Norms of images without noise."""
+    return {n: _norms(flow, eg.datasets.centre(s.images) + shift) for n, s in sets.items()}
 
 
 def _norms(flow: eg.Flow, x: torch.Tensor) -> torch.Tensor:
@@ -222,22 +181,18 @@ _KEYS = {
 def words(chapter: KmnistFailure, rows: pd.DataFrame, tables: Tables, sweep: Tables) -> Texts:
     """The range of all AUROCs with KMNIST, and what each explanation changes.
 
-    Args:
-        chapter: the study.
-        rows: AUROCs of the gradient score on single images in which KMNIST is one of the sets, of
-            both objectives, at the trained epochs.
-        tables: the study's tables.
-        sweep: tables of the study's sweep.
+    The rows are AUROCs of the gradient score on single images in which KMNIST is one of the sets,
+    of both objectives, at the trained epochs; the other tables are the study's and its sweep's.
     """
     middle = chapter.shown_epochs[1]
-    explanations, controls = tables["explanations"], tables["controls"]
+    explanations, controls = (
+        tables[name][tables[name]["epoch"] == middle] for name in ("explanations", "controls")
+    )
     return (
         _ranges(rows)
         | _hardest(rows)
-        | _effects(explanations[explanations["epoch"] == middle])
-        | _beyond_controls(
-            explanations[explanations["epoch"] == middle], controls[controls["epoch"] == middle]
-        )
+        | _effects(explanations)
+        | _beyond_controls(explanations, controls)
         | _bits(bits_by_epoch(sweep["epochs"], chapter.id_dataset))
         | {"middle": f"{middle:g}"}
     )
@@ -293,10 +248,8 @@ def _beyond_controls(explanations: pd.DataFrame, controls: pd.DataFrame) -> Text
 def _bits(bits: pd.Series) -> Texts:
     """The flow's own quality at its last epoch beside its best."""
     return {
-        "bits_last": f"{bits.iloc[-1]:.2f}",
-        "bits_best": f"{bits.min():.2f}",
-        "bits_best_epoch": f"{bits.idxmin():g}",
-        "bits_last_epoch": f"{bits.index[-1]:g}",
+        **formatted(".2f", bits_last=bits.iloc[-1], bits_best=bits.min()),
+        **formatted("g", bits_best_epoch=bits.idxmin(), bits_last_epoch=bits.index[-1]),
     }
 
 
@@ -307,11 +260,7 @@ _NEIGHBOURS = 11
 def layer_aurocs(table: pd.DataFrame, oods: Sequence[str]) -> Figure:
     """AUROC of each tensor's own score in the order of the model, one panel per OOD set.
 
-    Dots are tensors, lines medians over neighbouring ones.
-
-    Args:
-        table: columns ood, tensor, auroc, epoch.
-        oods: the sets to show.
+    Dots are tensors, lines medians over neighbouring ones; the table is the study's "layers".
     """
     with style.style():
         figure, axes = style.panels(len(oods), height=2.8, share_y=True)
@@ -321,14 +270,8 @@ def layer_aurocs(table: pd.DataFrame, oods: Sequence[str]) -> Figure:
                 place = np.linspace(0, 1, len(rows))
                 axis.plot(place, rows["auroc"], ls="none", marker=".", ms=3, color="0.75", zorder=0)
                 middle = rows["auroc"].rolling(_NEIGHBOURS, center=True, min_periods=1).median()
-                axis.plot(
-                    place,
-                    middle,
-                    lw=1.8,
-                    ls=style.LINES[i],
-                    color=style.COLOURS[i],
-                    label=f"epoch {epoch:g}",
-                )
+                line = style.look("", i) | {"marker": "", "lw": 1.8}
+                axis.plot(place, middle, label=f"epoch {epoch:g}", **line)
             axis.axhline(0.5, color="0.5", lw=1, ls=":")
             axis.set_title(title_of(ood))
             axis.set_xlabel("place in the model")

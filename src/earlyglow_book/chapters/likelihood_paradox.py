@@ -7,16 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, get_args
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    measuring,
-    pairs,
-    stored,
-    style,
-)
+from earlyglow_book.chapters.epoch_sweep import detector_rows
+from earlyglow_book.chapters.tools import aurocs, measuring, pairs, stored, style
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts, with_interval
@@ -44,17 +39,9 @@ class LikelihoodParadox(FlowStudy):
     version: ClassVar[int] = 2
 
     def settings(self) -> dict[str, object]:
-        return {
-            "group_sizes": list(GROUP_SIZES),
-            "rao": _RAO_IMAGES,
-        }
+        return {"group_sizes": list(GROUP_SIZES), "rao": _RAO_IMAGES}
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         lengths = {
             (name, compressor): eg.detectors.compressed_bits(
                 eg.dequantize(images.images), compressor
@@ -67,14 +54,13 @@ class LikelihoodParadox(FlowStudy):
             if checkpoint.epoch not in self.shown_epochs:
                 continue
             parts = [
-                *_gradient_scores(checkpoint),
-                *_likelihood_scores(checkpoint, lengths),
+                *_scores_of_measured(checkpoint, lengths),
                 *self._rao_scores(checkpoint.flow, sets),
             ]
             scores += [part.assign(epoch=checkpoint.epoch) for part in parts]
         complexity = [
-            {"dataset": name, "png_bits": lengths[name, "png"].mean().item() / images[0].numel()}
-            for name, images in ((n, s.images) for n, s in sets.items())
+            {"dataset": name, "png_bits": lengths[name, "png"].mean().item() / of_set[0].numel()}
+            for name, of_set in ((n, s.images) for n, s in sets.items())
             if name != FIT
         ]
         return {
@@ -82,83 +68,61 @@ class LikelihoodParadox(FlowStudy):
             "complexity": stored.compact(pd.DataFrame(complexity)),
         }
 
-    def _rao_scores(self, flow: eg.Flow, sets: dict[str, ImageSet]) -> Iterator[pd.DataFrame]:
+    def _rao_scores(self, flow: eg.Flow, sets: Sets) -> Iterator[pd.DataFrame]:
         detector = eg.RaoDetector(flow).fit(self._few(sets[FIT]))
         for name, images in sets.items():
             if name != FIT:
-                yield aurocs.score_rows(
-                    name, detector.predict(self._few(images)), "rao", "log_prob"
-                )
+                scores = detector.predict(self._few(images))
+                yield aurocs.score_rows(name, scores, "rao", "log_prob")
 
     def _few(self, images: ImageSet) -> torch.Tensor:
         """The first images, with the noise with which the sweep measured them."""
-        return eg.dequantize(
-            images.images[:_RAO_IMAGES], seed=measuring.noise_seed(images, self.seed)
-        )
+        seed = measuring.noise_seed(images, self.seed)
+        return eg.dequantize(images.images[:_RAO_IMAGES], seed=seed)
 
 
-def _gradient_scores(checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
-    for size in GROUP_SIZES:
-        from_norms: list[tuple[str, str, eg.detectors.StatisticsDetector]] = [
-            ("layer_gradients", "log_prob", eg.LayerGradientDetector(checkpoint.flow, size)),
-            ("layer_gradients", "sum_z", eg.LayerGradientDetector(checkpoint.flow, size)),
-            ("layer_density", "log_prob", eg.LayerDensityDetector(checkpoint.flow, size)),
-            ("total_norm", "log_prob", eg.TotalNormDetector(checkpoint.flow, size)),
-        ]
-        for name, objective, detector in from_norms:
-            key = (objective, size)
-            detector.fit_from_statistics(checkpoint.fit.norms[key].values)
-            for dataset, measured in checkpoint.scored.items():
-                scores = detector.predict_from_statistics(measured.norms[key].values)
-                yield aurocs.score_rows(dataset, scores, name, objective, size)
-
-
-def _likelihood_scores(
+def _scores_of_measured(
     checkpoint: MeasuredCheckpoint, lengths: dict[tuple[str, eg.detectors.Compressor], torch.Tensor]
 ) -> Iterator[pd.DataFrame]:
-    dims = checkpoint.flow.dims
+    """Scores that need no more than what was measured and the images' compressed lengths."""
+    flow = checkpoint.flow
     for size in GROUP_SIZES:
-        for detector, name in (
-            (eg.LikelihoodDetector(checkpoint.flow, size), "likelihood"),
-            (eg.TypicalityDetector(checkpoint.flow, size), "typicality"),
+        for name, objective, detector in (
+            ("layer_gradients", "log_prob", eg.LayerGradientDetector(flow, size)),
+            ("layer_gradients", "sum_z", eg.LayerGradientDetector(flow, size)),
+            ("layer_density", "log_prob", eg.LayerDensityDetector(flow, size)),
+            ("total_norm", "log_prob", eg.TotalNormDetector(flow, size)),
+            ("likelihood", "", eg.LikelihoodDetector(flow, size)),
+            ("typicality", "", eg.TypicalityDetector(flow, size)),
         ):
-            detector.fit_from_statistics(eg.detectors.mean_of_groups(checkpoint.fit.log_prob, size))
-            for dataset, measured in checkpoint.scored.items():
-                means = eg.detectors.mean_of_groups(measured.log_prob, size)
-                scores = detector.predict_from_statistics(means)
-                yield aurocs.score_rows(dataset, scores, name, "", size)
+            yield detector_rows(checkpoint, detector, name, objective, size)
         for dataset, measured in checkpoint.scored.items():
-            bits = eg.bits_per_dim(measured.log_prob.double().cpu(), dims) * dims
+            bits = eg.bits_per_dim(measured.log_prob.double().cpu(), flow.dims) * flow.dims
             for compressor in get_args(eg.detectors.Compressor):
                 excess = eg.detectors.mean_of_groups(bits - lengths[dataset, compressor], size)
                 yield aurocs.score_rows(dataset, excess, "input_complexity", compressor, size)
 
 
-_LIKELIHOOD, _GRADIENTS = ("likelihood", ""), ("layer_gradients", "log_prob")
-
-
 def words(rows: pd.DataFrame, complexity: pd.DataFrame) -> Texts:
-    """Means and gains over all published pairs at the last epoch, single images.
-
-    Args:
-        rows: published AUROCs of single images.
-        complexity: published rows of that table: the mean length of each set's PNG files.
-    """
+    """Means and gains over all published pairs of single images, at the last epoch."""
     _, last = pairs.early_and_late(rows)
     at_end = rows[rows["epoch"] == last]
     means = pairs.means_over_pairs(at_end, ["detector", "objective"])
     means = means.set_index(["detector", "objective"])
     best = means["mean"].idxmax()
-    texts = {
+    quoted = {
+        "mean_likelihood": ("likelihood", ""),
+        "mean_gradients": ("layer_gradients", "log_prob"),
+        "mean_best_value": best,
+        "mean_rao": ("rao", "log_prob"),
+    }
+    return {
         "pairs": str(int(means["pairs"].max())),
         "last": f"{last:g}",
         "best": detector_title(*best),
-        "mean_likelihood": with_interval(means.loc[_LIKELIHOOD], "mean"),
-        "mean_gradients": with_interval(means.loc[_GRADIENTS], "mean"),
-        "mean_best_value": with_interval(means.loc[best], "mean"),
-        "mean_rao": with_interval(means.loc[("rao", "log_prob")], "mean"),
+        **{name: with_interval(means.loc[key], "mean") for name, key in quoted.items()},
+        **_gains(aurocs_by_detector(at_end), complexity),
     }
-    return texts | _gains(aurocs_by_detector(at_end), complexity)
 
 
 def aurocs_by_detector(rows: pd.DataFrame) -> pd.DataFrame:
@@ -184,37 +148,24 @@ def _gains(table: pd.DataFrame, complexity: pd.DataFrame) -> Texts:
         "layers_gain": gradients - table["total_norm"],
         "density_gain": table["layer_density"] - gradients,
     }
-    means = {name: pairs.mean_over_pairs(part) for name, part in parts.items()}
-    return {name: f"{mean} ({mean.pairs} pairs)" for name, mean in means.items()}
+    return {name: pairs.mean_and_pairs(part) for name, part in parts.items()}
 
 
 def two_detectors(table: pd.DataFrame, x: str, y: str) -> Figure:
-    """AUROC of one detector against that of another, one dot per pair of sets.
+    """AUROC of detector y against that of detector x, one dot per pair of sets.
 
-    Args:
-        table: one row per pair, columns ``x`` and ``y``, the ID set as the index's first level.
-        x: column of the horizontal axis, a detector without objective.
-        y: column of the vertical axis, a detector of the gradient of log p.
+    The table is that of :func:`aurocs_by_detector`; x has no objective, and y that of log p.
     """
     with style.style():
         figure, (axis,) = style.panels(1, height=4.2, share_y=False)
         for i, (name, rows) in enumerate(table.groupby(level=0, sort=False)):
-            axis.plot(
-                rows[x],
-                rows[y],
-                ls="none",
-                marker=style.MARKERS[i % len(style.MARKERS)],
-                color=style.COLOURS[i % len(style.COLOURS)],
-                fillstyle="full" if i < len(style.MARKERS) else "none",
-                ms=6,
-                label=f"ID: {title_of(str(name))}",
-            )
+            line = {**style.look("", i), "ls": "none", "ms": 6}
+            line["fillstyle"] = "full" if i < len(style.MARKERS) else "none"
+            axis.plot(rows[x], rows[y], label=f"ID: {title_of(str(name))}", **line)
         axis.plot([0, 1], [0, 1], color="0.5", lw=1, ls=":")
         axis.axvline(0.5, color="0.8", lw=1, zorder=0)
         axis.axhline(0.5, color="0.8", lw=1, zorder=0)
-        axis.set_xlim(-0.02, 1.02)
-        axis.set_ylim(-0.02, 1.02)
-        axis.set_aspect("equal")
+        axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         axis.set_xlabel(f"AUROC of {detector_title(x, '')}")
         axis.set_ylabel(f"AUROC of {detector_title(y, 'log_prob')}")
         figure.legend(loc="outside right center")

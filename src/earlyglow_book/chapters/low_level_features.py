@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow.progress import progress_bar
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    image_changes,
-    measuring,
-    stored,
-)
+from earlyglow_book.chapters.tools import aurocs, image_changes, measuring, stored
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 _IMAGES = 500
@@ -41,19 +35,12 @@ class LowLevelFeatures(FlowStudy):
     name: ClassVar[str] = "low_level_features"
     version: ClassVar[int] = 2
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "cifar10"
 
     def settings(self) -> dict[str, object]:
         return {"images": _IMAGES}
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         variants = self._variants(sets)
         pixels = {
             name: measuring.noisy_pixels(image_changes.as_image_set(images), self.seed)
@@ -69,78 +56,60 @@ class LowLevelFeatures(FlowStudy):
         table = aurocs.auroc_table(pd.concat(parts), self.id_dataset)
         return {
             "aurocs": stored.compact(table.assign(kind=table["ood"].map(kinds))),
-            "pictures": stored.compact(self._pictures(variants)),
+            "pictures": self._pictures(variants),
         }
 
-    def _variants(self, sets: dict[str, ImageSet]) -> list[tuple[str, str, torch.Tensor]]:
+    def _variants(self, sets: Sets) -> list[tuple[str, str, torch.Tensor]]:
         """Kind, name and images of each variant."""
         fresh, others = self.run.load_fresh_id_images(_IMAGES).images, sets[FIT].images
-        low_level = image_changes.LOW_LEVEL | (
-            image_changes.COLOUR_LEVEL if fresh.shape[1] == 3 else {}
-        )
-        swapped = image_changes.with_low_level_of(fresh[: len(others)], others)
+        low_level = dict(image_changes.LOW_LEVEL)
+        if fresh.shape[1] == 3:
+            low_level |= image_changes.COLOUR_LEVEL
+        kinds = {"low level": low_level, "content": image_changes.CONTENT}
+        swap = image_changes.with_low_level_of
+        title, swapped = title_of(self.id_dataset), swap(fresh[: len(others)], others)
         variants = [
             ("neither", "unchanged", fresh),
-            ("swap alone", f"levels of other {eg.DATASETS[self.id_dataset].title}", swapped),
+            ("swap alone", f"levels of other {title}", swapped),
         ]
-        variants += [("low level", name, change(fresh)) for name, change in low_level.items()]
-        variants += [
-            ("content", name, change(fresh)) for name, change in image_changes.CONTENT.items()
-        ]
+        for kind, changes in kinds.items():
+            variants += [(kind, name, change(fresh)) for name, change in changes.items()]
         for ood in self.ood_datasets:
             other = sets[ood].images[: len(fresh)]
-            own = fresh[: len(other)]
-            title = eg.DATASETS[ood].title
-            variants.append(
-                (
-                    "levels swapped",
-                    f"levels of {title}",
-                    image_changes.with_low_level_of(own, other),
-                )
-            )
-            variants.append(
-                (
-                    "content swapped",
-                    f"content of {title}",
-                    image_changes.with_low_level_of(other, own),
-                )
-            )
+            own, title = fresh[: len(other)], title_of(ood)
+            variants += [
+                ("levels swapped", f"levels of {title}", swap(own, other)),
+                ("content swapped", f"content of {title}", swap(other, own)),
+            ]
         return variants
 
     def _scores(
         self, checkpoint: MeasuredCheckpoint, pixels: dict[str, torch.Tensor]
     ) -> Iterator[pd.DataFrame]:
         flow, own = checkpoint.flow, checkpoint.statistics[self.id_dataset]
-        gradients = eg.LayerGradientDetector(flow)
-        gradients.fit_from_statistics(checkpoint.fit.norms["log_prob", 1].values)
-        likelihood = eg.LikelihoodDetector(flow)
+        gradients, likelihood = checkpoint.gradient_detector(), eg.LikelihoodDetector(flow)
         pure = gradients.predict_from_statistics(own.norms["log_prob", 1].values)
-        yield pd.concat(
-            (
-                aurocs.score_rows(self.id_dataset, pure, "layer_gradients"),
-                aurocs.score_rows(self.id_dataset, -own.log_prob, "likelihood"),
-            )
-        )
+        yield _by_both(self.id_dataset, pure, -own.log_prob)
         for name, x in pixels.items():
             scores = gradients.predict_from_norms(eg.layer_gradient_norms(flow, x))
-            yield pd.concat(
-                (
-                    aurocs.score_rows(name, scores, "layer_gradients"),
-                    aurocs.score_rows(name, likelihood.predict(x), "likelihood"),
-                )
-            )
+            yield _by_both(name, scores, likelihood.predict(x))
 
     def _pictures(self, variants: list[tuple[str, str, torch.Tensor]]) -> pd.DataFrame:
         """A few images of each variant, of those whose sources may be shown."""
-        hidden = [
-            eg.DATASETS[n].title for n in self.ood_datasets if not eg.DATASETS[n].may_be_shown
-        ]
+        sources = [eg.DATASETS[name] for name in self.ood_datasets]
+        hidden = tuple(source.title for source in sources if not source.may_be_shown)
         own = eg.DATASETS[self.id_dataset].may_be_shown
         parts = []
         for _, name, images in variants:
-            count = _EXAMPLES if own and not name.endswith(tuple(hidden)) else 0
+            count = _EXAMPLES if own and not name.endswith(hidden) else 0
             parts.append(stored.picture_table(name, images[:count]))
-        return pd.concat(parts, ignore_index=True).assign(epoch=-1.0)
+        return stored.joined(parts).assign(epoch=-1.0)
+
+
+def _by_both(dataset: str, gradients: torch.Tensor, likelihood: torch.Tensor) -> pd.DataFrame:
+    """The scores of one set by both detectors."""
+    by_detector = {"layer_gradients": gradients, "likelihood": likelihood}
+    return pd.concat(aurocs.score_rows(dataset, s, name) for name, s in by_detector.items())
 
 
 _SHOWN = {
@@ -160,25 +129,18 @@ def distance_by_kind(gradients: pd.DataFrame) -> pd.DataFrame:
 
 
 def words(chapter: LowLevelFeatures, gradients: pd.DataFrame) -> Texts:
-    """How well changes are seen early and late.
-
-    Args:
-        chapter: the study.
-        gradients: its AUROCs of the gradient score.
-    """
+    """How well the gradient score sees changes early and late."""
     early, _, last = chapter.shown_epochs
     at = distance_by_kind(gradients).set_index(["kind", "epoch"])["distance"]
     late = gradients[gradients["epoch"] == last].set_index("ood")
-    texts = {name: with_interval(late.loc[row]) for name, row in _SHOWN.items()}
-    texts["swap"] = with_interval(late[late["kind"] == "swap alone"].iloc[0])
-    for kind, name in (("low level", "low"), ("content", "content")):
-        texts[f"{name}_early"] = f"{at[kind, early]:.3f}"
-        texts[f"{name}_late"] = f"{at[kind, last]:.3f}"
     lead = at["low level", early] - at["content", early]
-    return texts | {
+    return {
+        **{name: with_interval(late.loc[row]) for name, row in _SHOWN.items()},
+        "swap": with_interval(late[late["kind"] == "swap alone"].iloc[0]),
+        **formatted(".3f", low_early=at["low level", early], low_late=at["low level", last]),
+        **formatted(".3f", content_early=at["content", early], content_late=at["content", last]),
         "first": _which_first(lead),
-        "early": f"{early:g}",
-        "last": f"{last:g}",
+        **formatted("g", early=early, last=last),
         "id": title_of(chapter.id_dataset),
     }
 

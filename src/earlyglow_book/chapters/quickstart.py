@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from earlyglow.datasets.finding import require_available
 from earlyglow_book.experiment import Chapter
-from earlyglow_book.parameters import DatasetName, Field, Number, Whole, parameters
+from earlyglow_book.parameters import DatasetName, Field, Number, Seed, Whole, parameters
 
 
 @parameters
@@ -25,7 +25,7 @@ class Quickstart(Chapter):
     group_size: Whole = Field(
         default=1, ge=1, le=50, description="Images in a group that is scored together."
     )
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+    seed: Seed = 0
     profile: Literal["smoke", "classroom"] = Field(
         default="classroom",
         description="Smoke trains for at most half an epoch, classroom for all epochs.",

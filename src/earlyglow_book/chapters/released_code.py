@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow.training.config import TrainingConfig
-from earlyglow_book.chapters.tools import (
-    changes,
-    measuring,
-    pairs,
-    stored,
-)
+from earlyglow_book.chapters.tools import aurocs, changes, measuring, pairs, stored
 from earlyglow_book.deferred import pd, stats, torch
 from earlyglow_book.flow_runs.flows import FlowSpec
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import trained_otherwise
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts, from_to, with_interval
 
 if TYPE_CHECKING:
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow.detectors import Guard
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
-    Scores = dict[str, torch.Tensor]
-    # Squared norms by set, objective and group size.
-    Norms = Mapping[tuple[str, str, int], torch.Tensor]
+    # Pixels, squared norms or scores by set.
+    BySet = dict[str, torch.Tensor]
 
 GROUP_SIZES = (1, 5)
 OURS = "as the paper says"
@@ -72,27 +65,20 @@ class ReleasedCode(FlowStudy):
     name: ClassVar[str] = "released_code"
     version: ClassVar[int] = 2
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "cifar10"
 
     def settings(self) -> dict[str, object]:
         return {"compared_group_sizes": list(GROUP_SIZES)}
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
-        scores: dict[float, dict[tuple[str, int], Scores]] = {}
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
+        scores: dict[float, dict[tuple[str, int], BySet]] = {}
         for checkpoint in checkpoints:
             if checkpoint.epoch in self.shown_epochs:
                 scores[checkpoint.epoch] = self._variants(checkpoint)
         if self.model == "dense_glow":
             for label, spec, config, pixels in self._retrained_variants(sets):
-                for epoch, flow, norms in self._retrained(spec, config, pixels, workspace):
-                    for size in GROUP_SIZES:
+                for epoch, flow, by_size in self._retrained(spec, config, pixels, workspace):
+                    for size, norms in by_size.items():
                         scores[epoch][label, size] = self._scores(flow, norms, _Variant(), size)
         rows = [
             row
@@ -102,35 +88,30 @@ class ReleasedCode(FlowStudy):
         ]
         return {"effects": stored.compact(pd.DataFrame(rows)).astype({"variant": "category"})}
 
-    def _variants(self, checkpoint: MeasuredCheckpoint) -> dict[tuple[str, int], Scores]:
-        norms = {
-            (name, objective, size): of_set.values
-            for name, measured in checkpoint.statistics.items()
-            for (objective, size), of_set in measured.norms.items()
-        }
+    def _variants(self, checkpoint: MeasuredCheckpoint) -> dict[tuple[str, int], BySet]:
         return {
-            (label, size): self._scores(checkpoint.flow, norms, variant, size)
+            (label, size): self._scores(
+                checkpoint.flow, checkpoint.norms(variant.objective, size), variant, size
+            )
             for label, variant in _VARIANTS.items()
             for size in GROUP_SIZES
         }
 
-    def _scores(self, flow: eg.Flow, norms: Norms, variant: _Variant, size: int) -> Scores:
-        names = (self.id_dataset, *self.ood_datasets)
-        fit = norms[FIT, variant.objective, size]
-        of_sets = {name: norms[name, variant.objective, size] for name in names}
+    def _scores(self, flow: eg.Flow, norms: BySet, variant: _Variant, size: int) -> BySet:
+        """Scores from the norms of the fit half and of the scored sets."""
+        norms = dict(norms)
         if variant.overlapping:
-            fit = torch.cat((fit, of_sets[self.id_dataset]))
+            norms[FIT] = torch.cat((norms[FIT], norms[self.id_dataset]))
         detector = eg.LayerGradientDetector(flow, size, variant.objective, guard=variant.guard)
         if variant.by_module:
             detector.names, columns = _modules(detector.names)
-            fit = fit @ columns.to(fit)
-            of_sets = {name: values @ columns.to(values) for name, values in of_sets.items()}
-        detector.fit_from_statistics(fit)
-        return {name: detector.predict_from_statistics(v).cpu() for name, v in of_sets.items()}
+            norms = {name: values @ columns.to(values) for name, values in norms.items()}
+        detector.fit_from_statistics(norms.pop(FIT))
+        return {name: detector.predict_from_statistics(v).cpu() for name, v in norms.items()}
 
     def _retrained_variants(
-        self, sets: dict[str, ImageSet]
-    ) -> Iterator[tuple[str, FlowSpec, TrainingConfig, Scores]]:
+        self, sets: Sets
+    ) -> Iterator[tuple[str, FlowSpec, TrainingConfig, BySet]]:
         """Flows that are trained otherwise: name, flow, training, and the images to score."""
         spec, config = self.run.spec, self.run.training
         config = replace(config, epochs=tuple(dict.fromkeys(self.shown_epochs)))
@@ -141,36 +122,30 @@ class ReleasedCode(FlowStudy):
         yield "no dequantisation", spec, replace(config, noise="none"), silent
 
     def _retrained(
-        self, spec: FlowSpec, config: TrainingConfig, pixels: Scores, workspace: Path
-    ) -> Iterator[tuple[float, eg.Flow, Norms]]:
-        images = eg.load_images(self.id_dataset, "train")
+        self, spec: FlowSpec, config: TrainingConfig, pixels: BySet, workspace: Path
+    ) -> Iterator[tuple[float, eg.Flow, dict[int, BySet]]]:
+        """Epoch, flow, and norms of every set by group size."""
+        images, device = eg.load_images(self.id_dataset, "train"), eg.training.choose_device()
         for epoch, flow in trained_otherwise(spec, config, images, workspace):
-            norms = {}
+            norms: dict[int, BySet] = {size: {} for size in GROUP_SIZES}
             for name, x in pixels.items():
-                by_size = eg.gradients.layer_gradient_norms_by_group(
-                    flow, x.to(eg.training.choose_device()), GROUP_SIZES
-                )
-                for size, found in by_size.items():
-                    norms[name, "log_prob", size] = found.values.cpu()
+                found = eg.gradients.layer_gradient_norms_by_group(flow, x.to(device), GROUP_SIZES)
+                for size in GROUP_SIZES:
+                    norms[size][name] = found[size].values.cpu()
             yield epoch, flow, norms
 
     def _rows(
-        self, epoch: float, variant: str, size: int, scores: Scores, ours: Scores
+        self, epoch: float, variant: str, size: int, scores: BySet, ours: BySet
     ) -> Iterator[dict[str, object]]:
         own = self.id_dataset
         for ood in self.ood_datasets:
-            low, high = eg.auroc_interval(scores[own], scores[ood])
             change = changes.auroc_change(ours[own], ours[ood], scores[own], scores[ood])
             yield {
                 "epoch": epoch,
                 "variant": variant,
                 "group_size": size,
                 "ood": ood,
-                "n_id": len(scores[own]),
-                "n_ood": len(scores[ood]),
-                "auroc": eg.auroc(scores[own], scores[ood]),
-                "low": low,
-                "high": high,
+                **aurocs.auroc_columns(scores[own], scores[ood]),
                 "change": change.value,
                 "change_low": change.low,
                 "change_high": change.high,
@@ -242,13 +217,9 @@ _KEYS = {
 
 
 def beside_released(sweeps: pd.DataFrame) -> pd.DataFrame:
-    """The released table after one epoch beside ours, for the pairs that both have.
+    """The released table after one epoch beside published sweeps, for the pairs that both have.
 
-    Args:
-        sweeps: published AUROCs of epoch sweeps.
-
-    Returns:
-        Columns group_size, id_dataset, ood, released, ours.
+    Columns group_size, id_dataset, ood, released, ours.
     """
     keys = ["id_dataset", "ood", "group_size"]
     ours = sweeps[
@@ -264,9 +235,7 @@ def beside_released(sweeps: pd.DataFrame) -> pd.DataFrame:
 def words(effects: pd.DataFrame, beside: pd.DataFrame) -> Texts:
     """Mean effects and their ranges over the pairs at the last epoch, single images.
 
-    Args:
-        effects: published changes of every variant.
-        beside: :func:`beside_released`.
+    From published changes of every variant, and :func:`beside_released`.
     """
     _, last = pairs.early_and_late(effects)
     late = effects[(effects["epoch"] == last) & (effects["group_size"] == 1)]
@@ -277,11 +246,9 @@ def words(effects: pd.DataFrame, beside: pd.DataFrame) -> Texts:
         texts[f"effect_{name}"] = with_interval(means.loc[variant], "mean")
         texts[f"range_{name}"] = from_to(change)
         texts[f"size_{name}"] = f"{change.abs().mean():.3f}"
-    together, silent = (
-        int(means.loc[variant, "pairs"])
-        for variant in ("these three together", "no dequantisation")
-    )
-    return texts | {"pairs": str(together), "dense_pairs": str(silent)} | _agreement(beside)
+    for name, variant in (("pairs", "these three together"), ("dense_pairs", "no dequantisation")):
+        texts[name] = str(int(means.loc[variant, "pairs"]))
+    return texts | _agreement(beside)
 
 
 def _agreement(beside: pd.DataFrame) -> Texts:

@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import (
-    pairs,
-    stored,
-    style,
-)
+from earlyglow_book.chapters.tools import pairs, stored, style
 from earlyglow_book.deferred import np, pd, stats
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.texts import Texts
@@ -22,7 +18,6 @@ from earlyglow_book.tables.texts import Texts
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
     from earlyglow_book.tables.pairs import Mean
 
@@ -41,12 +36,7 @@ class SupportOverlap(FlowStudy):
     def settings(self) -> dict[str, object]:
         return {"bandwidth": RELEASED_BANDWIDTH, "resamples": _RESAMPLES}
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         rows = [row for checkpoint in checkpoints for row in self._rows(checkpoint)]
         return {"overlap": stored.compact(pd.DataFrame(rows))}
 
@@ -87,12 +77,10 @@ def _compressed_scores(checkpoint: MeasuredCheckpoint) -> dict[str, np.ndarray]:
     The overlap of two densities does not depend on the scale, but its estimate does: scores far out
     would make a kernel density with one bandwidth flat where the two sets meet.
     """
-    key = ("log_prob", 1)
-    detector = eg.LayerGradientDetector(checkpoint.flow)
-    detector.fit_from_statistics(checkpoint.fit.norms[key].values)
+    detector = checkpoint.gradient_detector()
     scores = {
-        name: detector.predict_from_statistics(measured.norms[key].values).cpu().numpy()
-        for name, measured in checkpoint.statistics.items()
+        name: detector.predict_from_statistics(norms).cpu().numpy()
+        for name, norms in checkpoint.norms().items()
     }
     quarter, middle, three_quarters = np.quantile(scores[FIT], [0.25, 0.5, 0.75])
     return {
@@ -129,12 +117,9 @@ def correlations_across(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def words(rows: pd.DataFrame, within: Mapping[str, Mean], across: pd.DataFrame) -> Texts:
-    """The estimates' means and the correlations.
+    """The means of published overlaps at the trained epochs, and the correlations.
 
-    Args:
-        rows: published overlaps at the trained epochs.
-        within: mean over pairs of each of :func:`correlations_within`.
-        across: :func:`correlations_across`.
+    Those within pairs are means over pairs of each of :func:`correlations_within`.
     """
     of_likelihood = rows[rows["detector"] == "likelihood"]
     return {
@@ -161,13 +146,9 @@ _GRID_REACH = 12.0
 def auroc_of_density(assumed_mean: float, ood_mean: float, ood_deviation: float) -> float:
     """AUROC of ``(x - μ)²`` for ID N(0, 1) against OOD N(m, s²), in closed form.
 
-    With x in-distribution and y OOD, ``(y - μ)² > (x - μ)²`` is ``(y - x)(y + x - 2μ) > 0``: two
-    Gaussian variables of one sign, hence two orthant probabilities.
-
-    Args:
-        assumed_mean: μ, the mean of the density that is thresholded; 0 is the true ID density.
-        ood_mean: m.
-        ood_deviation: s, greater than 0.
+    The density that is thresholded has mean μ; 0 is the true ID density. With x in-distribution and
+    y OOD, ``(y - μ)² > (x - μ)²`` is ``(y - x)(y + x - 2μ) > 0``: two Gaussian variables of one
+    sign, hence two orthant probabilities.
     """
     _check(ood_deviation)
     means = np.array([ood_mean, ood_mean - 2 * assumed_mean])
@@ -206,9 +187,7 @@ def correlation_figure(values: dict[str, pd.Series]) -> Figure:
         random = np.random.default_rng(0)
         for i, numbers in enumerate(values.values()):
             height = i + 0.22 * random.uniform(-1, 1, len(numbers))
-            axis.plot(
-                numbers, height, ls="none", marker="o", ms=4, alpha=0.45, color=style.COLOURS[1]
-            )
+            axis.plot(numbers, height, "o", ms=4, alpha=0.45, color=style.COLOURS[1])
             middle = float(numbers.median())
             axis.plot([middle, middle], [i - 0.34, i + 0.34], color="black", lw=2.2)
         axis.axvline(0, color="0.5", lw=1, ls=":")
@@ -225,20 +204,12 @@ def density_figure(ood_mean: float, ood_deviation: float, means: Sequence[float]
     with style.style():
         figure, (axis,) = style.panels(1, height=2.6, share_y=False)
         axis.fill_between(x, stats.norm.pdf(x), color="0.8", label="ID, N(0, 1)")
-        axis.plot(
-            x,
-            stats.norm.pdf(x, ood_mean, ood_deviation),
-            color=style.COLOURS[2],
-            label=f"OOD, N({ood_mean:g}, {ood_deviation:g}²)",
-        )
-        for i, mean in enumerate(means):
-            axis.plot(
-                x,
-                stats.norm.pdf(x, mean),
-                color=style.COLOURS[1],
-                ls=style.LINES[i + 1],
-                label=f"model, μ = {mean:g}",
-            )
+        density = stats.norm.pdf(x, ood_mean, ood_deviation)
+        label = f"OOD, N({ood_mean:g}, {ood_deviation:g}²)"
+        axis.plot(x, density, color=style.COLOURS[2], label=label)
+        for mean, dash in zip(means, style.LINES[1:], strict=False):
+            (line,) = axis.plot(x, stats.norm.pdf(x, mean), color=style.COLOURS[1], ls=dash)
+            line.set_label(f"model, μ = {mean:g}")
         axis.set_xlabel("x")
         axis.set_ylabel("density")
         style.legend(figure, [axis])

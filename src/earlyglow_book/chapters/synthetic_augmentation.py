@@ -9,23 +9,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
 from earlyglow.training.config import TrainingConfig
-from earlyglow_book.chapters.tools import (
-    aurocs,
-    measuring,
-    stored,
-)
+from earlyglow_book.chapters.tools import aurocs, measuring, stored
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import trained_otherwise
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
     from earlyglow.datasets.image_set import ImageSet
-    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 GROUP_SIZES = (1, 5)
 _TRAINING_IMAGES = 10_000
@@ -46,9 +41,7 @@ class SyntheticAugmentation(FlowStudy):
     name: ClassVar[str] = "synthetic_augmentation"
     version: ClassVar[int] = 1
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The ID set, which needs training images."
-    )
+    id_dataset: IdDataset = "cifar10"
 
     @property
     def training(self) -> TrainingConfig:
@@ -71,30 +64,21 @@ class SyntheticAugmentation(FlowStudy):
             }
         }
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         mature = [checkpoint.flow for checkpoint in checkpoints][-1]
         areas, bits, pictures = [], [], []
         for name, training_set in self._training_sets(mature):
-            for epoch, flow in trained_otherwise(
-                self.run.spec, self.training, training_set, workspace
-            ):
-                facts = {"variant": name, "epoch": epoch}
+            flows = trained_otherwise(self.run.spec, self.training, training_set, workspace)
+            for epoch, flow in flows:
                 scored, mean_bits = self._scored(flow, sets)
                 scored = scored.assign(epoch=epoch)
                 areas.append(aurocs.auroc_table(scored, self.id_dataset).assign(variant=name))
-                bits.append({**facts, "bits_per_dim": mean_bits})
+                bits.append({"variant": name, "epoch": epoch, "bits_per_dim": mean_bits})
             pictures.append(self._pictures(name, training_set))
         return {
-            "aurocs": stored.compact(pd.concat(areas, ignore_index=True)).astype(
-                {"variant": "category"}
-            ),
+            "aurocs": stored.joined(areas).astype({"variant": "category"}),
             "epochs": pd.DataFrame(bits),
-            "pictures": stored.compact(pd.concat(pictures, ignore_index=True)),
+            "pictures": stored.joined(pictures),
         }
 
     def _training_sets(self, mature: eg.Flow) -> Iterator[tuple[str, ImageSet]]:
@@ -114,22 +98,22 @@ class SyntheticAugmentation(FlowStudy):
         for name, change in changes.items():
             yield name, _with(real, change(real.images))
 
-    def _scored(self, flow: eg.Flow, sets: dict[str, ImageSet]) -> tuple[pd.DataFrame, float]:
+    def _scored(self, flow: eg.Flow, sets: Sets) -> tuple[pd.DataFrame, float]:
         """Gradient scores of every set, and the bits per dimension of the eval half."""
         pixels = {
             name: measuring.noisy_pixels(images, self.seed).to(eg.training.choose_device())
             for name, images in sets.items()
         }
-        norms = {
-            name: eg.gradients.layer_gradient_norms_by_group(flow, x, GROUP_SIZES)
-            for name, x in pixels.items()
-        }
+        by_group = eg.gradients.layer_gradient_norms_by_group
+        norms = {name: by_group(flow, x, GROUP_SIZES) for name, x in pixels.items()}
         parts = []
         for size in GROUP_SIZES:
             detector = eg.LayerGradientDetector(flow, size).fit_from_norms(norms[FIT][size])
-            for name in (self.id_dataset, *self.ood_datasets):
-                scores = detector.predict_from_norms(norms[name][size])
-                parts.append(aurocs.score_rows(name, scores, "layer_gradients", "log_prob", size))
+            scores = {
+                name: detector.predict_from_norms(norms[name][size])
+                for name in (self.id_dataset, *self.ood_datasets)
+            }
+            parts.append(aurocs.set_rows(scores, "layer_gradients", "log_prob", size))
         log_prob = eg.detectors.mean_log_prob(flow, pixels[self.id_dataset])
         return pd.concat(parts), eg.bits_per_dim(log_prob.double(), flow.dims).mean().item()
 
@@ -173,13 +157,9 @@ def copies(images: torch.Tensor, seed: int) -> torch.Tensor:
     """
     from torchvision.transforms import v2
 
-    alter = v2.Compose(
-        [
-            v2.RandomAffine(degrees=10, translate=(0.1, 0.1)),
-            v2.RandomHorizontalFlip(),
-            v2.ColorJitter(0.2, 0.2, 0.2, 0.2 if images.shape[1] == 3 else 0),
-        ]
-    )
+    hue = 0.2 if images.shape[1] == 3 else 0
+    move = v2.RandomAffine(degrees=10, translate=(0.1, 0.1))
+    alter = v2.Compose([move, v2.RandomHorizontalFlip(), v2.ColorJitter(0.2, 0.2, 0.2, hue)])
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return torch.stack([alter(image) for image in images for _ in range(_COPIES)])
@@ -200,10 +180,7 @@ _REAL = "real images"
 def words(chapter: SyntheticAugmentation, single: pd.DataFrame, grouped: pd.DataFrame) -> Texts:
     """The hardest pair and the means with real and with other training images.
 
-    Args:
-        chapter: the study.
-        single: its AUROCs of single images.
-        grouped: its AUROCs of groups of five at the last epoch.
+    From the study's AUROCs of single images, and of groups of five at the last epoch.
     """
     last = chapter.training.epochs[-1]
     at_end = single[single["epoch"] == last]
@@ -223,8 +200,7 @@ def words(chapter: SyntheticAugmentation, single: pd.DataFrame, grouped: pd.Data
         "best": str(best),
         "hardest_best": with_interval(row.loc[best]),
         "variants": str(len(others)),
-        "mean_real": f"{real.mean():.3f}",
-        "mean_best": f"{means.max():.3f}",
+        **formatted(".3f", mean_real=real.mean(), mean_best=means.max()),
         "mean_best_name": str(means.idxmax()),
         "mean_worst": f"{means.min():.3f}",
         "mean_worst_name": str(means.idxmin()),

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.chapters.tools import aurocs
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
-from earlyglow_book.flow_runs.flows import ModelName
-from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import three_epochs
-from earlyglow_book.parameters import Field, Names, Whole, parameters
-from earlyglow_book.tables.texts import Texts, prefixed, with_interval
+from earlyglow_book.flow_runs.study import FlowModel, FlowProfile
+from earlyglow_book.parameters import Field, Names, Seed, parameters
+from earlyglow_book.tables.texts import Texts, formatted, prefixed, with_interval
 from earlyglow_book.titles import title_of
 
 
@@ -27,11 +26,9 @@ class ThreeSweeps(Chapter):
     id_datasets: Names = Field(
         default=("fashion_mnist", "cifar10", "gtsrb"), min_length=1, description="The ID sets."
     )
-    profile: ProfileName = Field(
-        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
-    model: ModelName = Field(default="glow", description="Glow, or the released one-channel model.")
+    profile: FlowProfile = "classroom"
+    seed: Seed = 0
+    model: FlowModel = "glow"
 
     def __post_init__(self) -> None:
         # Built here so that a bad value is refused before anything runs.
@@ -40,32 +37,22 @@ class ThreeSweeps(Chapter):
     @cached_property
     def sweeps(self) -> dict[str, EpochSweep]:
         """The sweep of each ID set."""
-        return {
-            name: EpochSweep(
-                id_dataset=name, profile=self.profile, seed=self.seed, model=self.model
-            )
-            for name in self.id_datasets
-        }
+        same = partial(EpochSweep, profile=self.profile, seed=self.seed, model=self.model)
+        return {name: same(name) for name in self.id_datasets}
 
     def prepare(self) -> None:
-        """Compute what is not stored yet."""
         for sweep in self.sweeps.values():
             result_of(sweep)
 
 
 def words(tables: Mapping[str, pd.DataFrame]) -> Texts:
-    """Means over the OOD sets of each sweep, and how often an earlier epoch is the best.
-
-    Args:
-        tables: ID set → its table of AUROCs.
-    """
-    earlier = [_means(table)[lambda m: m.index > 0] for table in tables.values()]
+    """Means over the OOD sets of each ID set's AUROCs, and how often an earlier epoch is best."""
+    earlier = [aurocs.mean_by_epoch(table)[lambda m: m.index > 0] for table in tables.values()]
     wins = sum(means.iloc[:-1].max() >= means.iloc[-1] for means in earlier)
     early, _, late = three_epochs(pd.concat(tables.values())["epoch"])
     count = len(earlier[0]) - 1
     texts = {
-        "early": f"{early:g}",
-        "late": f"{late:g}",
+        **formatted("g", early=early, late=late),
         "early_wins": str(wins),
         "id_sets": str(len(tables)),
         "earlier_epochs": str(count),
@@ -77,29 +64,19 @@ def words(tables: Mapping[str, pd.DataFrame]) -> Texts:
 
 
 def _of_sweep(table: pd.DataFrame, early: float, late: float) -> Texts:
-    single, grouped = _means(table), _means(table, group_size=5)
+    single, grouped = (aurocs.mean_by_epoch(table, group_size=size) for size in (1, 5))
+    of_sum_z = aurocs.mean_by_epoch(table, objective="sum_z")
+    of_likelihood = aurocs.mean_by_epoch(table, "likelihood", "")
     gradients = aurocs.select(table, "layer_gradients", "log_prob")
     at_late = gradients[gradients["epoch"] == late].set_index("ood")
     worst = at_late.loc[at_late["auroc"].idxmin()]
     return {
-        "early": f"{single[early]:.3f}",
-        "best": f"{single.max():.3f}",
+        **formatted(".3f", early=single[early], best=single.max()),
         "best_epoch": f"{single.idxmax():g}",
-        "late": f"{single[late]:.3f}",
-        "groups_early": f"{grouped[early]:.3f}",
-        "groups_late": f"{grouped[late]:.3f}",
-        "sum_z": f"{_means(table, objective='sum_z')[late]:.3f}",
-        "likelihood": f"{_means(table, 'likelihood', '')[late]:.3f}",
+        **formatted(
+            ".3f", late=single[late], groups_early=grouped[early], groups_late=grouped[late]
+        ),
+        **formatted(".3f", sum_z=of_sum_z[late], likelihood=of_likelihood[late]),
         "worst": title_of(str(worst.name)),
         "worst_auroc": with_interval(worst),
     }
-
-
-def _means(
-    table: pd.DataFrame,
-    detector: str = "layer_gradients",
-    objective: str = "log_prob",
-    group_size: int = 1,
-) -> pd.Series:
-    """Mean AUROC over the OOD sets by epoch."""
-    return aurocs.select(table, detector, objective, group_size).groupby("epoch")["auroc"].mean()

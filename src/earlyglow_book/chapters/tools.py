@@ -12,36 +12,31 @@ from earlyglow_book.deferred import Deferred
 
 if TYPE_CHECKING:
     from earlyglow_book import image_changes
-    from earlyglow_book.figures import heatmaps, histograms, intervals, lines, pictures, style
+    from earlyglow_book.figures import intervals, lines, style
     from earlyglow_book.flow_runs import measuring, reading
-    from earlyglow_book.tables import aurocs, changes, claims, pairs, published_rows, stored
+    from earlyglow_book.tables import aurocs, changes, claims, pairs, stored
 else:
     image_changes = Deferred("earlyglow_book.image_changes")
-    heatmaps, histograms, intervals, lines, pictures, style = (
-        Deferred(f"earlyglow_book.figures.{name}")
-        for name in ("heatmaps", "histograms", "intervals", "lines", "pictures", "style")
+    intervals, lines, style = (
+        Deferred(f"earlyglow_book.figures.{name}") for name in ("intervals", "lines", "style")
     )
     measuring, reading = (
         Deferred(f"earlyglow_book.flow_runs.{name}") for name in ("measuring", "reading")
     )
-    aurocs, changes, claims, pairs, published_rows, stored = (
+    aurocs, changes, claims, pairs, stored = (
         Deferred(f"earlyglow_book.tables.{name}")
-        for name in ("aurocs", "changes", "claims", "pairs", "published_rows", "stored")
+        for name in ("aurocs", "changes", "claims", "pairs", "stored")
     )
 
 __all__ = [
     "aurocs",
     "changes",
     "claims",
-    "heatmaps",
-    "histograms",
     "image_changes",
     "intervals",
     "lines",
     "measuring",
     "pairs",
-    "pictures",
-    "published_rows",
     "reading",
     "stored",
     "style",

@@ -17,12 +17,7 @@ _SHORT = {"tiny_imagenet": "TinyIN", "fashion_mnist": "Fashion"}
 
 
 def auroc_heatmaps(tables: Mapping[str, pd.DataFrame], columns: int = 2) -> Figure:
-    """AUROC of every ID set (rows) against every OOD set (columns), one panel for each table.
-
-    Args:
-        tables: title → table of AUROCs with ID sets as index and OOD sets as columns.
-        columns: panels side by side.
-    """
+    """AUROC of every ID set (index) against every OOD set (columns), one panel per title."""
     columns = min(columns, len(tables))
     lines = -(-len(tables) // columns)
     first = next(iter(tables.values()))
@@ -40,12 +35,7 @@ def auroc_heatmaps(tables: Mapping[str, pd.DataFrame], columns: int = 2) -> Figu
 
 
 def detector_heatmap(table: pd.DataFrame, order: Sequence[str]) -> Figure:
-    """AUROC of every detector on every OOD set, and the mean over the sets.
-
-    Args:
-        table: columns detector, ood, auroc.
-        order: the detectors, from top to bottom.
-    """
+    """AUROC of every detector on every OOD set, and the mean over the sets, in this order."""
     wide = table.pivot(index="detector", columns="ood", values="auroc")
     wide = wide[list(dict.fromkeys(table["ood"]))].loc[list(order)]
     wide = wide.assign(mean=wide.mean(axis=1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ from earlyglow_book.titles import title_of
 if TYPE_CHECKING:
     from torch import Tensor
 
+_FILLED: dict[str, Any] = {"histtype": "stepfilled", "color": "0.75"}
+
 
 def score_histograms(
     scores: pd.DataFrame, id_dataset: str, epochs: Sequence[float], score_name: str
@@ -29,10 +31,12 @@ def score_histograms(
             by_set = dict(list(at_epoch.groupby("dataset", observed=True)["score"]))
             id_scores = by_set.pop(id_dataset)
             ends = np.quantile(at_epoch["score"], [0.005, 0.96])
-            _filled(axis, id_scores, ends, f"{title_of(id_dataset)} (ID)", density=True)
+            id_title = f"{title_of(id_dataset)} (ID)"
+            _histogram(axis, id_scores, ends, label=id_title, density=True, **_FILLED)
             for name, values in by_set.items():
-                line = line_style(str(name))
-                _outline(axis, values, ends, title_of(str(name)), line["color"], line["ls"], True)
+                line = {key: line_style(str(name))[key] for key in ("color", "ls")}
+                title = title_of(str(name))
+                _histogram(axis, values, ends, label=title, density=True, histtype="step", **line)
             axis.set_title(f"epoch {epoch:g}")
             axis.set_yticks([])
             axis.set_xlabel(score_name)
@@ -44,20 +48,15 @@ def score_histograms(
 def two_histograms(
     scores: Mapping[str, tuple[Tensor, Tensor]], id_title: str, ood_title: str
 ) -> Figure:
-    """ID and OOD scores of each detector, one panel per detector.
-
-    Args:
-        scores: detector's name → (ID scores, OOD scores).
-        id_title: the ID set's name.
-        ood_title: the OOD set's name.
-    """
+    """ID and OOD scores of each detector, one panel per detector."""
     with style():
         figure, axes = panels(len(scores), height=2.6, share_y=False)
         for axis, (name, (id_scores, ood_scores)) in zip(axes, scores.items(), strict=True):
             id_values, ood_values = id_scores.cpu().numpy(), ood_scores.cpu().numpy()
             ends = np.quantile(np.concatenate((id_values, ood_values)), [0.0, 0.97])
-            _filled(axis, id_values, ends, f"{id_title} (ID)", density=False)
-            _outline(axis, ood_values, ends, f"{ood_title} (OOD)", COLOURS[1], "-", False)
+            _histogram(axis, id_values, ends, label=f"{id_title} (ID)", **_FILLED)
+            line = {"histtype": "step", "color": COLOURS[1], "ls": "-"}
+            _histogram(axis, ood_values, ends, label=f"{ood_title} (OOD)", **line)
             axis.set_title(name)
             axis.set_xlabel("score (higher = more OOD)")
         axes[0].set_ylabel("items")
@@ -65,33 +64,8 @@ def two_histograms(
     return figure
 
 
-def _filled(axis: Axes, values: ArrayLike, ends: ArrayLike, label: str, density: bool) -> None:
-    clipped, bins = _clipped(values, ends)
-    axis.hist(clipped, bins, density=density, histtype="stepfilled", color="0.75", label=label)
-
-
-def _outline(
-    axis: Axes,
-    values: ArrayLike,
-    ends: ArrayLike,
-    label: str,
-    colour: str,
-    dash: object,
-    density: bool,
-) -> None:
-    clipped, bins = _clipped(values, ends)
-    axis.hist(
-        clipped,
-        bins,
-        density=density,
-        histtype="step",
-        color=colour,
-        ls=dash,
-        label=label,
-    )
-
-
-def _clipped(values: ArrayLike, ends: ArrayLike) -> tuple[np.ndarray, list[float]]:
-    """Scores with what lies outside of the ends put on them, and forty bins between."""
+def _histogram(axis: Axes, values: ArrayLike, ends: ArrayLike, **drawn: Any) -> None:
+    """Forty bins between the ends; what lies outside of them is put on them."""
     low, high = np.asarray(ends)
-    return np.clip(np.asarray(values), low, high), np.linspace(low, high, 41).tolist()
+    bins = np.linspace(low, high, 41).tolist()
+    axis.hist(np.clip(np.asarray(values), low, high), bins, **drawn)

@@ -22,27 +22,17 @@ def intervals_by_row(
     label: str = "AUROC with 95 % interval (0.5 = chance)",
     reference: float = 0.5,
 ) -> Figure:
-    """One panel for each table, one row for each thing, one marker for each series.
+    """One panel for each title's table, one row for each thing, one marker for each series.
 
-    Args:
-        panels: title → table.
-        row: column that names the rows, in the order in which they come first.
-        series: column that names the markers.
-        value: column of the numbers.
-        ends: columns of the intervals' ends.
-        label: of the horizontal axis.
-        reference: where the dotted line stands.
+    ``row``, ``series``, ``value`` and ``ends`` are columns; rows stand in the order in which they
+    come first, and a dotted line at the reference.
     """
     rows = list(dict.fromkeys(str(name) for table in panels.values() for name in table[row]))
     names = list(dict.fromkeys(name for table in panels.values() for name in table[series]))
     with style(axes_grid_axis="x"):
+        size = (WIDTH, 1.2 + (0.2 + 0.06 * len(names)) * len(rows))
         figure, axes = plt.subplots(
-            1,
-            len(panels),
-            figsize=(WIDTH, 1.2 + (0.2 + 0.06 * len(names)) * len(rows)),
-            sharex=True,
-            sharey=True,
-            squeeze=False,
+            1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False
         )
         for axis, (title, table) in zip(axes[0], panels.items(), strict=True):
             for i, name in enumerate(names):
@@ -50,15 +40,8 @@ def intervals_by_row(
                 places = np.array([rows.index(str(x)) for x in part[row]], dtype=float)
                 places += 0.7 * ((i + 0.5) / len(names) - 0.5)
                 reach = np.abs(part[list(ends)].to_numpy().T - part[value].to_numpy())
-                axis.errorbar(
-                    part[value],
-                    places,
-                    xerr=reach,
-                    ls="none",
-                    ms=4,
-                    label=_text(name),
-                    **{part: look(str(name), i)[part] for part in ("color", "marker")},
-                )
+                line = look(str(name), i) | {"ls": "none", "ms": 4, "label": _text(name)}
+                axis.errorbar(part[value], places, xerr=reach, **line)
             for edge in range(1, len(rows)):
                 axis.axhline(edge - 0.5, color="0.9", lw=0.8, zorder=0)
             axis.axvline(reference, color="0.5", lw=1, ls=":")

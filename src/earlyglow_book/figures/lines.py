@@ -24,33 +24,17 @@ def over_epochs(
     series: str = "ood",
     height: float = 3.6,
 ) -> Figure:
-    """A number against the epoch, one panel for each table and one line for each series.
+    """A number against the epoch, one panel for each title's table and one line for each series.
 
-    Args:
-        tables: title → rows with columns epoch, ``value`` and ``series``; where the value is the
-            AUROC, also low and high, the ends of its band.
-        value: column of the vertical axis.
-        label: of the vertical axis.
-        series: column that names the lines.
-        height: of the figure, in inches.
+    Where the value is the AUROC, the columns low and high are the ends of its band.
     """
     return line_panels(tables, "epoch", value, series, epoch_axis, label, height)
 
 
 def over_sizes(
-    tables: Mapping[str, pd.DataFrame],
-    column: str,
-    x_label: str,
-    logarithmic: bool = True,
+    tables: Mapping[str, pd.DataFrame], column: str, x_label: str, logarithmic: bool = True
 ) -> Figure:
-    """AUROC against a number of images, one panel for each table and one line for each OOD set.
-
-    Args:
-        tables: title → rows with columns ood, auroc, low, high and ``column``.
-        column: of the horizontal axis.
-        x_label: its words.
-        logarithmic: whether the horizontal axis is.
-    """
+    """AUROC against a number of images (a column), one panel for each title's table."""
 
     def axis_of_sizes(axis: Axes, sizes: pd.Series) -> None:
         ticks_at_values(axis, sizes, logarithmic)
@@ -71,15 +55,10 @@ def line_panels(
 ) -> Figure:
     """The general form: panels that share their vertical axis, lines, bands and one legend.
 
-    Args:
-        tables: title → rows.
-        x: column of the horizontal axis.
-        y: column of the vertical axis; "auroc" has a band from low to high and a line at chance.
-        series: column that names the lines; data sets have looks of their own.
-        set_axis: sets scale, ticks and label of the horizontal axis from its values.
-        label: of the vertical axis.
-        height: of the figure, in inches.
-        reference: height and name of a dotted line in all panels.
+    Of each title's rows, column ``y`` is drawn against ``x``, one line for each ``series``; data
+    sets have looks of their own, and "auroc" has a band from low to high and a line at chance. The
+    horizontal axis is set from its values; ``label`` is of the vertical one, ``height`` in inches,
+    and ``reference`` the height and name of a dotted line in all panels.
     """
     with style():
         figure, axes = panels(len(tables), height=height, share_y=True)
@@ -114,11 +93,11 @@ def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
         others = (n for n in epochs["dataset"].unique() if n not in ("fit", id_dataset))
         for name in (id_dataset, *others):
             rows = epochs[epochs["dataset"] == name]
-            is_id = name == id_dataset
-            label = f"{title_of(name)} (ID)" if is_id else title_of(name)
-            line = line_style(name) | ({"lw": 3.2} if is_id else {})
+            line = line_style(name) | {"label": title_of(name)}
+            if name == id_dataset:
+                line |= {"label": f"{title_of(name)} (ID)", "lw": 3.2}
             error = 1.96 * rows["standard_error"]
-            axis.errorbar(rows["epoch"], rows["bits_per_dim"], error, label=label, **line)
+            axis.errorbar(rows["epoch"], rows["bits_per_dim"], error, **line)
         epoch_axis(axis, epochs["epoch"])
         axis.set_ylabel("bits per dimension (lower = likelier)")
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -126,11 +105,7 @@ def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
 
 
 def loss_curves(logs: Mapping[str, pd.DataFrame]) -> Figure:
-    """Training loss against epoch, one line per ID set.
-
-    Args:
-        logs: ID set → columns epoch and bits_per_dim of the training log.
-    """
+    """Training loss against epoch, one line for each ID set's training log."""
     with style():
         figure, (axis,) = panels(1, height=3.0, share_y=False)
         for name, log in logs.items():

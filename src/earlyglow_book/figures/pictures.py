@@ -16,12 +16,7 @@ from earlyglow_book.figures.style import WIDTH, style
 
 
 def picture_rows(pictures: pd.DataFrame, rows: dict[str, tuple[str, float]]) -> Figure:
-    """Rows of stored pictures.
-
-    Args:
-        pictures: columns kind, epoch, shape, pixels.
-        rows: label → (kind, epoch) of each row.
-    """
+    """Rows of stored pictures; of each row its label, kind and epoch."""
     images = {
         label: unpack(pictures[(pictures["kind"] == kind) & (pictures["epoch"] == epoch)])
         for label, (kind, epoch) in rows.items()
@@ -66,8 +61,6 @@ def _show_row(axis: Axes, images: NDArray[np.uint8], count: int) -> None:
         strip[:, left : left + width] = image.transpose(1, 2, 0)
     grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255} if channels == 1 else {}
     axis.imshow(strip[..., 0] if channels == 1 else strip, interpolation="nearest", **grey)
-    axis.set_xticks([])
-    axis.set_yticks([])
+    axis.set(xticks=[], yticks=[])
     axis.grid(False)
-    for spine in axis.spines.values():
-        spine.set_visible(False)
+    axis.spines[:].set_visible(False)

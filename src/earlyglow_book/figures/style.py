@@ -37,11 +37,7 @@ _STYLE = {
 
 @contextmanager
 def style(**changes: object) -> Iterator[None]:
-    """The style of all figures of the book for the code inside, some of it changed.
-
-    Args:
-        changes: settings of matplotlib with underscores for dots, such as ``axes_grid=False``.
-    """
+    """The style of all figures for the code inside; changes such as ``axes_grid=False``."""
     settings = {name.replace("_", "."): value for name, value in changes.items()}
     with plt.rc_context({**_STYLE, **settings}):  # type: ignore[dict-item]
         yield
@@ -61,22 +57,17 @@ def line_style(dataset: str) -> dict[str, Any]:
     """Colour, marker and dash of a data set: the same in every figure."""
     turn, place = divmod(list(DATASETS).index(dataset), len(COLOURS))
     # Sets of one colour differ in their dashes and markers.
-    return {
-        "color": COLOURS[place],
-        "marker": MARKERS[(place + turn) % len(MARKERS)],
-        "ls": LINES[(place + turn) % len(LINES)],
-    }
+    return {**_nth_look(place + turn), "color": COLOURS[place]}
 
 
 def look(name: str, turn: int) -> dict[str, Any]:
     """Colour, marker and dash of a line: a data set's own, or the next ones."""
-    if name in DATASETS:
-        return line_style(name)
-    return {
-        "color": COLOURS[turn % len(COLOURS)],
-        "marker": MARKERS[turn % len(MARKERS)],
-        "ls": LINES[turn % len(LINES)],
-    }
+    return line_style(name) if name in DATASETS else _nth_look(turn)
+
+
+def _nth_look(turn: int) -> dict[str, Any]:
+    cycles = {"color": COLOURS, "marker": MARKERS, "ls": LINES}
+    return {name: values[turn % len(values)] for name, values in cycles.items()}
 
 
 def legend(figure: Figure, axes: list[Axes]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from earlyglow.datasets.dequantization import dequantize
 from earlyglow.datasets.image_set import ImageSet
-from earlyglow.detectors import mean_log_prob
+from earlyglow.detectors import LayerGradientDetector, mean_log_prob, mean_of_groups
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.gradients import LayerNorms, layer_gradient_norms_by_group
 from earlyglow.hashing import digest
@@ -57,6 +57,23 @@ class MeasuredCheckpoint:
     def scored(self) -> dict[str, Statistics]:
         """The sets that are scored: all but the fit half."""
         return {name: measured for name, measured in self.statistics.items() if name != FIT}
+
+    def norms(self, objective: str = "log_prob", size: int = 1) -> dict[str, Tensor]:
+        """Squared norms (G, L) of every set, the fit half among them."""
+        return {
+            name: found.norms[objective, size].values for name, found in self.statistics.items()
+        }
+
+    def detector_inputs(self, objective: str, size: int) -> dict[str, Tensor]:
+        """Norms of an objective, or mean log-likelihoods (G,) where it is empty, of every set."""
+        if objective:
+            return self.norms(objective, size)
+        return {n: mean_of_groups(found.log_prob, size) for n, found in self.statistics.items()}
+
+    def gradient_detector(self, size: int = 1) -> LayerGradientDetector:
+        """The detector by gradients of log p, fitted on the fit half."""
+        detector = LayerGradientDetector(self.flow, size)
+        return detector.fit_from_statistics(self.fit.norms["log_prob", size].values)
 
 
 def measure(

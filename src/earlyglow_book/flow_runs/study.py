@@ -6,23 +6,52 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.flow_runs.flows import ModelName
 from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import SWEEP_VERSIONS
 from earlyglow_book.flow_runs.run import FlowRun
-from earlyglow_book.parameters import DatasetName, Field, Names, Whole, parameters
+from earlyglow_book.parameters import Field, IdDataset, OodDatasets, Seed, parameters
 from earlyglow_book.results import Computed, Tables
 
 if TYPE_CHECKING:
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
+FlowProfile = Annotated[ProfileName, Field(description="Sizes: seconds, minutes, hours, or a GPU.")]
+FlowModel = Annotated[ModelName, Field(description="Glow, or the released one-channel model.")]
+# What a study is given: images by name, and one checkpoint after the other.
+Sets = dict[str, "ImageSet"]
+Checkpoints = Iterator["MeasuredCheckpoint"]
+
+
+class FlowExperiment(Experiment):
+    """An experiment on one trained flow, with the label and the inputs of its ``run``."""
+
+    @property
+    @abstractmethod
+    def run(self) -> FlowRun:
+        """The flow and its images; building it refuses bad values before anything runs."""
+
+    @property
+    def shown_epochs(self) -> tuple[float, float, float]:
+        """An early, a middle and the last epoch."""
+        return self.run.shown_epochs
+
+    def configuration(self) -> dict[str, Any]:
+        return self.run.configuration()
+
+    def splits(self) -> list[tuple[str, str]]:
+        return self.run.splits()
+
+    def label(self) -> str:
+        return self.run.label()
+
 
 @parameters
-class FlowStudy(Experiment):
+class FlowStudy(FlowExperiment):
     """A study of one trained flow: its checkpoints and what was measured under them.
 
     Training, checkpoints and norms are those of the epoch sweep with the same parameters, and are
@@ -31,18 +60,11 @@ class FlowStudy(Experiment):
 
     version: ClassVar[int]
 
-    id_dataset: DatasetName = Field(
-        default="fashion_mnist", description="The ID set, which needs training images."
-    )
-    ood_datasets: Names = Field(
-        default=(),
-        description="The OOD sets; empty for those that the ID set is usually compared with.",
-    )
-    profile: ProfileName = Field(
-        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
-    model: ModelName = Field(default="glow", description="Glow, or the released one-channel model.")
+    id_dataset: IdDataset = "fashion_mnist"
+    ood_datasets: OodDatasets = ()
+    profile: FlowProfile = "classroom"
+    seed: Seed = 0
+    model: FlowModel = "glow"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ood_datasets", self.run.ood_datasets)
@@ -54,7 +76,6 @@ class FlowStudy(Experiment):
 
     @cached_property
     def run(self) -> FlowRun:
-        """The flow that is studied; building it refuses bad values before anything runs."""
         return FlowRun(
             self.id_dataset,
             self.ood_datasets,
@@ -63,25 +84,14 @@ class FlowStudy(Experiment):
             model=self.model,
         )
 
-    @property
-    def shown_epochs(self) -> tuple[float, float, float]:
-        """An early, a middle and the last epoch."""
-        return self.run.shown_epochs
-
     def settings(self) -> dict[str, Any]:
         """What the result depends on beyond the flow, JSON-like."""
         return {}
 
     def configuration(self) -> dict[str, Any]:
-        return {**self.run.configuration(), **self.settings()}
+        return {**super().configuration(), **self.settings()}
 
-    def splits(self) -> list[tuple[str, str]]:
-        return self.run.splits()
-
-    def label(self) -> str:
-        return self.run.label()
-
-    def sets_to_measure(self) -> dict[str, ImageSet]:
+    def sets_to_measure(self) -> Sets:
         """The images that are measured at each checkpoint, by name; the fit half among them."""
         return self.run.load_sets()
 
@@ -93,12 +103,7 @@ class FlowStudy(Experiment):
         return Computed(self.tables(sets, measured, workspace))
 
     @abstractmethod
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         """The study's tables.
 
         Args:

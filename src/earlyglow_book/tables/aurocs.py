@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -25,33 +26,44 @@ def score_rows(
     )
 
 
-def auroc_table(scores: pd.DataFrame, id_dataset: str, confidence: float = 0.95) -> pd.DataFrame:
+def set_rows(
+    scores: Mapping[str, Tensor], detector: str, objective: str = "", group_size: int = 1
+) -> pd.DataFrame:
+    """:func:`score_rows` of several sets, by name."""
+    rows = (score_rows(name, s, detector, objective, group_size) for name, s in scores.items())
+    return pd.concat(rows)
+
+
+def auroc_columns(
+    id_scores: pd.Series | Tensor, ood_scores: pd.Series | Tensor
+) -> dict[str, float]:
+    """How many scores there are, and the AUROC with its 95 % DeLong interval: five columns."""
+    low, high = auroc_interval(id_scores, ood_scores)
+    return {
+        "n_id": len(id_scores),
+        "n_ood": len(ood_scores),
+        "auroc": auroc(id_scores, ood_scores),
+        "low": low,
+        "high": high,
+    }
+
+
+def auroc_table(scores: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
     """AUROC, its interval, AUPR and FPR95 of every OOD set, detector, group size and epoch.
 
-    Args:
-        scores: columns epoch, group_size, detector, objective, dataset, score.
-        id_dataset: the in-distribution set.
-        confidence: of the DeLong intervals.
-
-    Returns:
-        One row per combination, with columns ``KEYS``, ood, n_id, n_ood, auroc, low, high, aupr,
-        fpr95; ordered by epoch.
+    Scores have columns ``KEYS``, dataset, score. Each combination makes one row with columns
+    ``KEYS``, ood, those of :func:`auroc_columns`, aupr, fpr95; ordered by epoch.
     """
     rows = []
     for keys, group in scores.groupby(KEYS, observed=True, sort=True):
         by_set = {name: part["score"] for name, part in group.groupby("dataset", observed=True)}
         id_scores = by_set.pop(id_dataset)
         for ood, ood_scores in by_set.items():
-            low, high = auroc_interval(id_scores, ood_scores, confidence)
             rows.append(
                 {
                     **dict(zip(KEYS, keys, strict=True)),
                     "ood": ood,
-                    "n_id": len(id_scores),
-                    "n_ood": len(ood_scores),
-                    "auroc": auroc(id_scores, ood_scores),
-                    "low": low,
-                    "high": high,
+                    **auroc_columns(id_scores, ood_scores),
                     "aupr": aupr(id_scores, ood_scores),
                     "fpr95": fpr_at_tpr(id_scores, ood_scores),
                 }
@@ -75,3 +87,13 @@ def select(
         & (table["group_size"] == group_size)
     )
     return table[chosen]
+
+
+def mean_by_epoch(
+    table: pd.DataFrame,
+    detector: str = "layer_gradients",
+    objective: str = "log_prob",
+    group_size: int = 1,
+) -> pd.Series:
+    """Mean AUROC of one detector over the OOD sets, by epoch."""
+    return select(table, detector, objective, group_size).groupby("epoch")["auroc"].mean()

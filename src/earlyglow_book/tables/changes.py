@@ -18,6 +18,7 @@ from earlyglow.metrics import Estimate, perfect_shortfall, placements
 
 Values = NDArray[np.float64]
 Scores = Mapping[str, ArrayLike]
+_CONFIDENCE = 0.95
 
 
 def change_columns(change: Estimate) -> dict[str, float]:
@@ -26,20 +27,9 @@ def change_columns(change: Estimate) -> dict[str, float]:
 
 
 def auroc_change(
-    id_before: ArrayLike,
-    ood_before: ArrayLike,
-    id_after: ArrayLike,
-    ood_after: ArrayLike,
-    confidence: float = 0.95,
+    id_before: ArrayLike, ood_before: ArrayLike, id_after: ArrayLike, ood_after: ArrayLike
 ) -> Estimate:
-    """AUROC after less AUROC before, where both score the same images.
-
-    Args:
-        id_before: (N,) scores of ID images.
-        ood_before: (M,) scores of OOD images.
-        id_after: (N,) other scores of the same ID images, in the same order.
-        ood_after: (M,) other scores of the same OOD images.
-        confidence: between 0 and 1.
+    """AUROC after less AUROC before, of (N,) ID and (M,) OOD scores of the same images in order.
 
     Where both separate the images perfectly, DeLong's variance is zero; each may fall short of its
     AUROC by the exact binomial bound then, and so may their difference.
@@ -56,33 +46,21 @@ def auroc_change(
     moved = [a - b for a, b in zip(after, before, strict=True)]
     change = float(moved[0].mean())
     variance = sum(float(np.var(part, ddof=1)) / part.size for part in moved)
-    reach = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(variance)
+    reach = _reach(variance)
     if all(part.mean() in (0.0, 1.0) for part in (before[0], after[0])):
-        reach = perfect_shortfall(min(before[0].size, before[1].size), confidence)
-    return Estimate(change, max(-1.0, change - reach), min(1.0, change + reach))
+        reach = _perfect_shortfall([before])
+    return _within(change, reach, -1.0)
 
 
-def mean_auroc(
-    scores: Scores, id_dataset: str, oods: Sequence[str], confidence: float = 0.95
-) -> Estimate:
-    """Mean AUROC over the OOD sets, with an interval over images.
-
-    Args:
-        scores: by set, (N,) each.
-        id_dataset: the in-distribution set.
-        oods: the OOD sets.
-        confidence: between 0 and 1.
-    """
+def mean_auroc(scores: Scores, id_dataset: str, oods: Sequence[str]) -> Estimate:
+    """Mean AUROC over the OOD sets, with an interval over images; scores (N,) by set."""
     areas = [placements(scores[id_dataset], scores[ood]) for ood in oods]
-    value, low, high = _mean(areas, confidence)
-    if value in (0.0, 1.0):
-        reach = _perfect_shortfall(areas, confidence)
-        low, high = value - reach, value + reach
-    return Estimate(value, max(0.0, low), min(1.0, high))
+    value, reach = _mean(areas)
+    return _within(value, _perfect_shortfall(areas) if value in (0.0, 1.0) else reach, 0.0)
 
 
 def mean_auroc_change(
-    before: Scores, after: Scores, id_dataset: str, oods: Sequence[str], confidence: float = 0.95
+    before: Scores, after: Scores, id_dataset: str, oods: Sequence[str]
 ) -> Estimate:
     """Mean AUROC after less mean AUROC before, both of the same images in the same order."""
     old, new = (
@@ -92,24 +70,31 @@ def mean_auroc_change(
         tuple(b - a for a, b in zip(was, now, strict=True))
         for was, now in zip(old, new, strict=True)
     ]
-    change = _mean(moved, confidence)
-    if all(_mean(areas, confidence).value in (0.0, 1.0) for areas in (old, new)):
-        reach = _perfect_shortfall(old, confidence)
-        low, high = change.value - reach, change.value + reach
-        return Estimate(change.value, max(-1.0, low), min(1.0, high))
-    return change
+    change, reach = _mean(moved)
+    if all(_mean(areas)[0] in (0.0, 1.0) for areas in (old, new)):
+        return _within(change, _perfect_shortfall(old), -1.0)
+    return Estimate(change, change - reach, change + reach)
 
 
-def _perfect_shortfall(areas: Sequence[tuple[Values, ...]], confidence: float) -> float:
+def _perfect_shortfall(areas: Sequence[tuple[Values, ...]]) -> float:
     """Where all sets are separated perfectly DeLong's variance is zero, and says nothing."""
-    return perfect_shortfall(min(part.size for pair in areas for part in pair), confidence)
+    return perfect_shortfall(min(part.size for pair in areas for part in pair), _CONFIDENCE)
 
 
-def _mean(by_ood: Sequence[tuple[Values, ...]], confidence: float) -> Estimate:
+def _within(value: float, reach: float, least: float) -> Estimate:
+    """A value with an interval that ends where the number itself does: at ``least`` and at 1."""
+    return Estimate(value, max(least, value - reach), min(1.0, value + reach))
+
+
+def _reach(variance: float) -> float:
+    return float(stats.norm.ppf((1 + _CONFIDENCE) / 2)) * math.sqrt(variance)
+
+
+def _mean(by_ood: Sequence[tuple[Values, ...]]) -> tuple[float, float]:
+    """The mean over OOD sets, and how far its interval reaches."""
     count = len(by_ood)
     value = float(np.mean([outside.mean() for outside, _ in by_ood]))
     inside = np.mean([own for _, own in by_ood], axis=0)
     variance = float(np.var(inside, ddof=1)) / inside.size
     variance += sum(float(np.var(part, ddof=1)) / part.size for part, _ in by_ood) / count**2
-    reach = float(stats.norm.ppf((1 + confidence) / 2)) * math.sqrt(variance)
-    return Estimate(value, value - reach, value + reach)
+    return value, _reach(variance)

@@ -26,12 +26,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with what qualifies it.
-
-    Attributes:
-        verdict: by the rule of the claim.
-        detail: follows the verdict in the text, with its own punctuation; empty for none.
-    """
+    """A verdict, and the words that follow it in the text, with their own punctuation."""
 
     verdict: Verdict
     detail: str = ""
@@ -65,32 +60,29 @@ def no_worse(mean: Mean) -> Judgement:
     """Whether a change of the AUROC is no loss of more than ``MARGIN``, by its interval."""
     if mean.id_sets < LEAST_ID_SETS:
         return too_few(mean.id_sets)
-    if mean.low > 0:
-        return Judgement(Verdict.HOLDS, ": better")
-    if mean.low > -MARGIN:
-        return Judgement(Verdict.HOLDS, ": as good")
-    return Judgement(Verdict.FAILS if mean.high < -MARGIN else Verdict.OPEN)
+    judgement = _decided(mean.low > -MARGIN, mean.high < -MARGIN)
+    if judgement.verdict != Verdict.HOLDS:
+        return judgement
+    return Judgement(Verdict.HOLDS, ": better" if mean.low > 0 else ": as good")
 
 
 def greater(mean: Mean) -> Judgement:
     """Whether a number is above zero, by its interval over ID sets."""
     if mean.id_sets < LEAST_ID_SETS:
         return too_few(mean.id_sets)
-    return Judgement(_above(mean.low, mean.high, 0.0))
+    return _decided(mean.low > 0, mean.high < 0)
 
 
 def no_less_than(change: tuple[float, float, float], least: float) -> Judgement:
     """Whether a change (value, low, high) is no less than a number, by its interval."""
     _, low, high = change
-    if low >= least:
-        return Judgement(Verdict.HOLDS)
-    return Judgement(Verdict.FAILS if high < least else Verdict.OPEN)
+    return _decided(low >= least, high < least)
 
 
 def positive(change: tuple[float, float, float]) -> Judgement:
     """Whether a change (value, low, high) is above zero, by its interval over images."""
     _, low, high = change
-    return Judgement(_above(low, high, 0.0))
+    return _decided(low > 0, high < 0)
 
 
 def too_few(id_sets: int) -> Judgement:
@@ -103,7 +95,7 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _above(low: float, high: float, threshold: float) -> Verdict:
-    if low > threshold:
-        return Verdict.HOLDS
-    return Verdict.FAILS if high < threshold else Verdict.OPEN
+def _decided(holds: bool, fails: bool) -> Judgement:
+    if holds:
+        return Judgement(Verdict.HOLDS)
+    return Judgement(Verdict.FAILS if fails else Verdict.OPEN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,14 +20,9 @@ _LEAST_FOR_JACKKNIFE = 3
 
 
 class Mean(NamedTuple):
-    """A mean over pairs of sets.
+    """A mean over pairs of sets, its interval, and how many pairs and ID sets it is over.
 
-    Attributes:
-        value: the mean; NaN where there is no pair.
-        low: lower end of its interval; -inf where there is only one ID set.
-        high: upper end of its interval.
-        pairs: how many pairs it is over.
-        id_sets: how many ID sets these pairs have.
+    The value is NaN where there is no pair, and the interval infinite where there is one ID set.
     """
 
     value: float
@@ -56,11 +51,9 @@ def matrix(rows: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
 
 
 def pairs_by_complexity(pairs: pd.Index, complexity: pd.DataFrame) -> tuple[pd.Index, pd.Index]:
-    """Pairs whose OOD images have shorter PNG files than the ID images, and those with longer.
+    """Pairs (``PAIR``) whose OOD images have shorter PNG files than the ID images, and the others.
 
-    Args:
-        pairs: indexed by ``PAIR``.
-        complexity: published rows with columns dataset and png_bits.
+    Of the rows of complexity the columns dataset and png_bits are read.
     """
     bits = complexity.groupby("dataset")["png_bits"].mean()
     of_id, of_ood = (
@@ -86,52 +79,36 @@ def trained_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["epoch"] > 0]
 
 
-def mean_over_pairs(values: pd.Series, confidence: float = 0.95) -> Mean:
+def mean_over_pairs(values: pd.Series) -> Mean:
     """Mean of one number for each pair, with an interval that knows of their ID sets.
 
     The pairs of one ID set share images and checkpoints and are not independent. The variance is
     the cluster-robust one over ID sets, and the interval Student's with one degree of freedom less
-    than there are ID sets. That OOD sets are shared too is not taken into account.
-
-    Args:
-        values: one number for each pair, indexed by ``PAIR``.
-        confidence: between 0 and 1.
+    than there are ID sets. That OOD sets are shared too is not taken into account. Values have
+    ``PAIR`` as index.
     """
-    known = values.dropna().astype(float)
-    if known.empty:
-        return Mean(math.nan, -math.inf, math.inf, 0, 0)
-    mean = float(known.mean())
-    sets = known.index.get_level_values("id_dataset").nunique()
-    return _with_interval(mean, (known - mean) / len(known), sets, confidence)
+    return _sum_of_means({1: values})
 
 
-def difference_over_pairs(first: pd.Series, second: pd.Series, confidence: float = 0.95) -> Mean:
+def mean_and_pairs(values: pd.Series) -> str:
+    """:func:`mean_over_pairs` and the number of pairs, as text."""
+    mean = mean_over_pairs(values)
+    return f"{mean} ({mean.pairs} pairs)"
+
+
+def difference_over_pairs(first: pd.Series, second: pd.Series) -> Mean:
     """Mean of the first pairs less mean of the second, as :func:`mean_over_pairs`.
 
     An ID set with pairs of both kinds counts once, with the difference within it. The side with
     fewer ID sets counts for the degrees of freedom.
     """
-    known = [values.dropna().astype(float) for values in (first, second)]
-    if any(values.empty for values in known):
-        return Mean(math.nan, -math.inf, math.inf, 0, 0)
-    means = [float(values.mean()) for values in known]
-    shares = [
-        sign * (values - mean) / len(values)
-        for sign, values, mean in zip((1, -1), known, means, strict=True)
-    ]
-    sets = min(values.index.get_level_values("id_dataset").nunique() for values in known)
-    return _with_interval(means[0] - means[1], pd.concat(shares), sets, confidence)
+    return _sum_of_means({1: first, -1: second})
 
 
-def jackknife(
-    rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float], confidence: float = 0.95
-) -> Mean:
+def jackknife(rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) -> Mean:
     """A number with an interval from leaving out one ID set after the other.
 
-    Args:
-        rows: AUROCs with the columns of ``PAIR``.
-        statistic: of such rows; it may choose something on all of them.
-        confidence: between 0 and 1.
+    The statistic is of rows with the columns of ``PAIR``; it may choose something on all of them.
     """
     pairs, names = len(rows[PAIR].drop_duplicates()), rows["id_dataset"].unique()
     value = statistic(rows)
@@ -140,9 +117,8 @@ def jackknife(
         return Mean(value, -math.inf, math.inf, pairs, len(names))
     without = np.array([statistic(rows[rows["id_dataset"] != name]) for name in names])
     sets = len(names)
-    deviation = math.sqrt((sets - 1) / sets * float(((without - without.mean()) ** 2).sum()))
-    reach = float(stats.t.ppf((1 + confidence) / 2, sets - 1)) * deviation
-    return Mean(value, value - reach, value + reach, pairs, sets)
+    variance = (sets - 1) / sets * float(((without - without.mean()) ** 2).sum())
+    return _with_interval(value, variance, pairs, sets)
 
 
 def within_range(mean: Mean, least: float, most: float) -> Mean:
@@ -152,14 +128,28 @@ def within_range(mean: Mean, least: float, most: float) -> Mean:
     return mean._replace(low=max(mean.low, least), high=min(mean.high, most))
 
 
-def _with_interval(value: float, shares: pd.Series, sets: int, confidence: float) -> Mean:
-    """The interval of a number to whose deviation each pair contributes a share."""
+def _sum_of_means(parts: Mapping[int, pd.Series]) -> Mean:
+    """The sum of means over pairs, each with the sign it is under."""
+    known = {sign: values.dropna().astype(float) for sign, values in parts.items()}
+    if any(values.empty for values in known.values()):
+        return Mean(math.nan, -math.inf, math.inf, 0, 0)
+    value = sum(sign * float(values.mean()) for sign, values in known.items())
+    # What each pair contributes to the deviation.
+    shares = pd.concat(
+        sign * (values - float(values.mean())) / len(values) for sign, values in known.items()
+    )
+    sets = min(values.index.get_level_values("id_dataset").nunique() for values in known.values())
     if sets == 1:
         return Mean(value, -math.inf, math.inf, len(shares), 1)
     of_sets = shares.groupby(level="id_dataset").sum().to_numpy()
-    deviation = math.sqrt(sets / (sets - 1) * float((of_sets**2).sum()))
-    reach = float(stats.t.ppf((1 + confidence) / 2, sets - 1)) * deviation
-    return Mean(value, value - reach, value + reach, len(shares), sets)
+    variance = sets / (sets - 1) * float((of_sets**2).sum())
+    return _with_interval(value, variance, len(shares), sets)
+
+
+def _with_interval(value: float, variance: float, pairs: int, sets: int) -> Mean:
+    """Student's 95 % interval, with one degree of freedom less than there are ID sets."""
+    reach = float(stats.t.ppf(0.975, sets - 1)) * math.sqrt(variance)
+    return Mean(value, value - reach, value + reach, pairs, sets)
 
 
 def correlation_within(

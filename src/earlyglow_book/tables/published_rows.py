@@ -8,19 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from earlyglow_book.results import StoreError, published_state, read_published_tables
+from earlyglow_book.tables.aurocs import select
 from earlyglow_book.tables.pairs import FLOW
 
 
 def read_published_rows(experiment: str, table: str, profile: str = "classroom") -> pd.DataFrame:
     """One table of every published result of an experiment at a profile.
 
-    Args:
-        experiment: its name.
-        table: the table's name.
-        profile: results of other profiles are left out.
-
-    Returns:
-        The rows with columns id_dataset, model and seed in front; empty where nothing is published.
+    Columns id_dataset, model and seed stand in front; it is empty where nothing is published.
 
     Raises:
         StoreError: two published results have the same ID set, model and seed.
@@ -33,17 +28,12 @@ def read_gradient_rows(
 ) -> pd.DataFrame:
     """Published AUROCs of the gradient score at every epoch, all pairs, models and seeds."""
     rows = read_published_rows("epoch_sweep", "aurocs", profile)
-    return rows[
-        (rows["detector"] == "layer_gradients")
-        & (rows["objective"] == objective)
-        & (rows["group_size"] == group_size)
-    ]
+    return select(rows, "layer_gradients", objective, group_size)
 
 
 def read_baseline_rows(detector: str, group_size: int = 1) -> pd.DataFrame:
     """Published AUROCs of a detector that needs no gradient: likelihood or typicality."""
-    rows = read_published_rows("epoch_sweep", "aurocs")
-    return rows[(rows["detector"] == detector) & (rows["group_size"] == group_size)]
+    return select(read_published_rows("epoch_sweep", "aurocs"), detector, group_size=group_size)
 
 
 @functools.lru_cache(maxsize=32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,6 +16,11 @@ def picture_table(kind: str, images: Tensor) -> pd.DataFrame:
     shape = "x".join(map(str, images.shape[1:]))
     pixels = [image.cpu().numpy().tobytes() for image in images]
     return pd.DataFrame({"kind": kind, "shape": shape, "pixels": pixels})
+
+
+def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one under the other, :func:`compact`."""
+    return compact(pd.concat(tables, ignore_index=True))
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:

@@ -24,6 +24,11 @@ def with_interval(row: pd.Series, value: str = "auroc") -> str:
     return as_text(row[value], row["low"], row["high"])
 
 
+def formatted(form: str, **numbers: float) -> Texts:
+    """Every number in one format: ``formatted(".2f", area=0.5)`` is ``{"area": "0.50"}``."""
+    return {name: f"{number:{form}}" for name, number in numbers.items()}
+
+
 def from_to(values: pd.Series) -> str:
     """The smallest and the largest value: "-0.089 to +0.186" where some are negative."""
     sign = "+" if (values < 0).any() else ""

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from earlyglow_book.chapters.epoch_sweep import Objective
-from earlyglow_book.deferred import Deferred
 from earlyglow_book.experiment import Chapter
 from earlyglow_book.flow_runs.flows import ModelName
 from earlyglow_book.parameters import Field, parameters
-
-if TYPE_CHECKING:
-    from earlyglow_book.chapters.verdict import evidence, figures, rules, words
-else:
-    evidence, figures, rules, words = (
-        Deferred(f"earlyglow_book.chapters.verdict.{name}")
-        for name in ("evidence", "figures", "rules", "words")
-    )
-
-__all__ = ["Verdict", "evidence", "figures", "rules", "words"]
 
 
 @parameters

@@ -9,16 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from earlyglow_book.tables.pairs import (
-    PAIR,
-    Mean,
-    correlation_within,
-    early_and_late,
-    jackknife,
-    mean_over_seeds,
-    pairs_by_complexity,
-    trained_rows,
-)
+from earlyglow_book.tables import pairs
 from earlyglow_book.tables.published_rows import (
     read_baseline_rows,
     read_gradient_rows,
@@ -65,7 +56,7 @@ def read_evidence() -> Evidence:
     )
 
 
-def stopping_early(rows: pd.DataFrame) -> Mean:
+def stopping_early(rows: pd.DataFrame) -> pairs.Mean:
     """Mean over the pairs of the AUROC at an early epoch minus that at the last.
 
     Half of the ID sets choose the trained epoch before the last that is best for them, and the
@@ -74,7 +65,7 @@ def stopping_early(rows: pd.DataFrame) -> Mean:
     better than another. The choice depends on the sets too, so the interval is a jackknife's that
     leaves out one ID set after the other and chooses anew.
     """
-    return jackknife(rows, _mean_over_halves)
+    return pairs.jackknife(rows, _mean_over_halves)
 
 
 def spread_of_stopping_early(rows: pd.DataFrame) -> tuple[float, float]:
@@ -92,18 +83,18 @@ def _mean_over_halves(rows: pd.DataFrame) -> float:
 
 def _gains_by_half(rows: pd.DataFrame) -> pd.DataFrame:
     """Summed gain and number of the pairs that did not choose, a row for each half that chose."""
-    _, last = early_and_late(rows)
+    _, last = pairs.early_and_late(rows)
     # Only epochs that every flow has can be chosen for another.
-    table = mean_over_seeds(trained_rows(rows)).dropna(axis=1)
+    table = pairs.mean_over_seeds(pairs.trained_rows(rows)).dropna(axis=1)
     by_set = table.groupby(level="id_dataset").sum()
-    pairs = table.groupby(level="id_dataset").size().to_numpy()
+    counts = table.groupby(level="id_dataset").size().to_numpy()
     candidates = by_set.drop(columns=last).to_numpy()
     gains = candidates - by_set[[last]].to_numpy()
     found = []
     for half in itertools.combinations(range(len(by_set)), len(by_set) // 2):
         epoch = candidates[list(half)].sum(axis=0).argmax()
         judged = np.delete(np.arange(len(by_set)), half)
-        found.append((gains[judged, epoch].sum(), pairs[judged].sum()))
+        found.append((gains[judged, epoch].sum(), counts[judged].sum()))
     return pd.DataFrame(found, columns=["gain", "pairs"])
 
 
@@ -111,31 +102,31 @@ def gain_of_own_epoch(rows: pd.DataFrame) -> pd.Series:
     """AUROC at an epoch of each flow's own minus AUROC at the last, for each pair.
 
     The epoch is the trained one before the last with the largest mean over the OOD sets of the
-    flow. It is chosen on one seed and judged on the others; every seed chooses once. All seeds
-    score the same images, so what these images have by chance helps the choice.
-
-    Returns:
-        Means over the choosing seeds; empty where there is only one seed.
+    flow. It is chosen on one seed and judged on the others; every seed chooses once, and the means
+    over them are returned (none with one seed). All seeds score the same images, so what these
+    images have by chance helps the choice.
     """
-    _, last = early_and_late(rows)
-    table = trained_rows(rows).pivot_table(index=[*PAIR, "seed"], columns="epoch", values="auroc")
+    _, last = pairs.early_and_late(rows)
+    table = pairs.trained_rows(rows).pivot_table(
+        index=[*pairs.PAIR, "seed"], columns="epoch", values="auroc"
+    )
     seeds = table.index.get_level_values("seed")
     gains = []
     for seed in seeds.unique():
-        chosen_on, judged_on = table[seeds == seed], table[seeds != seed].groupby(PAIR).mean()
+        chosen_on, judged_on = table[seeds == seed], table[seeds != seed].groupby(pairs.PAIR).mean()
         means = chosen_on.drop(columns=last).groupby(["id_dataset", "model"]).mean()
         for (name, model), epoch in means.idxmax(axis=1).items():
             keys = judged_on.index.get_level_values
             flow = judged_on[(keys("id_dataset") == name) & (keys("model") == model)]
             gains.append(flow[epoch] - flow[last])
-    return pd.concat(gains).groupby(PAIR).mean()
+    return pd.concat(gains).groupby(pairs.PAIR).mean()
 
 
 def change_by_groups(single: pd.DataFrame, five: pd.DataFrame) -> pd.Series:
     """AUROC of groups of five minus AUROC of single images, by pair, seed and trained epoch."""
-    keys = [*PAIR, "seed", "epoch"]
+    keys = [*pairs.PAIR, "seed", "epoch"]
     before, after = (
-        trained_rows(rows).set_index(keys)["auroc"].sort_index() for rows in (single, five)
+        pairs.trained_rows(rows).set_index(keys)["auroc"].sort_index() for rows in (single, five)
     )
     return after - before
 
@@ -143,7 +134,8 @@ def change_by_groups(single: pd.DataFrame, five: pd.DataFrame) -> pd.Series:
 def gain_over(gradients: pd.DataFrame, others: pd.DataFrame, epoch: float) -> pd.Series:
     """AUROC of the gradient score minus that of another detector at one epoch, by pair."""
     ours, theirs = (
-        rows[rows["epoch"] == epoch].groupby(PAIR)["auroc"].mean() for rows in (gradients, others)
+        rows[rows["epoch"] == epoch].groupby(pairs.PAIR)["auroc"].mean()
+        for rows in (gradients, others)
     )
     return ours - theirs
 
@@ -151,30 +143,28 @@ def gain_over(gradients: pd.DataFrame, others: pd.DataFrame, epoch: float) -> pd
 def gain_over_likelihood(evidence: Evidence) -> pd.Series:
     """AUROC of the gradient score minus that of the likelihood, at the last epoch, by pair."""
     gradients = evidence.gradients[1]
-    _, last = early_and_late(gradients)
+    _, last = pairs.early_and_late(gradients)
     return gain_over(gradients, evidence.baselines["likelihood"], last)
 
 
 def gain_by_complexity(evidence: Evidence) -> tuple[pd.Series, pd.Series]:
-    """Gain of the gradient score over the likelihood at the last epoch, by pair.
+    """:func:`gain_over_likelihood` of the pairs whose OOD images are simpler, and of the others.
 
-    Returns:
-        The pairs whose OOD images are simpler than their ID images, by the mean length of their PNG
-        files, and the others.
+    Simpler are those whose PNG files are shorter on the average.
     """
     gain = gain_over_likelihood(evidence)
-    simpler, others = pairs_by_complexity(gain.index, evidence.complexity)
+    simpler, others = pairs.pairs_by_complexity(gain.index, evidence.complexity)
     return gain.loc[simpler], gain.loc[others]
 
 
 def overlap_correlation(overlap: pd.DataFrame, column: str) -> pd.Series:
     """Rank correlation of the likelihoods' overlap with a column over trained epochs, by pair."""
-    rows = trained_rows(overlap)
-    found = correlation_within(rows[rows["detector"] == "likelihood"], column, "kde")
-    return found.groupby(level=PAIR).mean()
+    rows = pairs.trained_rows(overlap)
+    found = pairs.correlation_within(rows[rows["detector"] == "likelihood"], column, "kde")
+    return found.groupby(level=pairs.PAIR).mean()
 
 
 def poor_pairs(gradients: pd.DataFrame, below: float, epoch: float = 5) -> pd.Index:
     """Pairs whose AUROC at an epoch of the sweep is low: their flows saw no altered image."""
-    means = gradients[gradients["epoch"] == epoch].groupby(PAIR)["auroc"].mean()
+    means = gradients[gradients["epoch"] == epoch].groupby(pairs.PAIR)["auroc"].mean()
     return means.index[means < below]

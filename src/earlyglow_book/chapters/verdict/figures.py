@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from earlyglow_book.figures.style import COLOURS, LINES, MARKERS, panels, style
+from earlyglow_book.tables.pairs import FLOW, trained_rows
 
 # Factor between the epochs of detectors that stand side by side.
 _DODGE = 1.07
@@ -19,14 +20,10 @@ _UNTRAINED_AT = 0.03
 def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
     """How the flows improve, and what becomes of the detectors meanwhile.
 
-    Args:
-        bits: bits per dimension of held-out ID images: columns id_dataset, model, seed, epoch,
-            bits_per_dim.
-        means: detector → columns epoch, mean, low, high of its AUROC over pairs.
+    ``bits`` are published bits per dimension of held-out ID images, ``means`` by detector the means
+    of its AUROC over pairs by epoch.
     """
-    trained = bits[bits["epoch"] > 0]
-    flow = ["id_dataset", "model", "seed"]
-    curves = trained.groupby([*flow, "epoch"])["bits_per_dim"].mean().unstack()
+    curves = trained_rows(bits).groupby([*FLOW, "epoch"])["bits_per_dim"].mean().unstack()
     above = curves.sub(curves.iloc[:, -1], axis=0)
     with style():
         figure, (left, right) = panels(2, height=3.8, share_y=False)

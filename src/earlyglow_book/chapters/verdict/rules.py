@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from earlyglow_book.chapters.verdict.evidence import (
@@ -15,6 +17,7 @@ from earlyglow_book.chapters.verdict.evidence import (
     stopping_early,
 )
 from earlyglow_book.flow_runs.profiles import find_profile
+from earlyglow_book.tables import pairs
 from earlyglow_book.tables.claims import (
     KMNIST_RANGE,
     LEAST_ID_SETS,
@@ -27,108 +30,89 @@ from earlyglow_book.tables.claims import (
     no_worse,
     too_few,
 )
-from earlyglow_book.tables.pairs import (
-    FLOW,
-    PAIR,
-    Mean,
-    difference_over_pairs,
-    early_and_late,
-    gain_of_epoch,
-    mean_over_pairs,
-    pairs_by_complexity,
-    trained_rows,
-    within_range,
-)
 
 # Below this a pair is poor, and above that it is rescued.
 POOR, RESCUED = 0.6, 0.8
-# What the paper scores, by group size.
-_SCORED = {1: "single images", 5: "groups of five"}
-_SIZE_IDS = {1: "single", 5: "five"}
+# What the paper scores, by group size: its name in identifiers, and for readers.
+_SIZES = {1: ("single", "single images"), 5: ("five", "groups of five")}
+_Statistic = Callable[[pd.DataFrame], pairs.Mean]
+_Rule = Callable[[pairs.Mean], Judgement]
 
 
 def judged_claims(evidence: Evidence) -> list[Claim]:
     """Every claim, judged from the published rows."""
     return [
-        *(_immature_is_enough(evidence, size) for size in _SCORED),
-        *(_own_epoch_is_enough(evidence, size) for size in _SCORED),
-        *(_first_epoch_is_enough(evidence, size) for size in _SCORED),
-        *(_no_training_is_enough(evidence, size) for size in _SCORED),
+        *_less_training_is_enough(evidence),
         _first_epoch_is_enough_at_full_size(evidence),
         _groups_help(evidence),
-        _gradients_beat_likelihood(evidence),
-        _most_for_simple_ood(evidence),
+        *_gradients_beat_likelihood(evidence),
         _simple_id_gets_worse(evidence),
         _kmnist_fails(evidence),
         _augmentation_does_not_rescue(evidence),
-        _overlap_grows(evidence),
-        _overlap_hurts(evidence),
+        *_overlap_grows_and_hurts(evidence),
         _wrong_density(),
         _bits_per_dim(evidence),
     ]
 
 
-def _immature_is_enough(evidence: Evidence, size: int) -> Claim:
-    rows = evidence.gradients[size]
-    _, last = early_and_late(rows)
-    mean = stopping_early(rows)
+def _less_training_is_enough(evidence: Evidence) -> list[Claim]:
+    _, last = pairs.early_and_late(evidence.gradients[1])
     length = find_profile("classroom").images_per_epoch
-    return Claim(
-        f"stopped_early_{_SIZE_IDS[size]}",
-        f"A flow stopped early detects as well as a fully trained one, or better: {_SCORED[size]}",
-        "digest",
-        f"the early epoch that is best for half of the ID sets, less epoch {last:g}, on the other "
-        f"half, mean over all ways to halve, jackknife interval; epochs of {length:,} images (the "
-        "paper: 200 or 250 of the whole set)",
-        _of(mean, "change of the AUROC"),
-        no_worse(mean),
+    # Identifier, claim, source, test, how the AUROC changes, and the rule.
+    questions: tuple[tuple[str, str, str, str, _Statistic, _Rule], ...] = (
+        (
+            "stopped_early",
+            "A flow stopped early detects as well as a fully trained one, or better",
+            "digest",
+            f"the early epoch that is best for half of the ID sets, less epoch {last:g}, on the "
+            "other half, mean over all ways to halve, jackknife interval; epochs of "
+            f"{length:,} images (the paper: 200 or 250 of the whole set)",
+            stopping_early,
+            no_worse,
+        ),
+        (
+            "own_epoch",
+            "… when each ID set may have its own best epoch",
+            "digest (it quotes 1 for Omniglot, 10 for SVHN, 50 for CIFAR-10)",
+            "the early epoch that is best for the OOD sets of a flow, chosen on one seed, less the "
+            "last epoch, on the other seeds; the choice sees the OOD images, which helps it, so "
+            "that the verdict is never more than as good",
+            lambda rows: pairs.mean_over_pairs(gain_of_own_epoch(rows)),
+            _as_good_at_most,
+        ),
+        (
+            "first_epoch",
+            "… and one epoch is enough",
+            "our question (the code's tables have epochs 1 and 10)",
+            "epoch 1 less last epoch",
+            lambda rows: pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 1.0)),
+            no_worse,
+        ),
+        (
+            "untrained",
+            "… and no training at all",
+            "our question: what is there before the flow has learned anything?",
+            "epoch 0 less last epoch; at epoch 0 Glow's scales are set from a few images, nothing "
+            "else",
+            lambda rows: pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 0.0)),
+            no_worse,
+        ),
     )
-
-
-def _own_epoch_is_enough(evidence: Evidence, size: int) -> Claim:
-    mean = mean_over_pairs(gain_of_own_epoch(evidence.gradients[size]))
-    return Claim(
-        f"own_epoch_{_SIZE_IDS[size]}",
-        f"… when each ID set may have its own best epoch: {_SCORED[size]}",
-        "digest (it quotes 1 for Omniglot, 10 for SVHN, 50 for CIFAR-10)",
-        "the early epoch that is best for the OOD sets of a flow, chosen on one seed, less the "
-        "last epoch, on the other seeds; the choice sees the OOD images, which helps it, so that "
-        "the verdict is never more than as good",
-        _of(mean, "change of the AUROC"),
-        _as_good_at_most(no_worse(mean)),
-    )
-
-
-def _first_epoch_is_enough(evidence: Evidence, size: int) -> Claim:
-    mean = mean_over_pairs(gain_of_epoch(evidence.gradients[size], 1.0))
-    return Claim(
-        f"first_epoch_{_SIZE_IDS[size]}",
-        f"… and one epoch is enough: {_SCORED[size]}",
-        "our question (the code's tables have epochs 1 and 10)",
-        "epoch 1 less last epoch",
-        _of(mean, "change of the AUROC"),
-        no_worse(mean),
-    )
-
-
-def _no_training_is_enough(evidence: Evidence, size: int) -> Claim:
-    mean = mean_over_pairs(gain_of_epoch(evidence.gradients[size], 0.0))
-    return Claim(
-        f"untrained_{_SIZE_IDS[size]}",
-        f"… and no training at all: {_SCORED[size]}",
-        "our question: what is there before the flow has learned anything?",
-        "epoch 0 less last epoch; at epoch 0 Glow's scales are set from a few images, nothing else",
-        _of(mean, "change of the AUROC"),
-        no_worse(mean),
-    )
+    claims = []
+    for name, text, source, test, statistic, rule in questions:
+        for size, (name_of_size, scored) in _SIZES.items():
+            mean = statistic(evidence.gradients[size])
+            number, about = _of(mean, "change of the AUROC"), f"{text}: {scored}"
+            claims.append(Claim(f"{name}_{name_of_size}", about, source, test, number, rule(mean)))
+    return claims
 
 
 def _first_epoch_is_enough_at_full_size(evidence: Evidence) -> Claim:
     length = find_profile("full_size").images_per_epoch
     number, judgement = "no run of that size", Judgement(Verdict.UNTESTED)
     if len(evidence.full_size):
-        gain = gain_of_epoch(evidence.full_size, 1.0)
-        mean = within_range(mean_over_pairs(gain), -1, 1)
+        gain = pairs.gain_of_epoch(evidence.full_size, 1.0)
+        mean = pairs.within_range(pairs.mean_over_pairs(gain), -1, 1)
         number, judgement = _of(mean, "change of the AUROC"), no_worse(mean)
     return Claim(
         "first_epoch_full_size",
@@ -142,50 +126,51 @@ def _first_epoch_is_enough_at_full_size(evidence: Evidence) -> Claim:
 
 def _groups_help(evidence: Evidence) -> Claim:
     change = change_by_groups(evidence.gradients[1], evidence.gradients[5])
-    mean = mean_over_pairs(change.groupby(level=PAIR).mean())
+    mean = pairs.mean_over_pairs(change.groupby(level=pairs.PAIR).mean())
     share = (change >= -MARGIN).mean()
+    on_average = greater(mean)
+    detail = on_average.detail + ("" if share == 1 else " on average, not in every case")
     return Claim(
         "groups",
         "Groups of five beat single images throughout",
         "digest",
         f"all trained epochs and seeds; a loss of up to {MARGIN} counts as equal",
         f"{_of(mean, 'change of the AUROC')}; no worse in {share:.1%} of all cases",
-        _with_detail(greater(mean), "" if share == 1 else " on average, not in every case"),
+        Judgement(on_average.verdict, detail),
     )
 
 
-def _gradients_beat_likelihood(evidence: Evidence) -> Claim:
-    mean = mean_over_pairs(gain_over_likelihood(evidence))
-    return Claim(
-        "likelihood",
-        "The gradient score beats the likelihood",
-        "digest",
-        "last epoch, single images",
-        _of(mean, "gain of the AUROC"),
-        greater(mean),
-    )
-
-
-def _most_for_simple_ood(evidence: Evidence) -> Claim:
+def _gradients_beat_likelihood(evidence: Evidence) -> tuple[Claim, Claim]:
+    mean = pairs.mean_over_pairs(gain_over_likelihood(evidence))
     simpler, others = gain_by_complexity(evidence)
-    difference = difference_over_pairs(simpler, others)
-    return Claim(
-        "simple_ood",
-        "… most of all for a complex ID set against a simple OOD set",
-        "digest",
-        "gain where OOD images have shorter PNG files than ID images, less the gain elsewhere",
-        f"{_of(mean_over_pairs(simpler), 'gain')}, less {_of(mean_over_pairs(others), 'gain')}: "
-        f"difference {difference}",
-        greater(difference),
+    difference = pairs.difference_over_pairs(simpler, others)
+    gains = [_of(pairs.mean_over_pairs(gain), "gain") for gain in (simpler, others)]
+    return (
+        Claim(
+            "likelihood",
+            "The gradient score beats the likelihood",
+            "digest",
+            "last epoch, single images",
+            _of(mean, "gain of the AUROC"),
+            greater(mean),
+        ),
+        Claim(
+            "simple_ood",
+            "… most of all for a complex ID set against a simple OOD set",
+            "digest",
+            "gain where OOD images have shorter PNG files than ID images, less the gain elsewhere",
+            f"{gains[0]}, less {gains[1]}: difference {difference}",
+            greater(difference),
+        ),
     )
 
 
 def _simple_id_gets_worse(evidence: Evidence) -> Claim:
     rows = evidence.gradients[1]
-    early, _ = early_and_late(rows)
-    change = -gain_of_epoch(rows, early)
-    _, not_simpler = pairs_by_complexity(change.index, evidence.complexity)
-    mean = mean_over_pairs(change.loc[not_simpler])
+    early, _ = pairs.early_and_late(rows)
+    change = -pairs.gain_of_epoch(rows, early)
+    _, not_simpler = pairs.pairs_by_complexity(change.index, evidence.complexity)
+    mean = pairs.mean_over_pairs(change.loc[not_simpler])
     return Claim(
         "simple_id",
         "Where ID is simpler than OOD, longer training lowers the AUROC",
@@ -199,11 +184,11 @@ def _simple_id_gets_worse(evidence: Evidence) -> Claim:
 def _kmnist_fails(evidence: Evidence) -> Claim:
     by_objective = {"log_prob": evidence.gradients[1], "sum_z": evidence.sum_z}
     rows = pd.concat(
-        trained_rows(part).assign(objective=name) for name, part in by_objective.items()
+        pairs.trained_rows(part).assign(objective=name) for name, part in by_objective.items()
     )
     rows = rows[(rows["id_dataset"] == "kmnist") | (rows["ood"] == "kmnist")]
     low, high = KMNIST_RANGE
-    inside = rows["auroc"].between(low, high).groupby([rows[c] for c in (*PAIR, "objective")])
+    inside = rows["auroc"].between(low, high).groupby([rows[c] for c in (*pairs.PAIR, "objective")])
     always, mostly = (inside.mean() == 1).sum(), (inside.mean() > 0.5).sum()
     some = Judgement(Verdict.HOLDS, f" for {always} of {inside.ngroups} cases")
     return Claim(
@@ -223,9 +208,9 @@ def _augmentation_does_not_rescue(evidence: Evidence) -> Claim:
     poor = poor_pairs(evidence.gradients[1], POOR)
     number, judgement = "nothing published", Judgement(Verdict.UNTESTED)
     if len(rows):
-        last = rows["epoch"] == rows.groupby(FLOW)["epoch"].transform("max")
+        last = rows["epoch"] == rows.groupby(pairs.FLOW)["epoch"].transform("max")
         rows = rows[last & (rows["group_size"] == 1)]
-        table = rows.pivot_table(index=PAIR, columns="variant", values="auroc", observed=True)
+        table = rows.pivot_table(index=pairs.PAIR, columns="variant", values="auroc", observed=True)
         table = table[table.index.isin(poor)]
         others = table.drop(columns="real images")
         change = others.sub(table["real images"], axis=0).mean()
@@ -245,27 +230,30 @@ def _augmentation_does_not_rescue(evidence: Evidence) -> Claim:
     )
 
 
-def _overlap_grows(evidence: Evidence) -> Claim:
-    mean = within_range(mean_over_pairs(overlap_correlation(evidence.overlap, "epoch")), -1, 1)
-    return Claim(
-        "overlap_grows",
-        "The support overlap of likelihoods grows with training",
-        "digest",
-        "rank correlation of overlap and epoch within each pair",
-        _of(mean, "correlation"),
-        greater(mean),
+def _overlap_grows_and_hurts(evidence: Evidence) -> tuple[Claim, Claim]:
+    with_epoch, with_auroc = (
+        pairs.within_range(
+            pairs.mean_over_pairs(overlap_correlation(evidence.overlap, column)), -1, 1
+        )
+        for column in ("epoch", "auroc")
     )
-
-
-def _overlap_hurts(evidence: Evidence) -> Claim:
-    mean = within_range(mean_over_pairs(overlap_correlation(evidence.overlap, "auroc")), -1, 1)
-    return Claim(
-        "overlap_hurts",
-        "… and goes with a worse likelihood detector",
-        "digest",
-        "rank correlation of overlap and AUROC over the epochs of each pair",
-        _of(mean, "correlation"),
-        greater(_negative(mean)),
+    return (
+        Claim(
+            "overlap_grows",
+            "The support overlap of likelihoods grows with training",
+            "digest",
+            "rank correlation of overlap and epoch within each pair",
+            _of(with_epoch, "correlation"),
+            greater(with_epoch),
+        ),
+        Claim(
+            "overlap_hurts",
+            "… and goes with a worse likelihood detector",
+            "digest",
+            "rank correlation of overlap and AUROC over the epochs of each pair",
+            _of(with_auroc, "correlation"),
+            greater(_negative(with_auroc)),
+        ),
     )
 
 
@@ -303,30 +291,26 @@ def claims_table(claims: list[Claim]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).set_index("claim")
 
 
-def _not_rescued(rescued: int, pairs: pd.Index) -> Judgement:
+def _not_rescued(rescued: int, tried: pd.Index) -> Judgement:
     """One rescued pair refutes the claim, but a few that are not do not prove it."""
-    id_sets = pairs.get_level_values("id_dataset").nunique()
+    id_sets = tried.get_level_values("id_dataset").nunique()
     if rescued:
-        return Judgement(Verdict.FAILS, f" for {rescued} of {len(pairs)} pairs")
+        return Judgement(Verdict.FAILS, f" for {rescued} of {len(tried)} pairs")
     return Judgement(Verdict.HOLDS) if id_sets >= LEAST_ID_SETS else too_few(id_sets)
 
 
-def _as_good_at_most(judgement: Judgement) -> Judgement:
+def _as_good_at_most(mean: pairs.Mean) -> Judgement:
     """A choice that saw the OOD images cannot prove that anything is better."""
-    if judgement == Judgement(Verdict.HOLDS, ": better"):
-        return Judgement(Verdict.HOLDS, ": as good")
-    return judgement
+    judgement = no_worse(mean)
+    is_better = judgement == Judgement(Verdict.HOLDS, ": better")
+    return Judgement(Verdict.HOLDS, ": as good") if is_better else judgement
 
 
-def _with_detail(judgement: Judgement, detail: str) -> Judgement:
-    return Judgement(judgement.verdict, judgement.detail + detail)
-
-
-def _negative(mean: Mean) -> Mean:
+def _negative(mean: pairs.Mean) -> pairs.Mean:
     return mean._replace(value=-mean.value, low=-mean.high, high=-mean.low)
 
 
-def _of(mean: Mean, what: str) -> str:
+def _of(mean: pairs.Mean, what: str) -> str:
     if not mean.pairs:
         return "no pair to compare"
     return f"{what} {mean} over {mean.pairs} pairs of {counted(mean.id_sets, 'ID set')}"

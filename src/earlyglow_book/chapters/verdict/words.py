@@ -20,7 +20,7 @@ from earlyglow_book.chapters.verdict.evidence import (
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.claims import Claim
-from earlyglow_book.tables.texts import Texts, with_interval
+from earlyglow_book.tables.texts import Texts, formatted, with_interval
 
 # Names of the quoted verdicts, by the claims' identifiers.
 _QUOTED = {
@@ -38,13 +38,9 @@ _QUOTED = {
 def seeds_and_images(single: pd.DataFrame) -> pd.DataFrame:
     """How far the AUROC of a pair moves from seed to seed, and from test images to test images.
 
-    Args:
-        single: AUROCs with their 95 % intervals over images.
-
-    Returns:
-        Root mean squares over the pairs that have several seeds, by epoch: columns "deviation
-        over seeds" and "standard error over images". What images do is not part of the former,
-        because all seeds score the same.
+    From AUROCs with 95 % intervals over images come root mean squares over the pairs that have
+    several seeds, by epoch: columns "deviation over seeds" and "standard error over images". What
+    images do is not part of the former, because all seeds score the same.
     """
     pair = [*pairs.PAIR, "epoch"]
     several = single[single.groupby(pair)["auroc"].transform("count") > 1]
@@ -63,44 +59,42 @@ def seeds_and_images(single: pd.DataFrame) -> pd.DataFrame:
 def words(judged: Sequence[Claim], evidence: Evidence, bits: pd.DataFrame) -> Texts:
     """The main numbers, each over all pairs, models and seeds.
 
-    Args:
-        judged: every claim.
-        evidence: the published rows.
-        bits: bits per dimension of each flow's held-out ID images.
+    ``bits`` has the bits per dimension of each flow's held-out ID images.
     """
     single = evidence.gradients[1]
-    verdicts = {
-        f"{_QUOTED[claim.id]}_verdict": str(claim.judgement)
-        for claim in judged
-        if claim.id in _QUOTED
+    judgements = {claim.id: str(claim.judgement) for claim in judged}
+    return {
+        **{f"{name}_verdict": judgements[claim_id] for claim_id, name in _QUOTED.items()},
+        **_gains(evidence),
+        **_gains_by_model(evidence),
+        **_gains_over_typicality(evidence),
+        "full_size_sets": str(evidence.full_size["id_dataset"].nunique()),
+        **_over_epochs(single),
+        **_bits(bits, single),
+        **_seeds(single),
     }
-    gains = _gains(evidence) | _gains_by_model(evidence) | _gains_over_typicality(evidence)
-    gains |= {"full_size_sets": str(evidence.full_size["id_dataset"].nunique())}
-    return verdicts | gains | _over_epochs(single) | _bits(bits, single) | _seeds(single)
 
 
 def _gains(evidence: Evidence) -> Texts:
     rows, fives = evidence.gradients[1], evidence.gradients[5]
     groups = change_by_groups(rows, fives).groupby(level=pairs.PAIR).mean()
     stop = stopping_early(rows)
-    own = pairs.mean_over_pairs(gain_of_own_epoch(rows))
     lowest, highest = spread_of_stopping_early(rows)
-    simpler, elsewhere = (pairs.mean_over_pairs(part) for part in gain_by_complexity(evidence))
+    simpler, elsewhere = gain_by_complexity(evidence)
     return {
         "pairs": str(stop.pairs),
         "sets": str(stop.id_sets),
         "stop": str(stop),
         "stop_five": str(stopping_early(fives)),
-        "stop_lowest": f"{lowest:.3f}",
-        "stop_highest": f"{highest:.3f}",
-        "own": f"{own} ({own.pairs} pairs)",
+        **formatted(".3f", stop_lowest=lowest, stop_highest=highest),
+        "own": pairs.mean_and_pairs(gain_of_own_epoch(rows)),
         "first_epoch": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 1.0))),
         "untrained": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 0.0))),
         "untrained_five": str(pairs.mean_over_pairs(pairs.gain_of_epoch(fives, 0.0))),
         "five": str(pairs.mean_over_pairs(groups)),
         "gain": str(pairs.mean_over_pairs(gain_over_likelihood(evidence))),
-        "gain_simpler": f"{simpler} ({simpler.pairs} pairs)",
-        "gain_elsewhere": f"{elsewhere} ({elsewhere.pairs} pairs)",
+        "gain_simpler": pairs.mean_and_pairs(simpler),
+        "gain_elsewhere": pairs.mean_and_pairs(elsewhere),
     }
 
 
@@ -124,13 +118,12 @@ def _gains_over_typicality(evidence: Evidence) -> Texts:
 def _over_epochs(single: pd.DataFrame) -> Texts:
     early, last = pairs.early_and_late(single)
     means = pairs.means_over_pairs(single, ["epoch"]).set_index("epoch")
-    by_pair = single.groupby([*pairs.PAIR, "epoch"])["auroc"].mean().unstack("epoch")
+    by_pair = pairs.mean_over_seeds(single)
     by_set = by_pair.groupby(["id_dataset", "model"]).mean()
     return {
         "epoch_images": f"{find_profile('classroom').images_per_epoch:,}",
         "flows": str(len(single.groupby(["id_dataset", "model", "seed"]))),
-        "early": f"{early:g}",
-        "last": f"{last:g}",
+        **formatted("g", early=early, last=last),
         "mean_untrained": with_interval(means.loc[0.0], "mean"),
         "mean_early": with_interval(means.loc[early], "mean"),
         "mean_last": with_interval(means.loc[last], "mean"),
@@ -159,8 +152,7 @@ def _bits(bits: pd.DataFrame, single: pd.DataFrame) -> Texts:
     )
     setback = (table[last] - table.drop(columns=0.0).min(axis=1)).sort_values()
     return {
-        "bits_early": f"{table[early].mean():.2f}",
-        "bits_last": f"{table[last].mean():.2f}",
+        **formatted(".2f", bits_early=table[early].mean(), bits_last=table[last].mean()),
         "bits_gained": f"{(table[early] - table[last]).mean():.1f}",
         "setback": f"{setback.iloc[-1]:.1f}",
     }

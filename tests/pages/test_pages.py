@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[2]
 PAGES = [
     "book/introduction.html",
+    "book/plan.html",
     "book/glow.html",
     "book/score.html",
     "notebooks/quickstart.html",
@@ -28,6 +29,7 @@ PAGES = [
     "notebooks/synthetic_augmentation.html",
     "notebooks/released_code.html",
     "notebooks/dense_glow_full_size.html",
+    "notebooks/readings.html",
     "notebooks/verdict.html",
     "notebooks/gradient_short_circuit.html",
     "notebooks/cost.html",

@@ -53,11 +53,16 @@ def numbers(notebook: dict[str, Any]) -> Counter[str]:
     return Counter(NUMBER.findall("\n".join(line for line in lines if not PROVENANCE.match(line))))
 
 
-def before(revision: str, path: Path) -> dict[str, Any]:
-    """A notebook as it was at a revision."""
-    name = path.relative_to(ROOT).as_posix()
-    command = ["git", "-C", str(ROOT), "show", f"{revision}:{name}"]
-    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+def before(revision: str) -> dict[str, dict[str, Any]]:
+    """The notebooks of a revision, by name."""
+    git = ["git", "-C", str(ROOT)]
+    listed = [*git, "ls-tree", "--name-only", revision, "notebooks/"]
+    names = subprocess.run(listed, capture_output=True, check=True, text=True).stdout.split()
+    contents = (
+        subprocess.run([*git, "show", f"{revision}:{name}"], capture_output=True, check=True).stdout
+        for name in names
+    )
+    return dict(zip((Path(name).stem for name in names), map(json.loads, contents), strict=True))
 
 
 def main() -> None:
@@ -65,18 +70,18 @@ def main() -> None:
     parser.add_argument("revision")
     revision = parser.parse_args().revision
     failed, counted, shown = [], 0, 0
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        if path.stem in LIVE:
+    for name, then in before(revision).items():
+        if name in LIVE:
             continue
-        then, now = before(revision, path), json.loads(path.read_text(encoding="utf-8"))
+        now = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))
         lost_numbers = numbers(then) - numbers(now)
         lost_tables = tables(then) - tables(now)
         lost = f"lost: {sum(lost_numbers.values())} numbers, {sum(lost_tables.values())} tables"
         count, pages = sum(numbers(then).values()), sum(tables(then).values())
-        print(f"{path.stem:<24} {count:6,} numbers, {pages:3} tables before; {lost}")
+        print(f"{name:<24} {count:6,} numbers, {pages:3} tables before; {lost}")
         counted, shown = counted + count, shown + pages
         if lost_numbers or lost_tables:
-            failed.append(path.stem)
+            failed.append(name)
             print("    ", dict(lost_numbers.most_common(12)))
     print(f"{counted:,} numbers and {shown} tables compared")
     if failed:

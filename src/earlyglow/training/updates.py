@@ -40,10 +40,11 @@ def choose_update(
         try:
             return _captured(model, config, batch, state)
         except RuntimeError as error:
+            reason = str(error).strip().partition("\n")[0] or type(error).__name__
             log.warning(
                 "the training step could not be captured in a CUDA graph (%s); training goes on "
                 "with one kernel at a time, several times slower",
-                str(error).strip().splitlines()[0],
+                reason,
             )
     plain = PlainUpdate(model, config)
     plain.load_state(state)

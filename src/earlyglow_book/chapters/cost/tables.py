@@ -113,6 +113,8 @@ def words(tables: Tables) -> Texts:
     arithmetic = arithmetic_table(tables).set_index(["case", "contender"])
     best = arithmetic["best_times_loop"]
     rounds = tables["times"].groupby("case", sort=False)["repetition"].nunique()
+    products = tables["products"]
+    fastest = (products["operations"] / products["seconds"]).groupby(products["precision"]).max()
     detection = tables["detection"].pivot(index="ood", columns="precision", values="auroc")
     return {
         **{name: f"{ratio[measure]:{form}}" for name, (measure, form) in _RATIOS.items()},
@@ -123,6 +125,7 @@ def words(tables: Tables) -> Texts:
         "cost_rounds": ", ".join(f"{case} {count}" for case, count in rounds.items()),
         "cost_met": f"{targets['met'].sum()} of {len(targets)}",
         "cost_missed": "; ".join(targets.loc[~targets["met"].astype(bool), "measure"]),
+        "cost_bf16_products": f"{fastest['bf16'] / fastest['float32']:.2f}",
         "cost_bf16_auroc": f"{(detection['bf16'] - detection['float32']).abs().max():.3f}",
     }
 

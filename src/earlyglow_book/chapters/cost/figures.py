@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
 
 from earlyglow_book.figures.style import COLOURS, MARKERS, legend, look, panels, style
 
@@ -62,5 +63,8 @@ def _points(axis: Axes, rows: pd.DataFrame, contenders: list[str]) -> None:
             axis.errorbar(value, i, xerr=reach, color=COLOURS[0], marker=MARKERS[0], ls="none")
             axis.text(fastest * 1.25, i, f"{value:.3g}", va="center", fontsize="small")
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+    axis.minorticks_off()
     axis.set_xlim(rows["slowest"].min() / 2, rows["fastest"].max() * 6)
     axis.margins(y=0.15)

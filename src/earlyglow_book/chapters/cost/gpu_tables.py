@@ -20,8 +20,8 @@ def step_table(tables: Tables) -> pd.DataFrame:
     steps = tables["steps"].set_index(["batch", "what"])
     eager = steps["ms"].xs("eager", level="what")
     ratio = steps["ms"].rdiv(eager, level="batch")
-    shown = steps[["ms", "images_per_second", "tflops", "kernels", "ms_in_kernels"]]
-    return shown.assign(times_eager=ratio)
+    shown = steps[["ms", "images_per_second", "kernels", "ms_in_kernels"]]
+    return shown.assign(times_eager=ratio).rename(columns={"images_per_second": "images/s"})
 
 
 def norm_table(tables: Tables) -> pd.DataFrame:
@@ -44,16 +44,17 @@ def gpu_words(result: Result, trained: Result) -> Texts:
     small, large = steps.loc[(64, "captured")], steps.loc[(256, "captured")]
     small_eager, large_eager = (steps.loc[(batch, "eager"), "ms"] for batch in (64, 256))
     same = right["1 level of 4 steps"]
+    tflops = tables["steps"].set_index(["batch", "what"])["tflops"]
     return {
         "gpu_name": result.manifest["device"],
-        **{f"gpu_error_{name}": f"{errors[name]['median']:.1g}" for name in _PRECISIONS},
+        **{f"gpu_error_{name}": f"{errors[name]['median']:.2g}" for name in _PRECISIONS},
         "gpu_eager_ratio": f"{large_eager / small_eager:.1f}",
         "gpu_step_64": f"{small['times_eager']:.1f}",
         "gpu_step_256": f"{large['times_eager']:.1f}",
         "gpu_ms_64": f"{small['ms']:.1f}",
         "gpu_kernels": f"{small['kernels']:,.0f}",
-        "gpu_peak_64": f"{small['tflops'] / _PEAK:.0%}",
-        "gpu_peak_256": f"{large['tflops'] / _PEAK:.0%}",
+        "gpu_peak_64": f"{tflops[64, 'captured'] / _PEAK:.0%}",
+        "gpu_peak_256": f"{tflops[256, 'captured'] / _PEAK:.0%}",
         "gpu_compile": f"{tables['steps']['seconds_before'].max():.0f}",
         "gpu_norms": f"{norms.loc['batched, as called', 'times_loop']:.0f}",
         "gpu_norms_tf32": f"{norms.loc['batched, as called, tf32', 'times_loop']:.0f}",

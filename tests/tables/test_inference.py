@@ -11,6 +11,7 @@ from scipy import stats
 
 from earlyglow_book.tables.inference import (
     holm,
+    mean_over_sets,
     node_jackknife,
     p_above_zero,
     simultaneous_band,
@@ -100,6 +101,20 @@ def test_holm_is_the_closed_test_of_bonferroni() -> None:
         expected = max(min(1.0, len(f) * min(p[member] for member in f)) for f in families)
         assert found[name] == pytest.approx(expected)
     assert list(found) == list(p)
+
+
+def test_models_are_averaged_before_the_sets() -> None:
+    """A pair that two models have counts once; where nothing can be deleted nothing is known."""
+    one = simulated(np.random.default_rng(6))[0]
+    both = pd.concat({"glow": one + 0.1, "dense_glow": one - 0.1}, names=["model"])
+    found = mean_over_sets(both.drop(("dense_glow", "v", "w")))
+    expected = one.copy()
+    expected["v", "w"] += 0.1
+    np.testing.assert_allclose(found[:3], node_jackknife(expected))
+    assert (found.pairs, found.id_sets) == (40, 10)
+    star = pd.MultiIndex.from_tuples([("a", "b"), ("a", "c")], names=["id_dataset", "ood"])
+    value, low, high, *_ = mean_over_sets(pd.Series([0.1, 0.2], index=star))
+    assert (value, low, high) == (pytest.approx(0.15), -np.inf, np.inf)
 
 
 def test_what_cannot_be_deleted_is_named() -> None:

@@ -6,6 +6,7 @@ not independent, and intervals that resample one role alone are too narrow.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from earlyglow.metrics import Estimate
+from earlyglow_book.tables.pairs import Mean
 
 _ROLES = ("id_dataset", "ood")
 _DRAWS = 20_000
@@ -34,6 +36,23 @@ def node_jackknife(values: pd.Series, confidence: float = 0.95) -> Estimate:
     band = simultaneous_band(values.to_frame("value"), confidence)
     value, low, high = band.loc["value", ["value", "low", "high"]]
     return Estimate(value, low, high)
+
+
+def mean_over_sets(values: pd.Series) -> Mean:
+    """Mean over pairs with :func:`node_jackknife`'s interval; models are averaged first.
+
+    The interval is infinite where there are fewer than 3 data sets or one is part of every pair.
+
+    Args:
+        values: a number for each pair and model, with index levels id_dataset and ood.
+    """
+    by_pair = values.dropna().groupby(level=list(_ROLES)).mean()
+    id_sets = by_pair.index.get_level_values("id_dataset").nunique()
+    try:
+        estimate = node_jackknife(by_pair)
+    except ValueError:
+        estimate = Estimate(float(by_pair.mean()), -math.inf, math.inf)
+    return Mean(*estimate, len(by_pair), id_sets)
 
 
 def simultaneous_band(values: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:

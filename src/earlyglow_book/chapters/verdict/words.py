@@ -18,7 +18,7 @@ from earlyglow_book.chapters.verdict.evidence import (
     stopping_early,
 )
 from earlyglow_book.flow_runs.profiles import find_profile
-from earlyglow_book.tables import pairs
+from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.claims import Claim
 from earlyglow_book.tables.texts import Texts, formatted, with_interval
 
@@ -92,7 +92,7 @@ def _gains(evidence: Evidence) -> Texts:
         "untrained": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 0.0))),
         "untrained_five": str(pairs.mean_over_pairs(pairs.gain_of_epoch(fives, 0.0))),
         "five": str(pairs.mean_over_pairs(groups)),
-        "gain": str(pairs.mean_over_pairs(gain_over_likelihood(evidence))),
+        "gain": str(inference.mean_over_sets(gain_over_likelihood(evidence))),
         "gain_simpler": pairs.mean_and_pairs(simpler),
         "gain_elsewhere": pairs.mean_and_pairs(elsewhere),
     }

@@ -20,35 +20,21 @@ USUAL_OOD: dict[str, tuple[str, ...]] = {
 }
 
 # The OOD sets that a classifier of each ID set is usually tried on, noise among them.
+_NOISE = ("uniform_noise", "gaussian_noise")
 USUAL_OOD_OF_CLASSIFIERS: dict[str, tuple[str, ...]] = {
-    "cifar10": (
-        "svhn",
-        "gtsrb",
-        "celeba",
-        "tiny_imagenet",
-        "textures",
-        "uniform_noise",
-        "gaussian_noise",
-    ),
+    "cifar10": ("svhn", "gtsrb", "celeba", "tiny_imagenet", "textures", *_NOISE),
     "fashion_mnist": ("mnist", "omniglot", "notmnist", "kmnist"),
     "digits": ("textures", "uniform_noise"),
 }
 
+_BOTH: tuple[Augmentation, ...] = ("shift", "flip")
 # Paper's code: shift and flip for these, shift alone for SVHN, none for CelebA and 1 channel.
 AUGMENTATION: dict[str, tuple[Augmentation, ...]] = {
-    "cifar10": ("shift", "flip"),
-    "gtsrb": ("shift", "flip"),
-    "imagenet32": ("shift", "flip"),
-    "tiny_imagenet": ("shift", "flip"),
+    **dict.fromkeys(("cifar10", "gtsrb", "imagenet32", "tiny_imagenet"), _BOTH),
     "svhn": ("shift",),
 }
-
 # Of a classifier all sets are shifted. A mirrored digit or traffic sign is another class or none.
-AUGMENTATION_OF_CLASSIFIERS: dict[str, tuple[Augmentation, ...]] = {
-    "cifar10": ("shift", "flip"),
-    "tiny_imagenet": ("shift", "flip"),
-    "fashion_mnist": ("shift", "flip"),
-}
+AUGMENTATION_OF_CLASSIFIERS = dict.fromkeys(("cifar10", "tiny_imagenet", "fashion_mnist"), _BOTH)
 
 
 def require_comparable(

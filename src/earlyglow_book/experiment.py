@@ -18,10 +18,7 @@ from earlyglow_book.results import Computed, Inputs, Result, discard, find, find
 
 
 class Chapter:
-    """The parameters of a notebook, which are checked when they are built.
-
-    A chapter's class is decorated by :func:`~earlyglow_book.parameters.parameters`.
-    """
+    """A notebook's parameters; :func:`~earlyglow_book.parameters.parameters` makes each class."""
 
     name: ClassVar[str]
 

@@ -117,7 +117,7 @@ def with_levels_of(images: Tensor, reference: Tensor) -> Tensor:
 
 
 def ink_table(sets: Mapping[str, ImageSet]) -> pd.DataFrame:
-    """What is drawn in each set: mean level, share of bright pixels, and edges."""
+    """What is drawn in each set: mean level, share of pixels of level 128 or more, and edges."""
     rows = []
     for name, images in sets.items():
         levels = images.images.float()

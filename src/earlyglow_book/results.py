@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,12 +127,22 @@ def working_folder() -> Path:
     return Path(chosen).expanduser() if chosen else cache_folder() / "results"
 
 
-def find(inputs: Inputs) -> Result | None:
+def find(inputs: Inputs, *, only_published: bool = False) -> Result | None:
     """The stored result of these inputs, or None.
 
     Where some images are not at hand, a result agrees whose other inputs are the same.
     """
-    return _find_among(result_folders(inputs.experiment), inputs)
+    for folder in result_folders(inputs.experiment, only_published=only_published):
+        try:
+            manifest = _read_manifest(folder)
+        except StoreError as error:
+            if folder.name.endswith(inputs.key()[:_KEY_LETTERS]):
+                raise
+            log.warning("passed over: %s", error)
+            continue
+        if inputs.agrees_with(Inputs(**manifest["inputs"])):
+            return load(folder)
+    return None
 
 
 def find_published(inputs: Inputs) -> Result:
@@ -141,7 +151,7 @@ def find_published(inputs: Inputs) -> Result:
     Raises:
         StoreError: there is none.
     """
-    found = _find_among(result_folders(inputs.experiment, only_published=True), inputs)
+    found = find(inputs, only_published=True)
     if found is None:
         raise StoreError(
             f"no result of {inputs.experiment} with these parameters is published in "
@@ -253,20 +263,6 @@ def record_confirmation(result: Result, facts: Mapping[str, object]) -> None:
     """Note in a result's manifest when and by which code it was computed again and equal."""
     with atomic_path(result.folder / _MANIFEST) as temporary:
         _write_manifest(temporary, {**result.manifest, "confirmed": dict(facts)})
-
-
-def _find_among(folders: Iterable[Path], inputs: Inputs) -> Result | None:
-    for folder in folders:
-        try:
-            manifest = _read_manifest(folder)
-        except StoreError as error:
-            if folder.name.endswith(inputs.key()[:_KEY_LETTERS]):
-                raise
-            log.warning("passed over: %s", error)
-            continue
-        if inputs.agrees_with(Inputs(**manifest["inputs"])):
-            return load(folder)
-    return None
 
 
 def _write_table(table: pandas.DataFrame, folder: Path, name: str) -> str:

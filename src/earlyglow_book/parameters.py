@@ -164,7 +164,7 @@ def _converted(type_name: str, value: object) -> object:
 
 
 def _number(value: object) -> object:
-    """A text of decimal digits as int, one that Python reads without underscores as float."""
+    """A text as int (decimal digits alone) or float (without underscores); else as it is."""
     if not isinstance(value, str) or "_" in value:
         return value
     if re.fullmatch(r"[+-]?\d+", value.strip()):

@@ -14,6 +14,9 @@ import click
 if TYPE_CHECKING:
     from earlyglow_book.results import Result
 
+_READ_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_WRITTEN_FILE = click.Path(dir_okay=False, path_type=Path)
+
 
 @click.group()
 @click.version_option(package_name="earlyglow")
@@ -33,18 +36,9 @@ def main() -> None:
     help="A parameter of the notebook; may be repeated.",
 )
 @click.option(
-    "-f",
-    "--file",
-    "file",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML file of parameters; -p takes precedence.",
+    "-f", "--file", type=_READ_FILE, help="A YAML file of parameters; -p takes precedence."
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The executed notebook to write.",
-)
+@click.option("-o", "--output", type=_WRITTEN_FILE, help="The executed notebook to write.")
 def run(
     name: str, parameters: tuple[tuple[str, str], ...], file: Path | None, output: Path | None
 ) -> None:
@@ -98,8 +92,9 @@ def sweep(only_list: bool) -> None:
             click.echo(f"broken  {what}: {error}")
             failed.append(what)
             continue
-        left += [] if is_done else [experiment]
         click.echo(f"{'done' if is_done else 'left'}  {what}")
+        if not is_done:
+            left.append(experiment)
     click.echo(f"{len(every) - len(left) - len(failed)} of {len(every)} results are stored")
     for experiment in [] if only_list else left:
         click.echo(f"{experiment.name} {experiment.label()}")
@@ -182,11 +177,10 @@ def verify(
             different.append(result.name)
         elif record:
             confirm(result, tolerance)
-    if different or failed:
-        parts = (("came out differently", different), ("could not be computed", failed))
-        raise click.ClickException(
-            "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names) + "."
-        )
+    parts = (("came out differently", different), ("could not be computed", failed))
+    problems = [f"{what}: {', '.join(named)}" for what, named in parts if named]
+    if problems:
+        raise click.ClickException("; ".join(problems) + ".")
     if chosen and not verified:
         raise click.ClickException("none of them can be recomputed here.")
 
@@ -213,20 +207,19 @@ def _absences() -> tuple[type[Exception], ...]:
 def _own_errors() -> tuple[type[Exception], ...]:
     """Errors of ours, whose messages are for the user; anything else keeps its traceback."""
     import earlyglow as eg
+    from earlyglow_book.notebooks import NotebookError
     from earlyglow_book.parameters import ParameterError
 
-    return *_absences(), eg.CheckpointError, eg.NonFiniteLossError, ParameterError
+    others = eg.CheckpointError, eg.NonFiniteLossError, ParameterError, NotebookError
+    return *_absences(), *others
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Say errors of ours in one sentence."""
-    from earlyglow_book.notebooks import NotebookError
-
-    ours: tuple[type[Exception], ...] = (NotebookError, *_own_errors())
     try:
         yield
-    except ours as error:
+    except _own_errors() as error:
         raise click.ClickException(str(error)) from error
 
 

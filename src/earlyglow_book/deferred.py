@@ -1,7 +1,5 @@
-"""Packages that are imported at their first use.
+"""Packages that take seconds to import, imported at their first use: the command line never waits.
 
-A chapter is one file: its parameters, which the command line checks while a user waits, and its
-computations, which need packages that take seconds to import. So a chapter takes those from here.
 Nothing that is evaluated while a module is imported may use them: no decorator, no default value.
 """
 

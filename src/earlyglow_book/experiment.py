@@ -6,24 +6,19 @@ import os
 import shlex
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import earlyglow as eg
 from earlyglow.cache import cache_folder
 from earlyglow.datasets.finding import find_fingerprint
-from earlyglow_book.allocator import keep_freed_memory
-from earlyglow_book.machine import code_state
+from earlyglow_book.machine import code_state, keep_freed_memory
 from earlyglow_book.results import Computed, Inputs, Result, discard, find, find_published, save
 
 
 class Chapter:
-    """The parameters of a notebook, which are checked when they are built.
-
-    A chapter's class is decorated by :func:`~earlyglow_book.parameters.parameters`.
-    """
+    """A notebook's parameters; :func:`~earlyglow_book.parameters.parameters` makes each class."""
 
     name: ClassVar[str]
 
@@ -67,23 +62,17 @@ class Experiment(Chapter, ABC):
 
     def inputs(self) -> Inputs:
         """What the result depends on; this reads the images that are at hand."""
-        return self._inputs(find_fingerprint)
+        data = {f"{name}/{split}": find_fingerprint(name, split) for name, split in self.splits()}
+        return replace(self.inputs_on_trust(), data=data)
 
     def inputs_on_trust(self) -> Inputs:
         """What the result depends on, with no image looked at."""
-        return self._inputs(lambda name, split: None)
+        data = dict.fromkeys(f"{name}/{split}" for name, split in self.splits())
+        seed = getattr(self, "seed", 0)
+        return Inputs(self.name, self.configuration(), data, seed, self.versions)
 
     def prepare(self) -> None:
         result_of(self)
-
-    def _inputs(self, fingerprint: Callable[[str, str], str | None]) -> Inputs:
-        return Inputs(
-            self.name,
-            self.configuration(),
-            {f"{name}/{split}": fingerprint(name, split) for name, split in self.splits()},
-            getattr(self, "seed", 0),
-            self.versions,
-        )
 
 
 def result_of(experiment: Experiment) -> Result:
@@ -103,14 +92,12 @@ def result_of(experiment: Experiment) -> Result:
     if found is not None:
         return found
     _refuse_missing_images(inputs)
-    return _store(experiment, *_computed(experiment))
+    return _compute_and_save(experiment)
 
 
 def recompute(experiment: Experiment) -> Result:
     """Compute anew and put the result in the place of the one in the working folder, if any."""
-    computed, seconds, code = _computed(experiment)
-    discard(experiment.inputs())
-    return _store(experiment, computed, seconds, code)
+    return _compute_and_save(experiment, discard_old=True)
 
 
 def command(experiment: Experiment) -> str:
@@ -121,35 +108,21 @@ def command(experiment: Experiment) -> str:
     return shlex.join(words)
 
 
-def _computed(experiment: Experiment) -> tuple[Computed, float, dict[str, str]]:
-    """The tables, the seconds that they took, and the code that made them."""
+def _compute_and_save(experiment: Experiment, discard_old: bool = False) -> Result:
     keep_freed_memory()
     # Of now: a long run must not be signed by a later edit.
     code, start = code_state(), time.monotonic()
     computed = experiment.compute(cache_folder())
-    return computed, time.monotonic() - start, code
-
-
-def _store(
-    experiment: Experiment, computed: Computed, seconds: float, code: dict[str, str]
-) -> Result:
-    return save(
-        experiment.inputs(),
-        computed,
-        experiment.label(),
-        experiment.parameters(),
-        command(experiment),
-        seconds,
-        code,
-    )
+    seconds = time.monotonic() - start
+    # Only now are the fingerprints known of images that had to be downloaded.
+    inputs, label, values = experiment.inputs(), experiment.label(), experiment.parameters()
+    if discard_old:
+        discard(inputs)
+    return save(inputs, computed, label, values, command(experiment), seconds, code)
 
 
 def _refuse_missing_images(inputs: Inputs) -> None:
-    """Refuse before the first download what the last one could not bring.
-
-    Raises:
-        DatasetError: a set is neither on this machine nor to be downloaded.
-    """
+    """Refuse by DatasetError, before the first download, what the last one could not bring."""
     absent = {split.partition("/")[0] for split, found in inputs.data.items() if found is None}
     missing = sorted(name for name in absent if eg.DATASETS[name].origin == "file")
     if not missing:

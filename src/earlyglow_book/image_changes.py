@@ -14,18 +14,10 @@ from torch import Tensor
 
 from earlyglow.datasets.image_set import ImageSet
 
-_NOISE_LEVELS = 12.0
-_BLUR = 1.0
-_TILT = 0.5
-_INK_REACH = 4.0
-_BRIGHT = 128
-
 
 def blurred(images: Tensor) -> Tensor:
     """Gaussian blur of one pixel: fine texture goes, content stays."""
-    from torchvision.transforms.v2 import functional as TF
-
-    return TF.gaussian_blur(images, kernel_size=[5, 5], sigma=[_BLUR, _BLUR])
+    return _smoothed(images, size=5, deviation=1.0)
 
 
 def low_contrast(images: Tensor) -> Tensor:
@@ -39,17 +31,19 @@ def noisy(images: Tensor, seed: int = 0) -> Tensor:
     """White noise of twelve grey levels' deviation: fine texture is added."""
     generator = torch.Generator().manual_seed(seed)
     noise = torch.randn(images.shape, generator=generator)
-    return _to_levels(images.float() + _NOISE_LEVELS * noise)
+    return _to_levels(images.float() + 12.0 * noise)
 
 
 def tilted_spectrum(images: Tensor) -> Tensor:
     """Amplitudes times ``f^(-1/2)``, mean and deviation restored: smoother with equal contrast."""
-    spectrum = torch.fft.fft2(images.float())
+    levels = images.float()
     height, width = images.shape[2:]
     down, across = torch.fft.fftfreq(height)[:, None], torch.fft.fftfreq(width)
-    frequency = (down.square() + across.square()).sqrt()
-    weight = frequency.clamp_min(1.0 / max(height, width)) ** -_TILT
-    return _to_levels(_with_moments(torch.fft.ifft2(spectrum * weight).real, images.float()))
+    frequency = (down.square() + across.square()).sqrt().clamp_min(1.0 / max(height, width))
+    tilted = torch.fft.ifft2(torch.fft.fft2(levels) * frequency**-0.5).real
+    deviation, mean = torch.std_mean(tilted, (2, 3), keepdim=True)
+    own_deviation, own_mean = torch.std_mean(levels, (2, 3), keepdim=True)
+    return _to_levels((tilted - mean) / deviation.clamp_min(1e-6) * own_deviation + own_mean)
 
 
 def swapped_colours(images: Tensor) -> Tensor:
@@ -86,10 +80,7 @@ def phase_scrambled(images: Tensor, seed: int = 0) -> Tensor:
     """
     generator = torch.Generator().manual_seed(seed)
     noise = torch.rand(len(images), 1, *images.shape[2:], generator=generator)
-    phases = torch.fft.fft2(noise).angle()
-    spectrum = torch.fft.fft2(images.float())
-    scrambled = torch.fft.ifft2(spectrum * torch.exp(1j * phases)).real
-    return with_levels_of(scrambled, images)
+    return _with_phases_of(noise, torch.fft.fft2(images.float()), images)
 
 
 def with_low_level_of(content: Tensor, reference: Tensor) -> Tensor:
@@ -103,10 +94,14 @@ def with_low_level_of(content: Tensor, reference: Tensor) -> Tensor:
         reference: (M, C, H, W) uint8 with M >= N.
     """
     reference = reference[: len(content)]
-    phases = torch.fft.fft2(content.float()).angle()
-    amplitudes = torch.fft.fft2(reference.float()).abs()
-    mixed = torch.fft.ifft2(amplitudes * torch.exp(1j * phases)).real
-    return with_levels_of(mixed, reference)
+    return _with_phases_of(content.float(), torch.fft.fft2(reference.float()).abs(), reference)
+
+
+def _with_phases_of(images: Tensor, spectrum: Tensor, reference: Tensor) -> Tensor:
+    """The spectrum turned by the phases of the images, with the grey levels of the reference."""
+    phases = torch.fft.fft2(images).angle()
+    turned = torch.fft.ifft2(spectrum * torch.exp(1j * phases)).real
+    return with_levels_of(turned, reference)
 
 
 def with_levels_of(images: Tensor, reference: Tensor) -> Tensor:
@@ -122,20 +117,14 @@ def with_levels_of(images: Tensor, reference: Tensor) -> Tensor:
 
 
 def ink_table(sets: Mapping[str, ImageSet]) -> pd.DataFrame:
-    """What is drawn in each set: mean level, share of bright pixels, and edges."""
+    """What is drawn in each set: mean level, share of pixels of level 128 or more, and edges."""
     rows = []
     for name, images in sets.items():
         levels = images.images.float()
-        steps = (levels.diff(dim=2).abs().mean(), levels.diff(dim=3).abs().mean())
-        rows.append(
-            {
-                "dataset": name,
-                "mean_level": levels.mean().item(),
-                "bright_share": (images.images >= _BRIGHT).float().mean().item(),
-                "mean_step": ((steps[0] + steps[1]) / 2).item(),
-            }
-        )
-    return pd.DataFrame(rows)
+        bright = (levels >= 128).float()
+        steps = (levels.diff(dim=2).abs().mean() + levels.diff(dim=3).abs().mean()) / 2
+        rows.append((name, levels.mean().item(), bright.mean().item(), steps.item()))
+    return pd.DataFrame(rows, columns=["dataset", "mean_level", "bright_share", "mean_step"])
 
 
 def as_image_set(images: Tensor) -> ImageSet:
@@ -144,29 +133,25 @@ def as_image_set(images: Tensor) -> ImageSet:
     return ImageSet(images, labels, "controlled", "test")
 
 
-def _with_moments(images: Tensor, reference: Tensor) -> Tensor:
-    """Mean and deviation of the reference in each image and channel."""
-    deviation, mean = torch.std_mean(images, (2, 3), keepdim=True)
-    wanted_deviation, wanted_mean = torch.std_mean(reference, (2, 3), keepdim=True)
-    return (images - mean) / deviation.clamp_min(1e-6) * wanted_deviation + wanted_mean
-
-
-def _to_levels(values: Tensor) -> Tensor:
-    return values.round().clamp(0, 255).to(torch.uint8)
-
-
 def with_ink_of(images: Tensor, reference: Tensor) -> Tensor:
     """The sorted grey levels of the reference image, put on the strokes and next to them.
 
     Among pixels of one level those nearest to the strokes come first: otherwise more ink would be
     spread over the empty background in the order of the pixels.
     """
+    levels = images.float()
+    near = _smoothed(levels, size=2 * (min(images.shape[2:]) // 2) - 1, deviation=4.0)
+    return with_levels_of(levels + 1e-3 * near, reference[: len(images)])
+
+
+def _to_levels(values: Tensor) -> Tensor:
+    return values.round().clamp(0, 255).to(torch.uint8)
+
+
+def _smoothed(images: Tensor, size: int, deviation: float) -> Tensor:
     from torchvision.transforms.v2 import functional as TF
 
-    levels = images.float()
-    size = 2 * (min(images.shape[2:]) // 2) - 1
-    near = TF.gaussian_blur(levels, kernel_size=[size, size], sigma=[_INK_REACH, _INK_REACH])
-    return with_levels_of(levels + 1e-3 * near, reference[: len(images)])
+    return TF.gaussian_blur(images, kernel_size=[size, size], sigma=[deviation, deviation])
 
 
 # Changes of low-level statistics, of colours, and of content, by name.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 
-import earlyglow as eg
 from earlyglow.checks import unknown
+from earlyglow.datasets.catalogue import DATASETS
 from earlyglow.training.config import Augmentation
 
 _COMPARED = (
@@ -20,42 +20,30 @@ USUAL_OOD: dict[str, tuple[str, ...]] = {
 }
 
 # The OOD sets that a classifier of each ID set is usually tried on, noise among them.
+_NOISE = ("uniform_noise", "gaussian_noise")
 USUAL_OOD_OF_CLASSIFIERS: dict[str, tuple[str, ...]] = {
-    "cifar10": (
-        "svhn",
-        "gtsrb",
-        "celeba",
-        "tiny_imagenet",
-        "textures",
-        "uniform_noise",
-        "gaussian_noise",
-    ),
+    "cifar10": ("svhn", "gtsrb", "celeba", "tiny_imagenet", "textures", *_NOISE),
     "fashion_mnist": ("mnist", "omniglot", "notmnist", "kmnist"),
     "digits": ("textures", "uniform_noise"),
 }
 
+_BOTH: tuple[Augmentation, ...] = ("shift", "flip")
 # Paper's code: shift and flip for these, shift alone for SVHN, none for CelebA and 1 channel.
 AUGMENTATION: dict[str, tuple[Augmentation, ...]] = {
-    "cifar10": ("shift", "flip"),
-    "gtsrb": ("shift", "flip"),
-    "imagenet32": ("shift", "flip"),
-    "tiny_imagenet": ("shift", "flip"),
+    **dict.fromkeys(("cifar10", "gtsrb", "imagenet32", "tiny_imagenet"), _BOTH),
     "svhn": ("shift",),
 }
-
 # Of a classifier all sets are shifted. A mirrored digit or traffic sign is another class or none.
-AUGMENTATION_OF_CLASSIFIERS: dict[str, tuple[Augmentation, ...]] = {
-    "cifar10": ("shift", "flip"),
-    "tiny_imagenet": ("shift", "flip"),
-    "fashion_mnist": ("shift", "flip"),
-}
+AUGMENTATION_OF_CLASSIFIERS: dict[str, tuple[Augmentation, ...]] = dict.fromkeys(
+    ("cifar10", "tiny_imagenet", "fashion_mnist"), _BOTH
+)
 
 
 def require_comparable(
     id_dataset: str,
     ood_datasets: Sequence[str],
-    usual: Iterable[str],
-    known: Iterable[str] | None = None,
+    usual: Collection[str],
+    known: Collection[str] = DATASETS,
 ) -> None:
     """Raise ValueError unless every set is known and named once, and there is one to detect.
 
@@ -63,19 +51,18 @@ def require_comparable(
         id_dataset: the ID set, a key of ``earlyglow.DATASETS``.
         ood_datasets: the OOD sets; where empty, the usual ones are taken.
         usual: ID sets that have usual OOD sets.
-        known: names that OOD sets may have; those of ``earlyglow.DATASETS`` where omitted.
+        known: names that OOD sets may have.
     """
-    if id_dataset not in eg.DATASETS:
-        raise ValueError(unknown("data set", id_dataset, eg.DATASETS))
+    if id_dataset not in DATASETS:
+        raise ValueError(unknown("data set", id_dataset, DATASETS))
     if not ood_datasets and id_dataset not in usual:
         raise ValueError(
             f"ood_datasets is empty, and {id_dataset!r} has no usual sets to be compared "
             "with; name at least one."
         )
-    names = tuple(eg.DATASETS if known is None else known)
     for name in ood_datasets:
-        if name not in names:
-            raise ValueError(unknown("data set", name, names))
+        if name not in known:
+            raise ValueError(unknown("data set", name, known))
     if len(set(ood_datasets)) < len(ood_datasets):
         raise ValueError(
             f"ood_datasets is {tuple(ood_datasets)}, but no set may be named twice; leave the "

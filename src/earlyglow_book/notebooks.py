@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from earlyglow.hashing import digest
-from earlyglow_book.experiment import Chapter
 from earlyglow_book.parameters import from_texts
 from earlyglow_book.places import shipped
 from earlyglow_book.registry import chapter_class
@@ -35,20 +34,6 @@ def notebook_title(path: Path) -> str:
     return path.stem
 
 
-def configure(name: str, given: Mapping[str, object]) -> Chapter:
-    """The checked parameters of a notebook.
-
-    Args:
-        name: the notebook's name.
-        given: values by parameter name: strings as typed on a command line, or typed values.
-
-    Raises:
-        ParameterError: an unknown notebook or parameter, a wrong type, or a value out of range.
-    """
-    kind = chapter_class(name)
-    return kind(**from_texts(kind, given))
-
-
 def run(name: str, given: Mapping[str, object], output: Path | None = None) -> Path:
     """Run a notebook with parameters and return the executed notebook's path.
 
@@ -57,15 +42,16 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
 
     Args:
         name: the notebook's name.
-        given: parameters, checked by :func:`configure` before anything runs.
+        given: values by parameter name, typed or texts; all are checked before anything runs.
         output: where to write; ``runs/<name>-<hash of the parameters>.ipynb`` where omitted.
 
     Raises:
-        ParameterError: a parameter is refused.
+        ParameterError: there is no such notebook, or a parameter is refused.
         NotebookError: a cell failed.
     """
-    chapter = configure(name, given)
-    values = from_texts(type(chapter), given)
+    kind = chapter_class(name)
+    values = from_texts(kind, given)
+    chapter = kind(**values)
     chapter.prepare()
     # Imported late, and known late: the command line answers before papermill is there.
     from papermill.exceptions import PapermillExecutionError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from IPython.display import HTML, display
 
@@ -11,9 +10,6 @@ from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter
 from earlyglow_book.flow_runs.flows import FlowSpec
 from earlyglow_book.parameters import declared
-
-if TYPE_CHECKING:
-    pass
 
 
 def parameter_table(chapter: Chapter) -> HTML:

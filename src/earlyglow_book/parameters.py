@@ -9,30 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 import earlyglow as eg
 from earlyglow.checks import unknown
-
-__all__ = [
-    "DatasetName",
-    "Epochs",
-    "Field",
-    "IdDataset",
-    "Names",
-    "Number",
-    "Numbers",
-    "OodDatasets",
-    "Parameter",
-    "ParameterError",
-    "Seed",
-    "Whole",
-    "declared",
-    "from_texts",
-    "parameters",
-]
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -65,14 +46,10 @@ Numbers = Annotated[tuple[int | float, ...], BeforeValidator(_as_tuple)]
 DatasetName = Annotated[str, AfterValidator(_known)]
 # Parameters that several chapters have, with their meanings; each chapter has its own defaults.
 IdDataset = Annotated[DatasetName, Field(description="The ID set, which needs training images.")]
-OodDatasets = Annotated[
-    Names,
-    Field(description="The OOD sets; empty for those that the ID set is usually compared with."),
-]
-Epochs = Annotated[
-    Numbers,
-    Field(description="Epochs to score, increasing; 0 is untrained, empty for the profile's."),
-]
+_OODS = "The OOD sets; empty for those that the ID set is usually compared with."
+OodDatasets = Annotated[Names, Field(description=_OODS)]
+_EPOCHS = "Epochs to score, increasing; 0 is untrained, empty for the profile's."
+Epochs = Annotated[Numbers, Field(description=_EPOCHS)]
 Seed = Annotated[Whole, Field(ge=0, description="Of weights, batches and noise.")]
 
 _KINDS: dict[Any, str] = {
@@ -82,14 +59,16 @@ _KINDS: dict[Any, str] = {
     tuple[str, ...]: "list[str]",
     tuple[int | float, ...]: "list[float]",
 }
+# What pydantic calls each bound, and the errors of values beyond one.
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+_BEYOND = ("greater_than_equal", "greater_than", "less_than_equal", "less_than")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(Field,))
 def parameters(kind: Kind) -> Kind:
-    """Make a class a frozen dataclass whose values are checked when it is built.
+    """Make a class a frozen dataclass that is checked when built: ParameterError with one sentence.
 
-    A refused value raises ParameterError with one sentence. What a class checks itself, in
-    ``__post_init__``, raises ValueError with its own sentence.
+    A ValueError of the class's own ``__post_init__`` gives its sentence to the ParameterError.
     """
     config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=True)
     made = pydantic_dataclass(frozen=True, config=config)(kind)
@@ -129,13 +108,27 @@ class Parameter:
 
 def declared(kind: type) -> dict[str, Parameter]:
     """The parameters of a chapter's class by name, in order."""
-    found = {}
-    for name, field in kind.__pydantic_fields__.items():  # type: ignore[attr-defined]
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        found[name] = Parameter(
-            name, _type_name(field.annotation), default, _allowed(field), field.description or ""
-        )
-    return found
+    fields = kind.__pydantic_fields__  # type: ignore[attr-defined]
+    return {name: _declared_as(name, field) for name, field in fields.items()}
+
+
+def _declared_as(name: str, field: Any) -> Parameter:
+    """What pydantic knows of a field, in words; texts with a few values are literals."""
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    if get_origin(field.annotation) is Literal:
+        type_name, allowed = "str", ", ".join(get_args(field.annotation))
+    else:
+        type_name, allowed = _KINDS[field.annotation], " and ".join(_bounds(field.metadata))
+    return Parameter(name, type_name, default, allowed, field.description or "")
+
+
+def _bounds(metadata: list[Any]) -> list[str]:
+    return [
+        f"{words} {getattr(mark, bound):g}"
+        for mark in metadata
+        for bound, words in _BOUNDS.items()
+        if hasattr(mark, bound)
+    ]
 
 
 def from_texts(kind: type, given: Mapping[str, object]) -> dict[str, Any]:
@@ -171,10 +164,7 @@ def _converted(type_name: str, value: object) -> object:
 
 
 def _number(value: object) -> object:
-    """Decimal digits as a whole number, else what Python reads as a float, else the text itself.
-
-    Underscores are not read, and nothing is in another base.
-    """
+    """A text as int (decimal digits alone) or float (without underscores); else as it is."""
     if not isinstance(value, str) or "_" in value:
         return value
     if re.fullmatch(r"[+-]?\d+", value.strip()):
@@ -194,40 +184,13 @@ def _sentence(kind: type, given: Mapping[str, object], error: ValidationError) -
     name = list(known)[place] if isinstance(place, int) and place < len(known) else str(place)
     if first["type"] in ("unexpected_keyword_argument", "unexpected_positional_argument"):
         return unknown("parameter", name, known)
-    parameter, value = known[name], given[name]
-    if first["type"] in _OUT_OF_BOUNDS:
-        return f"{name} is {value!r}, but it must be {parameter.allowed}."
     if first["type"] == "too_short":
         return f"{name} is empty, but at least one is needed."
+    parameter, refused = known[name], f"{name} is {given[name]!r}, but it must be"
+    if first["type"] in _BEYOND:
+        return f"{refused} {parameter.allowed}."
     if first["type"] == "literal_error":
-        choices = get_args(kind.__pydantic_fields__[name].annotation)  # type: ignore[attr-defined]
-        close = difflib.get_close_matches(str(value), choices, n=1)
+        close = difflib.get_close_matches(str(given[name]), parameter.allowed.split(", "), n=1)
         suggestion = f" Did you mean {close[0]!r}?" if close else ""
-        return f"{name} is {value!r}, but it must be one of {', '.join(choices)}.{suggestion}"
-    meaning = parameter.meaning.rstrip(".")
-    return f"{name} is {value!r}, but it must be of type {parameter.type} ({meaning})."
-
-
-_OUT_OF_BOUNDS = ("greater_than_equal", "greater_than", "less_than_equal", "less_than")
-_BOUNDS: tuple[tuple[type, str, str], ...] = (
-    (Ge, "at least", "ge"),
-    (Gt, "above", "gt"),
-    (Le, "at most", "le"),
-    (Lt, "below", "lt"),
-)
-
-
-def _type_name(annotation: Any) -> str:
-    return "str" if get_origin(annotation) is Literal else _KINDS[annotation]
-
-
-def _allowed(field: Any) -> str:
-    if get_origin(field.annotation) is Literal:
-        return ", ".join(get_args(field.annotation))
-    parts = [
-        f"{words} {getattr(mark, key):g}"
-        for mark in field.metadata
-        for bound, words, key in _BOUNDS
-        if isinstance(mark, bound)
-    ]
-    return " and ".join(parts)
+        return f"{refused} one of {parameter.allowed}.{suggestion}"
+    return f"{refused} of type {parameter.type} ({parameter.meaning.rstrip('.')})."

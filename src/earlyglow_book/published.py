@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterable
 
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
@@ -15,46 +16,30 @@ from earlyglow_book.chapters.released_code import ReleasedCode
 from earlyglow_book.chapters.support_overlap import SupportOverlap
 from earlyglow_book.chapters.synthetic_augmentation import SyntheticAugmentation
 from earlyglow_book.experiment import Experiment
-from earlyglow_book.flow_runs.flows import ModelName
 
 COLOUR = ("cifar10", "gtsrb", "celeba", "tiny_imagenet")
 GREY = ("fashion_mnist", "mnist", "omniglot", "kmnist")
 SEEDS = (0, 1, 2)
 # ID sets of the classifiers, which need labels.
 CLASSIFIED = ("cifar10", "fashion_mnist")
-# Omniglot is trained for longer, as the paper's best epoch for it is the first.
-FULL_SIZE_EPOCHS: dict[str, tuple[float, ...]] = {"omniglot": (0, 0.1, 1, 5, 20, 50)}
-FLOWS: tuple[tuple[ModelName, tuple[str, ...]], ...] = (
-    ("glow", (*GREY, *COLOUR)),
-    ("dense_glow", GREY),
-)
-_EVERY_FLOW = tuple((model, name) for model, names in FLOWS for name in names)
+_FULL_SIZE = {"model": "dense_glow", "profile": "full_size"}
 
 
-def _sweeps(seed: int) -> tuple[EpochSweep, ...]:
-    return tuple(EpochSweep(id_dataset=name, model=model, seed=seed) for model, name in _EVERY_FLOW)
+def _of_sets(
+    kind: Callable[..., Experiment], names: Iterable[str], **values: object
+) -> list[Experiment]:
+    """One experiment for each of several ID sets."""
+    return [kind(id_dataset=name, **values) for name in names]
 
 
-def _overlaps(seed: int) -> tuple[SupportOverlap, ...]:
-    return tuple(
-        SupportOverlap(id_dataset=name, model=model, seed=seed) for model, name in _EVERY_FLOW
-    )
+def _of_every_flow(kind: Callable[..., Experiment], **values: object) -> list[Experiment]:
+    """One experiment for every flow of the book."""
+    dense = _of_sets(kind, GREY, model="dense_glow", **values)
+    return [*_of_sets(kind, (*GREY, *COLOUR), model="glow", **values), *dense]
 
 
-def _long(seed: int) -> tuple[Readings, ...]:
-    """The plan's flows; not all of them are published yet."""
-    return tuple(
-        Readings(id_dataset=name, model=model, seed=seed, profile="long")
-        for model, name in _EVERY_FLOW
-    )
-
-
-def _over_epochs(seed: int) -> tuple[Experiment, ...]:
-    return (*_sweeps(seed), *_overlaps(seed))
-
-
-def _classifiers(seed: int) -> tuple[ShortCircuit, ...]:
-    return tuple(ShortCircuit(id_dataset=name, seed=seed) for name in CLASSIFIED)
+def _over_epochs(seed: int) -> list[Experiment]:
+    return [*_of_every_flow(EpochSweep, seed=seed), *_of_every_flow(SupportOverlap, seed=seed)]
 
 
 @functools.cache
@@ -64,26 +49,23 @@ def published_experiments() -> tuple[Experiment, ...]:
         EpochSweep(id_dataset="digits", profile="smoke"),
         EpochSweep(id_dataset="gtsrb", profile="smoke"),
         *_over_epochs(SEEDS[0]),
-        *(LikelihoodParadox(id_dataset=name, model=model) for model, name in _EVERY_FLOW),
-        *(KmnistFailure(id_dataset=name, model=model) for model, _ in FLOWS for name in GREY),
-        *(ReleasedCode(id_dataset=name) for name in COLOUR),
-        *(ReleasedCode(id_dataset=name, model="dense_glow") for name in GREY),
-        *(GroupSize(id_dataset=name) for name in (*GREY, *COLOUR)),
-        *_classifiers(SEEDS[0]),
-        *(ShortCircuitCost(id_dataset=name) for name in CLASSIFIED),
-        *(LowLevelFeatures(id_dataset=name) for name in ("cifar10", "fashion_mnist")),
-        *(SyntheticAugmentation(id_dataset=name) for name in ("cifar10", "gtsrb")),
-        *(
-            EpochSweep(
-                id_dataset=name,
-                model="dense_glow",
-                profile="full_size",
-                epochs=FULL_SIZE_EPOCHS.get(name, ()),
-            )
-            for name in ("kmnist", "omniglot", "fashion_mnist", "mnist")
-        ),
+        *_of_every_flow(LikelihoodParadox),
+        *_of_sets(KmnistFailure, GREY, model="glow"),
+        *_of_sets(KmnistFailure, GREY, model="dense_glow"),
+        *_of_sets(ReleasedCode, COLOUR),
+        *_of_sets(ReleasedCode, GREY, model="dense_glow"),
+        *_of_sets(GroupSize, (*GREY, *COLOUR)),
+        *_of_sets(ShortCircuit, CLASSIFIED, seed=SEEDS[0]),
+        *_of_sets(ShortCircuitCost, CLASSIFIED),
+        *_of_sets(LowLevelFeatures, ("cifar10", "fashion_mnist")),
+        *_of_sets(SyntheticAugmentation, ("cifar10", "gtsrb")),
+        *_of_sets(EpochSweep, ("kmnist",), **_FULL_SIZE),
+        # Trained for longer, as the paper's best epoch for it is the first.
+        *_of_sets(EpochSweep, ("omniglot",), **_FULL_SIZE, epochs=(0, 0.1, 1, 5, 20, 50)),
+        *_of_sets(EpochSweep, ("fashion_mnist", "mnist"), **_FULL_SIZE),
         Readings(id_dataset="celeba", profile="paper_short"),
-        *_classifiers(SEEDS[1]),
+        *_of_sets(ShortCircuit, CLASSIFIED, seed=SEEDS[1]),
         *(experiment for seed in SEEDS[1:] for experiment in _over_epochs(seed)),
-        *(experiment for seed in SEEDS for experiment in _long(seed)),
+        # The plan's flows; not all of them are published yet.
+        *(flow for seed in SEEDS for flow in _of_every_flow(Readings, seed=seed, profile="long")),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from types import ModuleType
 
 import yaml
 
@@ -46,9 +45,6 @@ def experiment_classes() -> dict[str, type[Experiment]]:
 def _classes(chapter: str) -> list[type[Chapter]]:
     """The parameter classes that a chapter's module defines or, where it is a folder, offers."""
     module = importlib.import_module(f"earlyglow_book.chapters.{chapter}")
-    return [value for value in vars(module).values() if _is_defined(value, module)]
-
-
-def _is_defined(value: object, module: ModuleType) -> bool:
-    is_class = isinstance(value, type) and issubclass(value, Chapter)
-    return is_class and value.__module__.startswith(module.__name__)
+    kinds = (value for value in vars(module).values() if isinstance(value, type))
+    own = (kind for kind in kinds if kind.__module__.startswith(module.__name__))
+    return [kind for kind in own if issubclass(kind, Chapter)]

@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas
 
 FORMAT = "earlyglow-result-1"
+_MANIFEST = "manifest.json"
 # Of the key in the folder's name.
 _KEY_LETTERS = 12
 log = logging.getLogger(__name__)
@@ -102,19 +103,17 @@ class Result:
         """What the result depends on."""
         return Inputs(**self.manifest["inputs"])
 
+    @property
+    def confirmed_on(self) -> str:
+        """The day when it was last computed again and equal, as in "2026-01-31"; "" if never."""
+        return self.manifest.get("confirmed", {}).get("date", "")
+
     def provenance(self) -> str:
         """One line for a reader: the key, the code, the machine, and the last confirmation."""
-        code, confirmed = self.manifest["code"], self.manifest.get("confirmed")
+        code, device, date = self.manifest["code"], self.manifest["device"], self.confirmed_on
         commit = f", commit {code['commit'][:10]} ({code['tree']})" if "commit" in code else ""
-        again = (
-            f"computed again and equal on {confirmed['date']}"
-            if confirmed
-            else "not computed again since"
-        )
-        return (
-            f"result {self.key[:12]}: earlyglow {code['version']}{commit}; "
-            f"{self.manifest['device']}; {again}"
-        )
+        again = f"computed again and equal on {date}" if date else "not computed again since"
+        return f"result {self.key[:12]}: earlyglow {code['version']}{commit}; {device}; {again}"
 
 
 def committed_folder() -> Path:
@@ -128,12 +127,22 @@ def working_folder() -> Path:
     return Path(chosen).expanduser() if chosen else cache_folder() / "results"
 
 
-def find(inputs: Inputs) -> Result | None:
+def find(inputs: Inputs, *, only_published: bool = False) -> Result | None:
     """The stored result of these inputs, or None.
 
     Where some images are not at hand, a result agrees whose other inputs are the same.
     """
-    return _find_in(_folders(), inputs)
+    for folder in result_folders(inputs.experiment, only_published=only_published):
+        try:
+            manifest = _read_manifest(folder)
+        except StoreError as error:
+            if folder.name.endswith(inputs.key()[:_KEY_LETTERS]):
+                raise
+            log.warning("passed over: %s", error)
+            continue
+        if inputs.agrees_with(Inputs(**manifest["inputs"])):
+            return load(folder)
+    return None
 
 
 def find_published(inputs: Inputs) -> Result:
@@ -142,7 +151,7 @@ def find_published(inputs: Inputs) -> Result:
     Raises:
         StoreError: there is none.
     """
-    found = _find_in((committed_folder(),), inputs)
+    found = find(inputs, only_published=True)
     if found is None:
         raise StoreError(
             f"no result of {inputs.experiment} with these parameters is published in "
@@ -152,24 +161,31 @@ def find_published(inputs: Inputs) -> Result:
     return found
 
 
-def result_folders() -> Iterator[Path]:
+def result_folders(experiment: str = "*", *, only_published: bool = False) -> Iterator[Path]:
     """The folder of every stored result, the published ones first; :func:`load` reads one."""
-    return _result_folders("*", _folders())
+    roots = [committed_folder()] if only_published else [committed_folder(), working_folder()]
+    seen = set()
+    for root in roots:
+        for manifest in sorted(root.glob(f"{experiment}/*/{_MANIFEST}")):
+            folder = manifest.parent
+            if not folder.name.startswith(".") and folder.resolve() not in seen:
+                seen.add(folder.resolve())
+                yield folder
 
 
 def read_published_tables(
     experiment: str, table: str
 ) -> Iterator[tuple[dict[str, Any], pandas.DataFrame]]:
     """Parameters and one table of every published result of an experiment."""
-    for folder in _result_folders(experiment, (committed_folder(),)):
+    for folder in result_folders(experiment, only_published=True):
         manifest = _read_manifest(folder)
-        yield manifest["parameters"], _read_table(folder, table, manifest["tables"][table])
+        yield manifest["parameters"], _read_table(folder, manifest, table)
 
 
 def published_state(experiment: str) -> tuple[tuple[Path, int], ...]:
     """The manifests of an experiment's published results and their times: what a cache needs."""
-    folders = _result_folders(experiment, (committed_folder(),))
-    manifests = (folder / "manifest.json" for folder in folders)
+    folders = result_folders(experiment, only_published=True)
+    manifests = (folder / _MANIFEST for folder in folders)
     return tuple((path, path.stat().st_mtime_ns) for path in manifests)
 
 
@@ -180,9 +196,7 @@ def load(folder: Path) -> Result:
         StoreError: the folder is not a result of earlyglow, or a table is missing or damaged.
     """
     manifest = _read_manifest(folder)
-    tables = {
-        name: _read_table(folder, name, expected) for name, expected in manifest["tables"].items()
-    }
+    tables = {name: _read_table(folder, manifest, name) for name in manifest["tables"]}
     return Result(tables, manifest, folder)
 
 
@@ -208,18 +222,16 @@ def save(
     """
     final = working_folder() / inputs.experiment / f"{label}-{inputs.key()[:_KEY_LETTERS]}"
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=".unfinished-"))
-    try:
-        digests = {}
-        for name, table in computed.tables.items():
-            file = temporary / f"{name}.parquet"
-            _write_table(table, file)
-            digests[name] = _sha256(file)
+    # After the folder is renamed there is nothing left to clean up.
+    with tempfile.TemporaryDirectory(
+        dir=final.parent, prefix=".unfinished-", ignore_cleanup_errors=True
+    ) as unfinished:
+        folder, tables = Path(unfinished), computed.tables.items()
         manifest = {
             "format": FORMAT,
             "key": inputs.key(),
             "inputs": asdict(inputs),
-            "tables": digests,
+            "tables": {name: _write_table(table, folder, name) for name, table in tables},
             "parameters": dict(parameters),
             "command": command,
             "seconds": round(seconds, 1),
@@ -229,12 +241,14 @@ def save(
             "code": dict(code),
             "facts": computed.facts,
         }
-        text = json.dumps(manifest, indent=2, sort_keys=True, default=plain) + "\n"
-        (temporary / "manifest.json").write_text(text)
-        temporary.chmod(0o755)
-        _publish(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _write_manifest(folder / _MANIFEST, manifest)
+        folder.chmod(0o755)
+        try:
+            folder.rename(final)
+        except OSError:
+            # A folder that is not empty cannot be replaced: somebody else stored the same key.
+            if not (final / _MANIFEST).is_file():
+                raise
     return load(final)
 
 
@@ -247,63 +261,29 @@ def discard(inputs: Inputs) -> None:
 
 def record_confirmation(result: Result, facts: Mapping[str, object]) -> None:
     """Note in a result's manifest when and by which code it was computed again and equal."""
-    manifest = {**result.manifest, "confirmed": dict(facts)}
-    with atomic_path(result.folder / "manifest.json") as temporary:
-        temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    with atomic_path(result.folder / _MANIFEST) as temporary:
+        _write_manifest(temporary, {**result.manifest, "confirmed": dict(facts)})
 
 
-def _publish(temporary: Path, final: Path) -> None:
-    try:
-        temporary.rename(final)
-    except OSError:
-        # A folder that is not empty cannot be replaced: somebody else stored the same key.
-        if not (final / "manifest.json").is_file():
-            raise
+def _write_table(table: pandas.DataFrame, folder: Path, name: str) -> str:
+    """Write a table and return the digest of its file.
 
-
-def _folders() -> tuple[Path, Path]:
-    return committed_folder(), working_folder()
-
-
-def _find_in(roots: Iterable[Path], inputs: Inputs) -> Result | None:
-    for folder in _result_folders(inputs.experiment, roots):
-        try:
-            manifest = _read_manifest(folder)
-        except StoreError as error:
-            if folder.name.endswith(inputs.key()[:_KEY_LETTERS]):
-                raise
-            log.warning("passed over: %s", error)
-            continue
-        if inputs.agrees_with(Inputs(**manifest["inputs"])):
-            return load(folder)
-    return None
-
-
-def _result_folders(experiment: str, roots: Iterable[Path]) -> Iterator[Path]:
-    seen = set()
-    for root in roots:
-        for manifest in sorted(root.glob(f"{experiment}/*/manifest.json")):
-            folder = manifest.parent
-            if not folder.name.startswith(".") and folder.resolve() not in seen:
-                seen.add(folder.resolve())
-                yield folder
-
-
-def _write_table(table: pandas.DataFrame, file: Path) -> None:
-    """Bytes of equal significance side by side make floats a third smaller, with nothing lost."""
+    Bytes of equal significance side by side make floats a third smaller, with nothing lost.
+    """
+    path = folder / f"{name}.parquet"
     floats = list(table.select_dtypes("float"))
-    others = [name for name in table if name not in floats]
     table.to_parquet(
-        file,
+        path,
         index=False,
         compression="zstd",
-        use_dictionary=others,
+        use_dictionary=[column for column in table if column not in floats],
         column_encoding=dict.fromkeys(floats, "BYTE_STREAM_SPLIT"),
     )
+    return _sha256(path)
 
 
-def _read_table(folder: Path, name: str, expected: str) -> pandas.DataFrame:
-    path = folder / f"{name}.parquet"
+def _read_table(folder: Path, manifest: Mapping[str, Any], name: str) -> pandas.DataFrame:
+    path, expected = folder / f"{name}.parquet", manifest["tables"][name]
     if not path.is_file() or _sha256(path) != expected:
         raise StoreError(
             f"{path} is missing or does not match its manifest; restore it (git checkout) or "
@@ -313,24 +293,23 @@ def _read_table(folder: Path, name: str, expected: str) -> pandas.DataFrame:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    path = folder / "manifest.json"
+    path, remedy = folder / _MANIFEST, f"restore it or delete {folder}."
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         key_agrees = Inputs(**manifest["inputs"]).key() == manifest["key"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{path} is not a readable manifest ({type(error).__name__}); restore it or delete "
-            f"{folder}."
-        ) from error
+        problem = f"is not a readable manifest ({type(error).__name__})"
+        raise StoreError(f"{path} {problem}; {remedy}") from error
     if manifest.get("format") != FORMAT or not key_agrees:
-        raise StoreError(
-            f"{path} is foreign: its format is {manifest.get('format')!r} and its key "
-            f"{'agrees' if key_agrees else 'disagrees'} with its inputs; restore it or delete "
-            f"{folder}."
-        )
+        key = f"its key {'agrees' if key_agrees else 'disagrees'} with its inputs"
+        problem = f"is foreign: its format is {manifest.get('format')!r} and {key}"
+        raise StoreError(f"{path} {problem}; {remedy}")
     return manifest
 
 
+def _write_manifest(path: Path, manifest: Mapping[str, object]) -> None:
+    path.write_text(json.dumps(manifest, indent=2, sort_keys=True, default=plain) + "\n")
+
+
 def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from earlyglow.datasets.catalogue import DATASETS
 
+_DETECTORS = {
+    "layer_gradients log_prob": "gradients of log p",
+    "layer_gradients sum_z": "gradients of Σ z",
+    "input_complexity png": "input complexity, PNG",
+    "input_complexity jpeg2000": "input complexity, JPEG 2000",
+    "layer_density log_prob": "density of log norms",
+    "total_norm log_prob": "total norm",
+    "rao log_prob": "Rao's score",
+    "neighbours log_prob": "5 nearest neighbours",
+    "residual log_prob": "5 axes removed",
+    "placebo log_prob": "5 other axes removed",
+    "components log_prob": "20 axes whitened",
+    "covariance log_prob": "shrunk covariance",
+    "no_flow": "no flow",
+}
+
 
 def title_of(dataset: str) -> str:
     """A data set's name for readers."""
@@ -12,21 +28,5 @@ def title_of(dataset: str) -> str:
 
 def detector_title(detector: str, objective: str) -> str:
     """A detector's name for readers."""
-    titles = {
-        ("layer_gradients", "log_prob"): "gradients of log p",
-        ("layer_gradients", "sum_z"): "gradients of Σ z",
-        ("likelihood", ""): "likelihood",
-        ("typicality", ""): "typicality",
-        ("input_complexity", "png"): "input complexity, PNG",
-        ("input_complexity", "jpeg2000"): "input complexity, JPEG 2000",
-        ("layer_density", "log_prob"): "density of log norms",
-        ("total_norm", "log_prob"): "total norm",
-        ("rao", "log_prob"): "Rao's score",
-        ("neighbours", "log_prob"): "5 nearest neighbours",
-        ("residual", "log_prob"): "5 axes removed",
-        ("placebo", "log_prob"): "5 other axes removed",
-        ("components", "log_prob"): "20 axes whitened",
-        ("covariance", "log_prob"): "shrunk covariance",
-        ("no_flow", ""): "no flow",
-    }
-    return titles.get((detector, objective), f"{detector} {objective}".strip())
+    name = f"{detector} {objective}".strip()
+    return _DETECTORS.get(name, name)

@@ -48,8 +48,7 @@ def reproducible_results() -> tuple[list[Result], list[StoreError]]:
         if kind is None or kind.reproducible:
             results.append(result)
     # A stable order: first by price, then by date.
-    ordered = sorted(cheapest_first(results), key=_last_confirmed)
-    return ordered, damaged
+    return sorted(cheapest_first(results), key=lambda result: result.confirmed_on), damaged
 
 
 def cheapest_first(results: Iterable[Result]) -> list[Result]:
@@ -58,14 +57,12 @@ def cheapest_first(results: Iterable[Result]) -> list[Result]:
     A study begins with the epoch sweep of its flow, whose time its own manifest does not count.
     """
     results = list(results)
-    seconds_of_sweeps = {
-        _flow_of(result): result.manifest["seconds"] for result in results if _is_sweep(result)
-    }
+    sweeps = [result for result in results if _is_sweep(result)]
+    seconds_of_sweeps = {_flow_of(sweep): sweep.manifest["seconds"] for sweep in sweeps}
 
     def seconds(result: Result) -> float:
-        spent = result.manifest["seconds"]
         begun = 0.0 if _is_sweep(result) else seconds_of_sweeps.get(_flow_of(result), 0.0)
-        return spent + begun
+        return result.manifest["seconds"] + begun
 
     return sorted(results, key=seconds)
 
@@ -110,13 +107,9 @@ def stored_experiment(result: Result) -> Experiment:
 
 def confirm(result: Result, tolerance: float) -> None:
     """Note in a result's manifest that it was computed again today and came out the same."""
-    facts = {
-        **code_state(),
-        "date": date.today().isoformat(),
-        "device": processor_name(),
-        "tolerance": tolerance,
-    }
-    record_confirmation(result, facts)
+    today, device = date.today().isoformat(), processor_name()
+    facts = {"date": today, "device": device, "tolerance": tolerance}
+    record_confirmation(result, {**code_state(), **facts})
 
 
 def differences(result: Result, tables: Tables, tolerance: float = 1e-3) -> pandas.DataFrame:
@@ -131,23 +124,14 @@ def differences(result: Result, tables: Tables, tolerance: float = 1e-3) -> pand
     Returns:
         Columns table, column, rows, largest_relative_difference, agrees.
     """
-    columns = {
-        (name, column): None
-        for some in (result.tables, tables)
-        for name in some
-        for column in some[name]
-    }
+    stored, fresh, absent = _columns(result.tables), _columns(tables), pd.Series(dtype=float)
     rows = []
-    for name, column in columns:
-        stored, fresh = (_column(some, name, column) for some in (result.tables, tables))
-        largest = _largest_difference(stored, fresh)
-        rows.append((name, column, len(stored), largest, largest <= tolerance))
+    for place in stored | fresh:
+        column = stored.get(place, absent)
+        largest = _largest_difference(column, fresh.get(place, absent))
+        rows.append((*place, len(column), largest, largest <= tolerance))
     names = ["table", "column", "rows", "largest_relative_difference", "agrees"]
     return pd.DataFrame(rows, columns=names)
-
-
-def _last_confirmed(result: Result) -> str:
-    return str(result.manifest.get("confirmed", {}).get("date", ""))
 
 
 def _is_sweep(result: Result) -> bool:
@@ -158,10 +142,9 @@ def _flow_of(result: Result) -> tuple[Any, ...]:
     return tuple(result.manifest["parameters"].get(name) for name in _FLOW_PARAMETERS)
 
 
-def _column(tables: Tables, name: str, column: str) -> pandas.Series:
-    """A column, empty where there is none."""
-    table = tables.get(name, pd.DataFrame())
-    return table[column] if column in table else pd.Series(dtype=float)
+def _columns(tables: Tables) -> dict[tuple[str, str], pandas.Series]:
+    """Every column by the names of its table and its own."""
+    return {(name, column): table[column] for name, table in tables.items() for column in table}
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,9 @@ from sklearn.decomposition import PCA
 
 import earlyglow as eg
 from earlyglow.datasets import halves_of_clusters, near_duplicates
-from earlyglow_book.chapters.readings import Readings, words
+from earlyglow_book.chapters.readings import Readings, float32_error, words
 from earlyglow_book.experiment import result_of
-from earlyglow_book.results import Tables
+from earlyglow_book.results import Result, Tables
 from tests.chapters.studies import SMOKE, flow_and_sets, sweep_aurocs
 
 STUDY = Readings(**SMOKE)  # type: ignore[arg-type]
@@ -152,6 +153,13 @@ def test_words_say_where_the_paper_began(tables: Tables) -> None:
     assert found["no_flow"] == f"{auroc_of(tables, 'no_flow', ''):.3f}"
     gain = auroc_of(tables, "neighbours") - auroc_of(tables, "layer_gradients")
     assert found["gain"] == f"{gain:+.3f}"
+
+
+def test_errors_are_those_of_the_manifest() -> None:
+    manifest = {"facts": {"log_norm_errors": {"float32": {"median": 0.00012, "99%": 0.0034}}}}
+    found = float32_error(Result({}, manifest, Path()))
+    assert "off by 0.00012 (median) and 0.0034 (99 of 100)" in found
+    assert "not computed again" in float32_error(Result({}, {"facts": {}}, Path()))
 
 
 def test_statistics_that_need_scipy_are_scipys(tables: Tables) -> None:

@@ -23,7 +23,7 @@ from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.flow_runs.study import FlowStudy
 from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
-from earlyglow_book.results import Tables
+from earlyglow_book.results import Result, Tables
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import detector_title, title_of
 
@@ -301,6 +301,18 @@ def words(chapter: Readings, tables: Tables) -> Texts:
         texts[f"training_bits_{name}"] = f"{bits.loc['bits_train', epoch]:.2f}"
         texts[f"apart_{name}"] = f"{bits.loc['p_value_distance', epoch]:.2f}"
     return texts
+
+
+def float32_error(result: Result) -> str:
+    """How far the last checkpoint's log norms are off, a sentence, where that was measured."""
+    errors = result.manifest["facts"].get("log_norm_errors")
+    if errors is None:
+        return "Their norms were not computed again in float64."
+    of_norms = errors["float32"]
+    return (
+        "Against float64, the last checkpoint's log norms of a few images are off by "
+        f"{of_norms['median']:.2g} (median) and {of_norms['99%']:.2g} (99 of 100)."
+    )
 
 
 def _one(tables: list[pd.DataFrame]) -> pd.DataFrame:

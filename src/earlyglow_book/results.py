@@ -176,10 +176,11 @@ def result_folders(experiment: str = "*", *, only_published: bool = False) -> It
 def read_published_tables(
     experiment: str, table: str
 ) -> Iterator[tuple[dict[str, Any], pandas.DataFrame]]:
-    """Parameters and one table of every published result of an experiment."""
+    """Parameters and one table of every published result of an experiment that has it."""
     for folder in result_folders(experiment, only_published=True):
         manifest = _read_manifest(folder)
-        yield manifest["parameters"], _read_table(folder, manifest, table)
+        if table in manifest["tables"]:
+            yield manifest["parameters"], _read_table(folder, manifest, table)
 
 
 def published_state(experiment: str) -> tuple[tuple[Path, int], ...]:

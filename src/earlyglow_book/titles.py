@@ -21,6 +21,14 @@ _DETECTORS = {
 }
 
 
+_MODELS = {"glow": "Glow", "dense_glow": "DenseGlow"}
+
+
+def model_title(model: str) -> str:
+    """A flow's name for readers."""
+    return _MODELS.get(model, model)
+
+
 def title_of(dataset: str) -> str:
     """A data set's name for readers."""
     return DATASETS[dataset].title if dataset in DATASETS else dataset.replace("_", " ")

@@ -42,7 +42,7 @@ _TRAINING_IMAGES = 500
 _MADE_IMAGES = 250
 _TAIL = 1.5
 # The paper's first CIFAR-10 epoch, in images.
-_EARLY = 50_000
+EARLY_IMAGES = 50_000
 MADE = ("blurred", "noisy", "patches shuffled")
 # Profiles that a few minutes have to be enough for measure the paper's objective alone.
 _ONE_OBJECTIVE = ("paper_short",)
@@ -272,7 +272,8 @@ def words(chapter: Readings, tables: Tables) -> Texts:
     epochs = sorted(tables["bits"]["epoch"].unique())
     late = epochs[-1]
     size = chapter.run.sizes.images_per_epoch or 0
-    early = min((epoch for epoch in epochs if epoch > 0), key=lambda e: abs(e * size - _EARLY))
+    trained = (epoch for epoch in epochs if epoch > 0)
+    early = min(trained, key=lambda epoch: abs(epoch * size - EARLY_IMAGES))
     means = means_over_sets(tables["readings"], control=True)
     by_reading = means.pivot(index="detector", columns="epoch", values="auroc")
     bits = tables["id_only"].query("objective == 'log_prob'")

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from earlyglow_book import image_changes
     from earlyglow_book.figures import intervals, lines, style
     from earlyglow_book.flow_runs import measuring, reading
-    from earlyglow_book.tables import aurocs, changes, claims, pairs, stored
+    from earlyglow_book.tables import (
+        aurocs,
+        changes,
+        claims,
+        hypotheses,
+        inference,
+        maturity,
+        pairs,
+        regret,
+        stored,
+    )
 else:
     image_changes = Deferred("earlyglow_book.image_changes")
     intervals, lines, style = (
@@ -23,21 +33,35 @@ else:
     measuring, reading = (
         Deferred(f"earlyglow_book.flow_runs.{name}") for name in ("measuring", "reading")
     )
-    aurocs, changes, claims, pairs, stored = (
+    aurocs, changes, claims, hypotheses, inference, maturity, pairs, regret, stored = (
         Deferred(f"earlyglow_book.tables.{name}")
-        for name in ("aurocs", "changes", "claims", "pairs", "stored")
+        for name in (
+            "aurocs",
+            "changes",
+            "claims",
+            "hypotheses",
+            "inference",
+            "maturity",
+            "pairs",
+            "regret",
+            "stored",
+        )
     )
 
 __all__ = [
     "aurocs",
     "changes",
     "claims",
+    "hypotheses",
     "image_changes",
+    "inference",
     "intervals",
     "lines",
+    "maturity",
     "measuring",
     "pairs",
     "reading",
+    "regret",
     "stored",
     "style",
 ]

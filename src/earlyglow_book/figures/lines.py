@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from earlyglow_book.figures.style import epoch_axis, legend, line_style, look, panels, style
+from earlyglow_book.figures.style import (
+    WIDTH,
+    epoch_axis,
+    legend,
+    line_style,
+    look,
+    panels,
+    style,
+)
 from earlyglow_book.titles import title_of
 
 AUROC = "AUROC (0.5 = chance)"
@@ -74,6 +84,35 @@ def line_panels(
             set_axis(axis, table[x])
         axes[0].set_ylabel(label)
         legend(figure, axes)
+    return figure
+
+
+def small_multiples(
+    tables: Mapping[str, pd.DataFrame],
+    x: str,
+    y: str,
+    series: str,
+    set_axis: AxisSetter,
+    label: str,
+) -> Figure:
+    """Small panels with the same axes, three in a row, one for each title's table."""
+    with style():
+        across, down = min(3, len(tables)), math.ceil(len(tables) / 3)
+        size = (WIDTH, 0.6 + 1.9 * down)
+        figure, grid = plt.subplots(
+            down, across, figsize=size, sharex=True, sharey=True, squeeze=False
+        )
+        names = list(dict.fromkeys(name for table in tables.values() for name in table[series]))
+        for axis, (title, table) in zip(grid.flat, tables.items(), strict=False):
+            for name, rows in table.groupby(series, sort=False):
+                _line(axis, rows, x, y, str(name), look(str(name), names.index(name)))
+            axis.set_title(title, fontsize="medium")
+            set_axis(axis, table[x])
+        for axis in grid.flat[len(tables) :]:
+            axis.set_axis_off()
+        figure.supylabel(label, fontsize="medium")
+        handles, labels = grid[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
     return figure
 
 

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from earlyglow.datasets.catalogue import DATASETS
 
@@ -83,6 +84,26 @@ def legend(figure: Figure, axes: list[Axes]) -> None:
 
 def epoch_axis(axis: Axes, epochs: pd.Series) -> None:
     """Epochs on a scale that is linear near 0 and logarithmic beyond."""
+    _from_nothing(axis, epochs)
+    axis.set_xlabel("epoch")
+
+
+def images_axis(axis: Axes, images: pd.Series) -> None:
+    """Images seen in training, on the same scale."""
+    _from_nothing(axis, images)
+    axis.xaxis.set_major_formatter(FuncFormatter(_short))
+    axis.set_xlabel("images seen")
+
+
+def _short(number: float, _: int) -> str:
+    """A large number in few letters: "50k", "1M"."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:g}{letter}"
+    return f"{number:g}"
+
+
+def _from_nothing(axis: Axes, epochs: pd.Series) -> None:
     trained = [epoch for epoch in sorted(epochs.unique()) if epoch > 0] or [1.0]
     axis.set_xscale("symlog", linthresh=trained[0], linscale=0.5)
     last = trained[-1]
@@ -91,4 +112,3 @@ def epoch_axis(axis: Axes, epochs: pd.Series) -> None:
     axis.set_xticks(shown, [f"{epoch:g}" for epoch in shown])
     axis.set_xlim(-0.25 * trained[0], 1.3 * last)
     axis.minorticks_off()
-    axis.set_xlabel("epoch")

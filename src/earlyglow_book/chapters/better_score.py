@@ -1,0 +1,232 @@
+"""The plan's hypotheses judged: does the immature flow win, or does the score lose?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import earlyglow as eg
+from earlyglow_book.chapters.long_flows import LongFlows, counts
+from earlyglow_book.chapters.tools import hypotheses, inference, intervals, lines, maturity, style
+from earlyglow_book.deferred import np, pd
+from earlyglow_book.parameters import parameters
+from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.titles import model_title, title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_TITLES = {
+    "layer_gradients": "the paper's score",
+    "neighbours": "5 nearest neighbours",
+    "no_flow": "no flow",
+}
+
+
+@parameters
+class BetterScore(LongFlows):
+    """The plan's hypotheses, from the long flows."""
+
+    name: ClassVar[str] = "better_score"
+
+
+def aurocs_of_flows(chapter: BetterScore, readings: pd.DataFrame) -> pd.DataFrame:
+    """The confirmatory cell: AUROCs at early and late of every pair; reads the bits of fit halves.
+
+    Args:
+        chapter: says which flows.
+        readings: their table of that name.
+    """
+    late = maturity.late_epochs(chapter.read_rows("fit_bits"))
+    return hypotheses.pair_aurocs(readings, chapter.early, late)
+
+
+def two_readings(readings: pd.DataFrame, images_per_epoch: int) -> Figure:
+    """The figure to remember: mean AUROC against images seen, colour and grey ID sets.
+
+    Args:
+        readings: of all flows.
+        images_per_epoch: images in an epoch.
+    """
+    chosen = readings[
+        (readings["group_size"] == 1)
+        & readings["objective"].isin(("log_prob", ""))
+        & readings["detector"].isin(list(_TITLES))
+        & ~readings["id_dataset"].isin(hypotheses.IDEA_SETS)
+    ]
+    rows = chosen.assign(
+        score=chosen["detector"].map(_TITLES),
+        images=chosen["epoch"] * images_per_epoch,
+        family=chosen["id_dataset"].map(family),
+    )
+    panels = {}
+    for name, part in rows.groupby("family", sort=False):
+        of_pairs = part.groupby(["score", "images", "id_dataset", "ood", "model"])["auroc"].mean()
+        means = of_pairs.groupby(["score", "images"]).mean().rename("mean").reset_index()
+        panels[f"{name} ID sets ({part['id_dataset'].nunique()})"] = means
+    return lines.line_panels(
+        panels, "images", "mean", "score", style.images_axis, "mean AUROC, single images", 3.6
+    )
+
+
+def family(dataset: str) -> str:
+    """Whether the images of a set are grey or colour."""
+    return "grey" if eg.DATASETS[dataset].shape[0] == 1 else "colour"
+
+
+def judgements(judged: pd.DataFrame) -> pd.DataFrame:
+    """The hypotheses for readers.
+
+    Args:
+        judged: of :func:`~earlyglow_book.tables.hypotheses.judged`.
+    """
+    known = {hypothesis.id: hypothesis for hypothesis in hypotheses.HYPOTHESES}
+    rows = [
+        {
+            "says": known[row.id].says,
+            "number": as_text(row.value, row.low, row.high),
+            "p (Holm)": f"{row.p:.2g}",
+            "outcome": str(row.judgement),
+        }
+        for row in judged.itertuples()
+    ]
+    return pd.DataFrame(rows, index=pd.Index(judged["id"], name=""))
+
+
+def beside(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Each hypothesis's number on parts of the pairs: families, models, and one set left out.
+
+    Args:
+        numbers: of :func:`~earlyglow_book.tables.hypotheses.statistics`.
+    """
+    names = [hypothesis.id for hypothesis in hypotheses.HYPOTHESES]
+    families = {name: family(name) for name in eg.DATASETS}
+    rows = {"all": hypotheses.over_models(numbers)[names].mean()}
+    for part, chosen in hypotheses.beside(numbers, families):
+        title = part.replace(part.split()[-1], title_of(part.split()[-1]))
+        rows[model_title(title)] = hypotheses.over_models(chosen)[names].mean()
+    return pd.DataFrame(rows).T.round(3)
+
+
+def forest(numbers: pd.DataFrame, shown: tuple[str, ...] = ("H1", "H4 late")) -> Figure:
+    """Some hypotheses' numbers of each ID set, with intervals over its OOD sets.
+
+    Args:
+        numbers: of :func:`~earlyglow_book.tables.hypotheses.statistics`, of all flows.
+        shown: which ones.
+    """
+    known = {hypothesis.id: hypothesis for hypothesis in hypotheses.HYPOTHESES}
+    panels = {}
+    for name in shown:
+        rows = []
+        for (dataset, model), part in numbers[name].groupby(level=["id_dataset", "model"]):
+            of_pairs = part.groupby(level="ood").mean()
+            reach = _t(len(of_pairs)) * of_pairs.std() / len(of_pairs) ** 0.5
+            mean = of_pairs.mean()
+            ends = {"low": mean - reach, "high": mean + reach}
+            rows.append({"set": dataset, "model": model_title(model), "value": mean, **ends})
+        panels[f"{name}: {known[name].number}"] = pd.DataFrame(rows)
+    label = "difference of AUROCs, with the interval over the OOD sets"
+    return intervals.intervals_by_row(panels, "set", "model", "value", label=label, reference=0.0)
+
+
+def _t(count: int) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf(0.975, count - 1)) if count > 1 else np.nan
+
+
+def losing_pairs(numbers: pd.DataFrame, aurocs: pd.DataFrame, count: int = 6) -> pd.DataFrame:
+    """The pairs where neighbours lose most against the paper's score at late.
+
+    Args:
+        numbers: of :func:`~earlyglow_book.tables.hypotheses.statistics`.
+        aurocs: the AUROCs that they come from.
+        count: how many.
+    """
+    late = aurocs["late"][["layer_gradients", "neighbours", "no_flow"]]
+    rows = late.assign(difference=numbers["H1"]).groupby(["id_dataset", "ood", "model"]).mean()
+    worst = rows.nsmallest(count, "difference").reset_index()
+    for column in ("id_dataset", "ood"):
+        worst[column] = worst[column].map(title_of)
+    worst["model"] = worst["model"].map(model_title)
+    titles = {"id_dataset": "ID", "ood": "OOD"} | _TITLES
+    return worst.rename(columns=titles).set_index(["ID", "OOD", "model"]).round(3)
+
+
+def mediation(curve: pd.DataFrame, readings: pd.DataFrame, late: pd.Series) -> Figure:
+    """Mean AUROC at late by how many leading axes are removed; other axes and neighbours dotted.
+
+    Args:
+        curve: the flows' table of that name.
+        readings: likewise.
+        late: the late epoch of each flow.
+    """
+    of_curve = _at(curve[curve["objective"] == "log_prob"], late)
+    means = of_curve.groupby("axes")["auroc"].mean().rename("mean").reset_index()
+    single = readings[(readings["group_size"] == 1) & (readings["objective"] == "log_prob")]
+    at_late = _at(single, late).groupby("detector")["auroc"].mean()
+    rows = [means.assign(what="leading axes removed")]
+    for name, title in (
+        ("placebo", "axes 21 to 25 removed"),
+        ("neighbours", _TITLES["neighbours"]),
+    ):
+        if name in at_late:
+            rows.append(means.assign(mean=at_late[name], what=title))
+
+    def axis_of_counts(axis: Axes, values: pd.Series) -> None:
+        lines.ticks_at_values(axis, values, logarithmic=False)
+        axis.set_xlabel("leading axes removed")
+
+    return lines.line_panels(
+        {"": pd.concat(rows)}, "axes", "mean", "what", axis_of_counts, "mean AUROC", 3.2
+    )
+
+
+def effective_dimensions(id_only: pd.DataFrame, images_per_epoch: int) -> Figure:
+    """Participation ratio of the fit images' log norms against images seen, a line for each flow.
+
+    Args:
+        id_only: the flows' table of that name.
+        images_per_epoch: images in an epoch.
+    """
+    rows = id_only[
+        (id_only["statistic"] == "participation_ratio") & (id_only["objective"] == "log_prob")
+    ]
+    means = rows.groupby(["model", "id_dataset", "epoch"])["value"].mean().reset_index()
+    means["images"] = means["epoch"] * images_per_epoch
+    panels = {model_title(str(model)): part for model, part in means.groupby("model")}
+    return lines.line_panels(
+        panels, "images", "value", "id_dataset", style.images_axis, "effective dimensions", 3.4
+    )
+
+
+def _at(rows: pd.DataFrame, late: pd.Series) -> pd.DataFrame:
+    """The rows at each flow's late epoch."""
+    epochs = pd.MultiIndex.from_frame(rows[list(late.index.names)]).map(late)
+    return rows[rows["epoch"] == epochs]
+
+
+def words(judged: pd.DataFrame, aurocs: pd.DataFrame, tested: pd.DataFrame) -> Texts:
+    """Outcomes and means for the text.
+
+    Args:
+        judged: the hypotheses.
+        aurocs: of all flows.
+        tested: the numbers that they were judged by.
+    """
+    texts = counts(tested.index.to_frame(index=False))
+    for row in judged.itertuples():
+        name = row.id.lower().replace(" ", "_")
+        texts[name] = as_text(row.value, row.low, row.high)
+        texts[f"{name}_outcome"] = str(row.judgement)
+    by_pair = hypotheses.over_models(tested)
+    texts["placebo"] = as_text(*inference.mean_over_sets(by_pair["H3 placebo"])[:3])
+    texts["h2a_d_prime"] = as_text(*inference.mean_over_sets(by_pair["H2a d'"])[:3])
+    texts["pairs"] = str(len(by_pair))
+    chosen = aurocs.loc[aurocs.index.isin(tested.index)]
+    for when in ("early", "late"):
+        for detector, mean in hypotheses.over_models(chosen[when]).mean().items():
+            texts[f"{detector}_{when}"] = f"{mean:.3f}"
+    texts["losing"] = str(int((by_pair["H1"] < 0).sum()))
+    return texts

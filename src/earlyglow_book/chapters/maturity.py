@@ -1,0 +1,128 @@
+"""How mature the flows are, and what more training changes for detection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from earlyglow_book.chapters.long_flows import LongFlows, counts
+from earlyglow_book.chapters.tools import hypotheses, inference, lines, maturity, style
+from earlyglow_book.deferred import pd
+from earlyglow_book.parameters import parameters
+from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.titles import model_title, title_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FLOW = ["id_dataset", "model", "seed"]
+_SHOWN = {"layer_gradients": "the paper's score", "neighbours": "5 nearest neighbours"}
+
+
+@parameters
+class Maturity(LongFlows):
+    """The long flows by their bits, and their AUROCs by how mature they are."""
+
+    name: ClassVar[str] = "maturity"
+
+
+def state_table(judged: pd.DataFrame) -> pd.DataFrame:
+    """The flows' states for readers: bits, what the last doubling and cooling changed, and state.
+
+    Args:
+        judged: of :func:`~earlyglow_book.tables.maturity.maturity_table`.
+    """
+    rows = {
+        "flow": [flow_title(*row) for row in judged[_FLOW].itertuples(index=False)],
+        "late": [f"{epoch:g}" for epoch in judged["late"]],
+        "bits": judged["bits"].round(2),
+        "last doubling": _changes(judged, "doubling"),
+        "cooled": _changes(judged, "cooling"),
+        "state": judged["state"],
+    }
+    return pd.DataFrame(rows).set_index("flow")
+
+
+def flow_title(id_dataset: str, model: str, seed: int) -> str:
+    """A flow's name for readers: "CelebA, Glow, seed 0"."""
+    return f"{title_of(id_dataset)}, {model_title(model)}, seed {seed}"
+
+
+def _changes(judged: pd.DataFrame, name: str) -> list[str]:
+    values = zip(judged[name], judged[f"{name}_low"], judged[f"{name}_high"], strict=True)
+    return [f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" for value, low, high in values]
+
+
+def change_by_state(readings: pd.DataFrame, judged: pd.DataFrame, early: float) -> pd.DataFrame:
+    """AUROC at early and at late, and the change, by group size, score and state of the flow.
+
+    Intervals are the node jackknife's where there are three data sets or more.
+
+    Args:
+        readings: the long flows' table of that name.
+        judged: their states.
+        early: the early epoch.
+    """
+    late = judged.set_index(_FLOW)["late"]
+    states = judged.set_index(_FLOW)["state"]
+    rows = []
+    for size in (1, 5):
+        aurocs = hypotheses.pair_aurocs(readings, early, late, size)
+        state = pd.MultiIndex.from_frame(aurocs.index.to_frame()[_FLOW]).map(states)
+        groups = [("all", aurocs), *((str(name), aurocs[state == name]) for name in set(states))]
+        for detector, title in _SHOWN.items():
+            for name, part in groups:
+                values = part.xs(detector, axis=1, level=1)
+                change = inference.mean_over_sets(values["late"] - values["early"])
+                means = {when: round(float(values[when].mean()), 3) for when in ("early", "late")}
+                facts = {"images": size, "score": title, "flows": name, **means}
+                rows.append({**facts, "late − early": as_text(*change[:3])})
+    return pd.DataFrame(rows).set_index(["images", "score", "flows"]).sort_index()
+
+
+def mean_curves(readings: pd.DataFrame, images_per_epoch: int) -> dict[str, pd.DataFrame]:
+    """Mean AUROC over OOD sets against images seen, of both scores and without a flow, by ID set.
+
+    Args:
+        readings: the long flows' table of that name.
+        images_per_epoch: images in an epoch.
+    """
+    chosen = readings[
+        (readings["group_size"] == 1)
+        & readings["objective"].isin(("log_prob", ""))
+        & readings["detector"].isin([*_SHOWN, "no_flow"])
+    ]
+    titles = _SHOWN | {"no_flow": "no flow"}
+    rows = chosen.assign(
+        score=chosen["detector"].map(titles), images=chosen["epoch"] * images_per_epoch
+    )
+    found = {}
+    for (name, model), part in rows.groupby(["id_dataset", "model"]):
+        means = part.groupby(["score", "images"])["auroc"].mean().rename("mean").reset_index()
+        found[f"{title_of(name)}, {model_title(model)}"] = means
+    return found
+
+
+def curves_by_flow(readings: pd.DataFrame, images_per_epoch: int) -> Figure:
+    """A small panel for each ID set and model: AUROC of single images against images seen."""
+    curves = mean_curves(readings, images_per_epoch)
+    return lines.small_multiples(curves, "images", "mean", "score", style.images_axis, "mean AUROC")
+
+
+def words(chapter: Maturity, judged: pd.DataFrame, readings: pd.DataFrame) -> Texts:
+    """How many flows are in each state, and the changes from early to late."""
+    texts = counts(judged)
+    for state in maturity.State:
+        texts[state.name.lower()] = str(int((judged["state"] == state).sum()))
+    late = judged.set_index(_FLOW)["late"]
+    for size, prefix in ((1, ""), (5, "groups_")):
+        aurocs = hypotheses.pair_aurocs(readings, chapter.early, late, size)
+        for detector in _SHOWN:
+            values = aurocs.xs(detector, axis=1, level=1)
+            change = inference.mean_over_sets(values["late"] - values["early"])
+            texts[f"{prefix}{detector}_change"] = as_text(*change[:3])
+            for when in ("early", "late"):
+                texts[f"{prefix}{detector}_{when}"] = f"{values[when].mean():.3f}"
+    return texts | {
+        "doubling": f"{judged['doubling'].min():+.2f} to {judged['doubling'].max():+.2f}",
+        "early_images": f"{chapter.early * chapter.images_per_epoch:,.0f}",
+    }

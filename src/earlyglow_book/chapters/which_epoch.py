@@ -1,0 +1,212 @@
+"""Which epoch and which reading, chosen without OOD images, and what each choice costs."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from earlyglow_book.chapters.long_flows import LongFlows, counts
+from earlyglow_book.chapters.tools import inference, regret
+from earlyglow_book.deferred import pd
+from earlyglow_book.parameters import Field, parameters
+from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.titles import detector_title
+
+_FLOW = ["id_dataset", "model", "seed"]
+PAPER, NEIGHBOURS = "layer_gradients", "neighbours"
+# How the stored statistics of made OOD images name the readings.
+_SHORT = {PAPER: "paper", NEIGHBOURS: "neighbours"}
+_MADE = ("blurred", "noisy", "patches shuffled", "latent tails")
+# Statistic, and whether the epoch of its largest or smallest value is taken.
+_STATISTICS = {
+    "fewest bits on the fit half": ("bits_fit", min),
+    "sharpest log norms": ("sharpness", max),
+    "most effective dimensions": ("participation_ratio", max),
+    "evenest losses": ("loss_entropy", max),
+    "narrowest training norms": ("spread_ratio", min),
+    "stablest halves": ("split_half_stability", max),
+    "training images nearest": ("p_value_distance", min),
+}
+LAST = "last epoch"
+LARGE = 0.05
+Choice = tuple[float, str]
+Chosen = dict[str, Choice]
+
+
+@parameters
+class WhichEpoch(LongFlows):
+    """Criteria that see ID images alone, and their regret."""
+
+    name: ClassVar[str] = "which_epoch"
+
+    objective: Literal["log_prob", "sum_z"] = Field(
+        default="log_prob", description="What the score differentiates."
+    )
+    group_size: Literal[1, 5] = Field(default=1, description="Images in a group (b).")
+
+
+def read_half_aurocs(chapter: WhichEpoch) -> pd.DataFrame:
+    """AUROCs of both readings on either half of the images: index ``FLOW`` and ood."""
+    rows = chapter.read_rows("histograms")
+    chosen = rows[
+        (rows["objective"] == chapter.objective)
+        & (rows["group_size"] == chapter.group_size)
+        & rows["detector"].isin(list(_SHORT))
+        & (rows["epoch"] > 0)
+    ]
+    parts = {
+        flow: regret.half_aurocs(part, flow[0], flow[2]) for flow, part in regret.by_flow(chosen)
+    }
+    return pd.concat(parts, names=_FLOW)
+
+
+def epoch_choices(statistics: pd.DataFrame, reading: str, early: float) -> Chosen:
+    """What each criterion chooses for one flow under a reading, by the criterion's name.
+
+    Args:
+        statistics: of one flow and objective; index statistic, one column for each trained epoch.
+        reading: the reading.
+        early: the early epoch.
+    """
+    epochs = sorted(statistics.columns)
+    found = {"first epoch": epochs[0], "50,000 images": early, LAST: epochs[-1]}
+    for name, (statistic, best) in _STATISTICS.items():
+        values = statistics.loc[statistic].dropna()
+        found[name] = values.idxmin() if best is min else values.idxmax()
+    made = _made_aurocs(statistics, reading)
+    for name in made.index:
+        found[f"best on {name} images"] = made.loc[name].idxmax()
+    found["best on all made images"] = made.mean().idxmax()
+    return {name: (float(epoch), reading) for name, epoch in found.items()}
+
+
+def reading_choices(statistics: pd.DataFrame) -> Chosen:
+    """What chooses the reading, at the last epoch."""
+    last = max(statistics.columns)
+    on_made = {name: _made_aurocs(statistics, name)[last].mean() for name in _SHORT}
+    fixed = {_named(name): (float(last), name) for name in _SHORT}
+    return fixed | {"best on all made images": (float(last), max(on_made, key=on_made.__getitem__))}
+
+
+def joint_choices(statistics: pd.DataFrame, early: float) -> Chosen:
+    """What chooses both."""
+    found = {}
+    for name in _SHORT:
+        for rule in (LAST, "50,000 images", "fewest bits on the fit half"):
+            found[f"{rule}, {_named(name)}"] = epoch_choices(statistics, name, early)[rule]
+    means = {name: _made_aurocs(statistics, name).mean() for name in _SHORT}
+    best = max(_SHORT, key=lambda name: means[name].max())
+    return found | {"best on all made images": (float(means[best].idxmax()), best)}
+
+
+def _made_aurocs(statistics: pd.DataFrame, reading: str) -> pd.DataFrame:
+    """AUROCs of a reading on OOD images made of ID images: index kind, columns epoch."""
+    names = {f"{kind}_{_SHORT[reading]}": kind for kind in _MADE}
+    return statistics.reindex(list(names)).rename(names).dropna(how="all")
+
+
+def _named(reading: str) -> str:
+    return "the paper's score" if reading == PAPER else detector_title(reading, "log_prob")
+
+
+def regret_rows(
+    aurocs: pd.DataFrame, id_only: pd.DataFrame, early: float, question: str
+) -> pd.DataFrame:
+    """Regret of every criterion for one question: index ``FLOW`` and ood, a column a criterion.
+
+    Args:
+        aurocs: of :func:`read_half_aurocs`.
+        id_only: the flows' table of that name, of one objective.
+        early: the early epoch.
+        question: "reading", "both", or the reading whose epoch is asked for.
+    """
+    parts = {}
+    for flow, part in regret.by_flow(id_only[id_only["epoch"] > 0]):
+        statistics = part.pivot(index="statistic", columns="epoch", values="value").astype(float)
+        if question == "reading":
+            choices = reading_choices(statistics)
+        elif question == "both":
+            choices = joint_choices(statistics, early)
+        else:
+            choices = epoch_choices(statistics, question, early)
+        of_flow = _among(aurocs.loc[flow], question)
+        choices["tuned on other sets"] = tuned_elsewhere(_among(aurocs, question), flow[0])
+        parts[flow] = regret.regrets(of_flow, choices)
+    return pd.concat(parts, names=_FLOW)
+
+
+def _among(aurocs: pd.DataFrame, question: str) -> pd.DataFrame:
+    """The columns among which a question chooses."""
+    epochs = aurocs.columns.get_level_values("epoch")
+    readings = aurocs.columns.get_level_values("detector")
+    if question == "both":
+        return aurocs
+    return aurocs.loc[
+        :, (epochs == epochs.max()) if question == "reading" else readings == question
+    ]
+
+
+def tuned_elsewhere(aurocs: pd.DataFrame, id_dataset: str) -> Choice:
+    """The epoch and reading that are best on average over pairs without an ID set, in any role.
+
+    Where there are none, the last epoch's first reading.
+    """
+    names = aurocs.index
+    apart = (names.get_level_values("id_dataset") != id_dataset) & (
+        names.get_level_values("ood") != id_dataset
+    )
+    means = aurocs[apart].T.groupby(level=["epoch", "detector"]).mean().T.mean()
+    if not apart.any():
+        return max(means.index)
+    epoch, reading = means.idxmax()
+    return float(epoch), str(reading)
+
+
+def regret_table(regrets: pd.DataFrame, against: str) -> pd.DataFrame:
+    """Regrets for readers, the smallest first.
+
+    Args:
+        regrets: of :func:`regret_rows`.
+        against: the criterion that all are compared with.
+
+    Returns:
+        Mean regret with the node jackknife's interval; what it is less than the other criterion's;
+        the share of pairs and flows that lose more than .05.
+    """
+    rows = []
+    for name in regrets.mean().sort_values().index:
+        saved = regrets[against] - regrets[name]
+        rows.append(
+            {
+                "criterion": name,
+                "regret": as_text(*inference.mean_over_sets(regrets[name])[:3]),
+                f"saved against {against}": as_text(*inference.mean_over_sets(saved)[:3]),
+                "loses > .05": f"{(regrets[name] > LARGE).mean():.0%}",
+            }
+        )
+    return pd.DataFrame(rows).set_index("criterion")
+
+
+def words(regrets: dict[str, pd.DataFrame], defaults: dict[str, str]) -> Texts:
+    """How many criteria were tried, how many beat the default, and what the best ones cost.
+
+    Args:
+        regrets: by question.
+        defaults: the criterion that each question's are compared with.
+    """
+    texts = counts(next(iter(regrets.values())).index.to_frame(index=False))
+    for question, table in regrets.items():
+        default, means = defaults[question], table.mean()
+        others = [name for name in table if name != default]
+        saved = {n: inference.mean_over_sets(table[default] - table[n]) for n in others}
+        texts |= {
+            f"{question}_tried": str(len(others)),
+            f"{question}_better": str(sum(mean.low > 0 for mean in saved.values())),
+            f"{question}_worse": str(sum(mean.high < 0 for mean in saved.values())),
+            f"{question}_by_chance": f"{0.025 * len(others):.1f}",
+            f"{question}_default": as_text(*inference.mean_over_sets(table[default])[:3]),
+            f"{question}_best": str(means.idxmin()),
+            f"{question}_best_regret": as_text(
+                *inference.mean_over_sets(table[means.idxmin()])[:3]
+            ),
+        }
+    return texts

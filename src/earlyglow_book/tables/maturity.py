@@ -1,0 +1,96 @@
+"""How far along its road a flow is: by the bits of its fit half, which no score is judged on."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+
+import pandas as pd
+from scipy import stats
+
+from earlyglow_book.tables.pairs import FLOW
+
+# A change of this many bits per dimension is none.
+BITS_MARGIN = 0.02
+
+
+class State(StrEnum):
+    """What more steps would do to a flow."""
+
+    CONVERGED = "converged"
+    OVERFITTED = "overfitted"
+    LEARNING = "still learning"
+
+
+def late_epochs(fit_bits: pd.DataFrame) -> pd.Series:
+    """The trained epoch at which the fit half has the fewest bits, by flow.
+
+    Args:
+        fit_bits: columns ``FLOW``, epoch, bits, one row for each image of the fit half.
+    """
+    trained = fit_bits[fit_bits["epoch"] > 0]
+    means = trained.groupby([*FLOW, "epoch"])["bits"].mean().unstack("epoch")
+    return means.idxmin(axis=1).rename("late")
+
+
+def maturity_table(fit_bits: pd.DataFrame, cooled: pd.DataFrame) -> pd.DataFrame:
+    """State of every flow that was cooled, with what its last doubling and the cooling changed.
+
+    The *last doubling* is from half of the last epoch to the last; *cooling* is a twentieth more
+    steps at a tenth of the rate. Changes are negative where bits fall, with paired 95 % intervals.
+
+    Args:
+        fit_bits: columns ``FLOW``, epoch, item, bits.
+        cooled: columns ``FLOW``, item, bits, of the same images after cooling.
+
+    Returns:
+        Columns ``FLOW``, late, bits, doubling, doubling_low, doubling_high, cooling, cooling_low,
+        cooling_high, state.
+
+    Raises:
+        ValueError: no flow has a checkpoint at half of its last epoch.
+    """
+    late, rows = late_epochs(fit_bits), []
+    after_cooling = dict(tuple(cooled.groupby(FLOW)))
+    for flow, part in fit_bits.groupby(FLOW):
+        if flow not in after_cooling:
+            continue
+        bits = part.pivot(index="item", columns="epoch", values="bits").astype(float)
+        last = bits.columns.max()
+        if last / 2 not in bits:
+            raise ValueError(
+                f"the flow {flow} has no checkpoint at epoch {last / 2:g}, half of its last, so "
+                "that its last doubling is unknown; keep one there."
+            )
+        cool = after_cooling[flow].set_index("item")["bits"].astype(float)
+        doubling = _paired(bits[last] - bits[last / 2])
+        cooling = _paired(cool - bits[last])
+        rise = _paired(bits[last] - bits[late[flow]])
+        means = (late[flow], bits[late[flow]].mean())
+        rows.append((*flow, *means, *doubling, *cooling, state(doubling, cooling, rise)))
+    changes = [f"{what}{end}" for what in ("doubling", "cooling") for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=[*FLOW, "late", "bits", *changes, "state"])
+
+
+def state(
+    doubling: tuple[float, float, float],
+    cooling: tuple[float, float, float],
+    rise: tuple[float, float, float],
+) -> State:
+    """The plan's rule, from changes of bits as (value, low, high).
+
+    Args:
+        doubling: over the last doubling of steps.
+        cooling: by the cooling.
+        rise: from the epoch of the fewest bits to the last.
+    """
+    if doubling[1] > -BITS_MARGIN and doubling[2] < BITS_MARGIN and cooling[1] > -BITS_MARGIN:
+        return State.CONVERGED
+    return State.OVERFITTED if rise[1] > 0 else State.LEARNING
+
+
+def _paired(changes: pd.Series) -> tuple[float, float, float]:
+    """Mean change over images with Student's 95 % interval."""
+    reach = stats.t.ppf(0.975, len(changes) - 1) * changes.std() / math.sqrt(len(changes))
+    mean = float(changes.mean())
+    return mean, mean - float(reach), mean + float(reach)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from earlyglow_book.chapters.long_flows import LongFlows, counts
+from earlyglow_book.chapters.readings import EARLY_IMAGES
 from earlyglow_book.chapters.tools import hypotheses, inference, lines, maturity, style
 from earlyglow_book.deferred import pd
 from earlyglow_book.parameters import parameters
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 _FLOW = ["id_dataset", "model", "seed"]
 _SHOWN = {"layer_gradients": "the paper's score", "neighbours": "5 nearest neighbours"}
+# How far below late an AUROC may be and still be as good.
+ENOUGH = 0.02
 
 
 @parameters
@@ -106,6 +109,103 @@ def curves_by_flow(readings: pd.DataFrame, images_per_epoch: int) -> Figure:
     """A small panel for each ID set and model: AUROC of single images against images seen."""
     curves = mean_curves(readings, images_per_epoch)
     return lines.small_multiples(curves, "images", "mean", "score", style.images_axis, "mean AUROC")
+
+
+def size_table(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Both scores at 50,000 images and at the end, for each size of flow and ID set.
+
+    Args:
+        parts: for each size, :func:`at_early_and_late`'s rows.
+    """
+    rows = pd.concat([part.assign(size=size) for size, part in parts.items()])
+    rows["ID set"] = rows["id_dataset"].map(title_of)
+    table = rows.pivot(index=["size", "ID set"], columns="when")
+    columns = {
+        (title, when): table[name, when]
+        for name, title in {
+            "images": "images",
+            "bits": "bits",
+            **_SHOWN,
+            "no_flow": "no flow",
+        }.items()
+        if name in rows
+        for when in ("early", "late")
+    }
+    return pd.DataFrame(columns)
+
+
+def at_early_and_late(readings: pd.DataFrame, bits: pd.DataFrame) -> pd.DataFrame:
+    """Means over OOD sets, seeds and flows of each ID set, where 50,000 images are seen and last.
+
+    Args:
+        readings: id_dataset, epoch, images (seen), detector, objective, group_size, auroc.
+        bits: id_dataset, epoch, dataset, bits_per_dim.
+
+    Returns:
+        Columns id_dataset, when, images, bits, and one for each score.
+    """
+    single = readings[(readings["group_size"] == 1) & readings["objective"].isin(("log_prob", ""))]
+    held_out = bits[(bits["dataset"] == bits["id_dataset"]) | (bits["dataset"] == "eval")]
+    rows = []
+    for name, part in single.groupby("id_dataset"):
+        images = part.groupby("epoch")["images"].first()
+        means = part.groupby(["epoch", "detector"])["auroc"].mean().unstack()
+        of_set = held_out[held_out["id_dataset"] == name].groupby("epoch")["bits_per_dim"].mean()
+        for when, epoch in (
+            ("early", images[images >= EARLY_IMAGES].idxmin()),
+            ("late", images.idxmax()),
+        ):
+            scores = {n: round(means.loc[epoch, n], 3) for n in (*_SHOWN, "no_flow") if n in means}
+            facts = {"images": f"{images[epoch]:,.0f}", "bits": round(of_set[epoch], 2)}
+            rows.append({"id_dataset": name, "when": when, **facts, **scores})
+    return pd.DataFrame(rows)
+
+
+def enough_table(readings: pd.DataFrame, bits: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    """Whether a flow with the bits of the paper's first epoch is enough, for each that has them.
+
+    Enough is: within .02 of late, and above the control without a flow.
+
+    Args:
+        readings: the long flows' table of that name.
+        bits: likewise.
+        judged: the flows' states.
+    """
+    rows = []
+    for flow in judged.itertuples():
+        paper = maturity.PAPER_BITS.get(flow.id_dataset)
+        if paper is None:
+            continue
+        of_flow = _of_flow(bits, flow).query("dataset == @flow.id_dataset and epoch > 0")
+        means = of_flow.set_index("epoch")["bits_per_dim"]
+        nearest = (means - paper[1]).abs().idxmin()
+        single = _of_flow(readings, flow).query("group_size == 1 and objective in ('log_prob', '')")
+        aurocs = single.groupby(["epoch", "detector"])["auroc"].mean().unstack()
+        for detector, title in _SHOWN.items():
+            there, late = aurocs.loc[nearest, detector], aurocs.loc[flow.late, detector]
+            no_flow = aurocs.loc[nearest, "no_flow"]
+            enough = there > late - ENOUGH and there > no_flow
+            rows.append(
+                {
+                    "ID set": title_of(flow.id_dataset),
+                    "score": title,
+                    "bits": f"{means[nearest]:.2f} (paper's first epoch {paper[1]:.2f})",
+                    "there": round(there, 3),
+                    "late": round(late, 3),
+                    "no flow": round(no_flow, 3),
+                    "enough": "yes" if enough else "no",
+                }
+            )
+    return pd.DataFrame(rows).set_index(["ID set", "score"])
+
+
+def _of_flow(rows: pd.DataFrame, flow: Any) -> pd.DataFrame:
+    same = (
+        (rows["id_dataset"] == flow.id_dataset)
+        & (rows["model"] == flow.model)
+        & (rows["seed"] == flow.seed)
+    )
+    return rows[same]
 
 
 def words(chapter: Maturity, judged: pd.DataFrame, readings: pd.DataFrame) -> Texts:

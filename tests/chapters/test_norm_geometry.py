@@ -89,7 +89,7 @@ def test_output_norms_are_those_of_the_layers() -> None:
     for tensor in flow.parameters():
         torch.nn.init.normal_(tensor, std=0.1)
     names = [name for name, _ in flow.named_parameters()]
-    outputs = {"levels.0.steps.1.steps.1.network.first.conv": [], "levels.0.steps.1.steps.0": []}
+    outputs = {"levels.0.steps.1.steps.1.network.first": [], "levels.0.steps.1.steps.0": []}
     for name, seen in outputs.items():
         flow.get_submodule(name).register_forward_hook(
             lambda module, inputs, output, seen=seen: seen.append(
@@ -98,9 +98,9 @@ def test_output_norms_are_those_of_the_layers() -> None:
         )
     found = output_norms(flow, x)
     assert found.shape == (7, len(names))
+    # Convolutions are fused with their actnorm, so that their common output counts.
     for name, tensor in (
-        ("levels.0.steps.1.steps.1.network.first.conv", "weight"),
-        # The 1x1 convolution is fused with its actnorm, so that their common output counts.
+        ("levels.0.steps.1.steps.1.network.first", "conv.weight"),
         ("levels.0.steps.1.steps.0", "conv.lower"),
     ):
         expected = outputs[name][0].detach().double().flatten(1).square().sum(1)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from earlyglow_book.chapters.long_flows import LongFlows, counts
+from earlyglow_book.chapters.paper_size import PaperSize
 from earlyglow_book.chapters.readings import EARLY_IMAGES
-from earlyglow_book.chapters.tools import hypotheses, inference, lines, maturity, style
+from earlyglow_book.chapters.tools import hypotheses, inference, lines, maturity, road, style
 from earlyglow_book.deferred import pd
+from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.parameters import parameters
+from earlyglow_book.results import find_published
+from earlyglow_book.tables.published_rows import read_published_rows
 from earlyglow_book.tables.texts import Texts, as_text
 from earlyglow_book.titles import model_title, title_of
 
@@ -111,27 +115,62 @@ def curves_by_flow(readings: pd.DataFrame, images_per_epoch: int) -> Figure:
     return lines.small_multiples(curves, "images", "mean", "score", style.images_axis, "mean AUROC")
 
 
-def size_table(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Both scores at 50,000 images and at the end, for each size of flow and ID set.
+def bits_by_flow(bits: pd.DataFrame, images_per_epoch: int) -> Figure:
+    """Bits of held-out ID images against images seen, colour and grey, with the paper's own flows.
 
     Args:
-        parts: for each size, :func:`at_early_and_late`'s rows.
+        bits: the long flows' table of that name.
+        images_per_epoch: images in an epoch.
     """
-    rows = pd.concat([part.assign(size=size) for size, part in parts.items()])
-    rows["ID set"] = rows["id_dataset"].map(title_of)
-    table = rows.pivot(index=["size", "ID set"], columns="when")
-    columns = {
-        (title, when): table[name, when]
-        for name, title in {
-            "images": "images",
-            "bits": "bits",
-            **_SHOWN,
-            "no_flow": "no flow",
-        }.items()
-        if name in rows
-        for when in ("early", "late")
-    }
-    return pd.DataFrame(columns)
+    own = bits[(bits["dataset"] == bits["id_dataset"]) & (bits["epoch"] > 0)]
+    means = own.groupby(["id_dataset", "model", "epoch"])["bits_per_dim"].mean().reset_index()
+    means = means.assign(images=means["epoch"] * images_per_epoch)
+    return road.bits_over_images(means, maturity.PAPER_BITS)
+
+
+def read_sizes(chapter: Maturity) -> dict[str, pd.DataFrame]:
+    """Rows for :func:`size_table`: the long flows, and what is published at the paper's size."""
+    once = find_published(PaperSize().inputs_on_trust()).tables
+    parts = {}
+    for model, readings in chapter.read_rows("readings").groupby("model"):
+        bits = chapter.read_rows("bits").query("model == @model")
+        parts[f"small {model_title(str(model))}"] = at_early_and_late(
+            readings.assign(images=readings["epoch"] * chapter.images_per_epoch), bits
+        )
+    readings, bits = (
+        read_published_rows("readings", n, "paper_short") for n in ("readings", "bits")
+    )
+    size = find_profile("paper_short").images_per_epoch
+    parts["paper's Glow"] = at_early_and_late(
+        readings.assign(images=readings["epoch"] * size), bits
+    )
+    parts["paper's Glow, measured once"] = at_early_and_late(once["readings"], once["bits"])
+    return parts
+
+
+def size_table(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Both scores where 50,000 images are seen and at the end, for each size and ID set.
+
+    Args:
+        parts: for each size, the rows of :func:`at_early_and_late`.
+    """
+    rows = []
+    for size, part in parts.items():
+        for name, of_set in part.groupby("id_dataset"):
+            both = of_set.set_index("when")
+            scores = {title: _arrow(both[n], "{:.3f}") for n, title in _SHOWN.items()}
+            no_flow = f"{both.loc['late', 'no_flow']:.3f}" if "no_flow" in both else "–"
+            facts = {
+                "images": _arrow(both["images"], "{:,.0f}"),
+                "bits": _arrow(both["bits"], "{:.2f}"),
+            }
+            of_row = {"flow": size, "ID set": title_of(str(name))}
+            rows.append({**of_row, **facts, **scores, "no flow": no_flow})
+    return pd.DataFrame(rows).set_index(["flow", "ID set"])
+
+
+def _arrow(values: pd.Series, form: str) -> str:
+    return " → ".join(form.format(values[when]) for when in ("early", "late"))
 
 
 def at_early_and_late(readings: pd.DataFrame, bits: pd.DataFrame) -> pd.DataFrame:
@@ -151,12 +190,10 @@ def at_early_and_late(readings: pd.DataFrame, bits: pd.DataFrame) -> pd.DataFram
         images = part.groupby("epoch")["images"].first()
         means = part.groupby(["epoch", "detector"])["auroc"].mean().unstack()
         of_set = held_out[held_out["id_dataset"] == name].groupby("epoch")["bits_per_dim"].mean()
-        for when, epoch in (
-            ("early", images[images >= EARLY_IMAGES].idxmin()),
-            ("late", images.idxmax()),
-        ):
-            scores = {n: round(means.loc[epoch, n], 3) for n in (*_SHOWN, "no_flow") if n in means}
-            facts = {"images": f"{images[epoch]:,.0f}", "bits": round(of_set[epoch], 2)}
+        seen = images[images >= min(EARLY_IMAGES, images.max())]
+        for when, epoch in (("early", seen.idxmin()), ("late", seen.idxmax())):
+            scores = {n: means.loc[epoch, n] for n in (*_SHOWN, "no_flow") if n in means}
+            facts = {"images": images[epoch], "bits": of_set[epoch]}
             rows.append({"id_dataset": name, "when": when, **facts, **scores})
     return pd.DataFrame(rows)
 
@@ -196,7 +233,8 @@ def enough_table(readings: pd.DataFrame, bits: pd.DataFrame, judged: pd.DataFram
                     "enough": "yes" if enough else "no",
                 }
             )
-    return pd.DataFrame(rows).set_index(["ID set", "score"])
+    columns = ["ID set", "score", "bits", "there", "late", "no flow", "enough"]
+    return pd.DataFrame(rows, columns=columns).set_index(["ID set", "score"])
 
 
 def _of_flow(rows: pd.DataFrame, flow: Any) -> pd.DataFrame:
@@ -224,5 +262,7 @@ def words(chapter: Maturity, judged: pd.DataFrame, readings: pd.DataFrame) -> Te
                 texts[f"{prefix}{detector}_{when}"] = f"{values[when].mean():.3f}"
     return texts | {
         "doubling": f"{judged['doubling'].min():+.2f} to {judged['doubling'].max():+.2f}",
+        "cooling": f"{judged['cooling'].min():+.2f} to {judged['cooling'].max():+.2f}",
+        "epoch_images": f"{chapter.images_per_epoch:,}",
         "early_images": f"{chapter.early * chapter.images_per_epoch:,.0f}",
     }

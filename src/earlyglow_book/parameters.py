@@ -113,10 +113,11 @@ def declared(kind: type) -> dict[str, Parameter]:
 
 
 def _declared_as(name: str, field: Any) -> Parameter:
-    """What pydantic knows of a field, in words; texts with a few values are literals."""
+    """What pydantic knows of a field, in words; what has a few values is a literal of one type."""
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     if get_origin(field.annotation) is Literal:
-        type_name, allowed = "str", ", ".join(get_args(field.annotation))
+        values = get_args(field.annotation)
+        type_name, allowed = type(values[0]).__name__, ", ".join(map(str, values))
     else:
         type_name, allowed = _KINDS[field.annotation], " and ".join(_bounds(field.metadata))
     return Parameter(name, type_name, default, allowed, field.description or "")

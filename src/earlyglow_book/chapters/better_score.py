@@ -103,8 +103,9 @@ def beside(numbers: pd.DataFrame) -> pd.DataFrame:
     families = {name: family(name) for name in eg.DATASETS}
     rows = {"all": hypotheses.over_models(numbers)[names].mean()}
     for part, chosen in hypotheses.beside(numbers, families):
-        title = part.replace(part.split()[-1], title_of(part.split()[-1]))
-        rows[model_title(title)] = hypotheses.over_models(chosen)[names].mean()
+        without, _, name = part.rpartition(" ")
+        title = f"{without} {title_of(name)}" if without else model_title(name)
+        rows[title] = hypotheses.over_models(chosen)[names].mean()
     return pd.DataFrame(rows).T.round(3)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from earlyglow_book.chapters.long_flows import LongFlows, counts
-from earlyglow_book.chapters.tools import inference, regret
+from earlyglow_book.chapters.tools import inference, regret, style
 from earlyglow_book.deferred import pd
 from earlyglow_book.parameters import Field, parameters
 from earlyglow_book.tables.texts import Texts, as_text
 from earlyglow_book.titles import detector_title
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _FLOW = ["id_dataset", "model", "seed"]
 PAPER, NEIGHBOURS = "layer_gradients", "neighbours"
@@ -184,6 +187,48 @@ def regret_table(regrets: pd.DataFrame, against: str) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("criterion")
+
+
+def best_epochs(aurocs: pd.DataFrame, images_per_epoch: int) -> Figure:
+    """How often each checkpoint has the highest AUROC, of both readings.
+
+    Args:
+        aurocs: of :func:`read_half_aurocs`.
+        images_per_epoch: images in an epoch.
+    """
+    means = aurocs.T.groupby(level=["epoch", "detector"]).mean().T
+    epochs = sorted(means.columns.get_level_values("epoch").unique())
+    with style.style():
+        figure, (axis,) = style.panels(1, height=3.0, share_y=False)
+        for i, name in enumerate(_SHORT):
+            best = means.xs(name, axis=1, level="detector").idxmax(axis=1)
+            shares = [float((best == epoch).mean()) for epoch in epochs]
+            places = [place + 0.4 * (i - 0.5) for place in range(len(epochs))]
+            axis.bar(places, shares, width=0.38, color=style.COLOURS[2 * i], label=_named(name))
+        seen = [f"{epoch * images_per_epoch:,.0f}" for epoch in epochs]
+        axis.set_xticks(range(len(epochs)), seen, rotation=30, ha="right")
+        axis.set_xlabel("images seen")
+        axis.set_ylabel("share of flows and OOD sets")
+        axis.legend()
+    return figure
+
+
+def chosen_epochs(id_only: pd.DataFrame, early: float, images_per_epoch: int) -> pd.DataFrame:
+    """The smallest, middle and largest choice of each criterion over flows, in images seen.
+
+    Args:
+        id_only: the flows' table of that name, of one objective.
+        early: the early epoch.
+        images_per_epoch: images in an epoch.
+    """
+    parts = []
+    for _, part in regret.by_flow(id_only[id_only["epoch"] > 0]):
+        statistics = part.pivot(index="statistic", columns="epoch", values="value").astype(float)
+        choices = epoch_choices(statistics, NEIGHBOURS, early)
+        parts.append({name: epoch * images_per_epoch for name, (epoch, _) in choices.items()})
+    table = pd.DataFrame(parts).quantile([0, 0.5, 1], interpolation="nearest").T
+    table.columns = ["smallest", "middle", "largest"]
+    return table.map("{:,.0f}".format)
 
 
 def words(regrets: dict[str, pd.DataFrame], defaults: dict[str, str]) -> Texts:

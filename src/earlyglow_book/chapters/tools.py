@@ -12,7 +12,7 @@ from earlyglow_book.deferred import Deferred
 
 if TYPE_CHECKING:
     from earlyglow_book import image_changes
-    from earlyglow_book.figures import intervals, lines, road, style
+    from earlyglow_book.figures import heatmaps, intervals, lines, road, style
     from earlyglow_book.flow_runs import measuring, reading
     from earlyglow_book.tables import (
         aurocs,
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     )
 else:
     image_changes = Deferred("earlyglow_book.image_changes")
-    intervals, lines, road, style = (
+    heatmaps, intervals, lines, road, style = (
         Deferred(f"earlyglow_book.figures.{name}")
-        for name in ("intervals", "lines", "road", "style")
+        for name in ("heatmaps", "intervals", "lines", "road", "style")
     )
     measuring, reading = (
         Deferred(f"earlyglow_book.flow_runs.{name}") for name in ("measuring", "reading")
@@ -53,6 +53,7 @@ __all__ = [
     "aurocs",
     "changes",
     "claims",
+    "heatmaps",
     "hypotheses",
     "image_changes",
     "inference",

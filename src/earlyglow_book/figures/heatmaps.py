@@ -34,6 +34,21 @@ def auroc_heatmaps(tables: Mapping[str, pd.DataFrame], columns: int = 2) -> Figu
     return figure
 
 
+def correlation_heatmaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Correlations from -1 to 1, one panel for each title, with one colour bar."""
+    with style(axes_grid=False):
+        size = (WIDTH, 1.6 + 0.28 * len(next(iter(tables.values()))))
+        figure, axes = plt.subplots(1, len(tables), figsize=size, sharey=True, squeeze=False)
+        for axis, (title, table) in zip(axes[0], tables.items(), strict=True):
+            drawn = axis.imshow(table.to_numpy(float), cmap="RdBu_r", vmin=-1, vmax=1)
+            axis.set_xticks(range(len(table)), table.columns, rotation=60, ha="right")
+            axis.set_yticks(range(len(table)), table.index)
+            axis.tick_params(length=0, labelsize="small")
+            axis.set_title(title)
+        figure.colorbar(drawn, ax=list(axes[0]), label="mean correlation", shrink=0.8)
+    return figure
+
+
 def detector_heatmap(table: pd.DataFrame, order: Sequence[str]) -> Figure:
     """AUROC of every detector on every OOD set, and the mean over the sets, in this order."""
     wide = table.pivot(index="detector", columns="ood", values="auroc")

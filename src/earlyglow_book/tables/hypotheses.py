@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from earlyglow_book.tables.claims import Judgement, Verdict
-from earlyglow_book.tables.inference import holm, node_jackknife, p_above_zero
+from earlyglow_book.tables.inference import holm, mean_over_sets, p_above_zero
 from earlyglow_book.tables.pairs import FLOW
 
 # Sets that gave the idea: as ID sets they stand beside the others and enter no test.
@@ -131,15 +132,16 @@ def judged(numbers: pd.DataFrame) -> pd.DataFrame:
     not hold where the interval lies below zero. H2a needs the same sign in d'.
 
     Args:
-        numbers: of :func:`statistics`, of the flows that may test.
-
-    Raises:
-        ValueError: pairs of fewer than 3 data sets.
+        numbers: of :func:`statistics`, of the flows that may test; of fewer than 3 data sets
+            nothing is decided.
     """
     by_pair = over_models(numbers)
     names = [hypothesis.id for hypothesis in HYPOTHESES]
-    estimates = {name: node_jackknife(by_pair[name]) for name in names}
-    one_sided = {name: p_above_zero(by_pair[name]) for name in names}
+    estimates = {name: mean_over_sets(by_pair[name]) for name in names}
+    one_sided = {
+        name: p_above_zero(by_pair[name]) if math.isfinite(estimates[name].low) else 0.5
+        for name in names
+    }
     adjusted = holm({name: min(1.0, 2 * p) for name, p in one_sided.items()})
     seeds = numbers.groupby(["id_dataset", "model"]).apply(
         lambda part: part.index.get_level_values("seed").nunique()
@@ -147,7 +149,7 @@ def judged(numbers: pd.DataFrame) -> pd.DataFrame:
     signs_agree = bool(by_pair["H2a d'"].mean() > 0)
     rows = []
     for hypothesis in HYPOTHESES:
-        value, low, high = estimates[hypothesis.id]
+        value, low, high = estimates[hypothesis.id][:3]
         agrees = signs_agree or hypothesis.id != "H2a"
         judgement = _judgement(low, high, adjusted[hypothesis.id], int(seeds.min()), agrees)
         rows.append((hypothesis.id, value, low, high, adjusted[hypothesis.id], judgement))

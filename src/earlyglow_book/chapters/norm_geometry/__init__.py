@@ -18,7 +18,7 @@ from earlyglow_book.chapters.tools import measuring, reading, stored
 from earlyglow_book.deferred import np, pd, torch
 from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.parameters import Field, parameters
+from earlyglow_book.parameters import DatasetName, Field, parameters
 from earlyglow_book.results import Computed, Tables
 
 if TYPE_CHECKING:
@@ -36,9 +36,11 @@ class NormGeometry(Readings):
     """The norms of one flow at an early epoch and the last."""
 
     name: ClassVar[str] = "norm_geometry"
-    notebook: ClassVar[str] = "better_score"
     version: ClassVar[int] = 1
 
+    id_dataset: DatasetName = Field(
+        default="mnist", description="The ID set, which needs training images."
+    )
     profile: ProfileName = Field(
         default="long", description="Sizes: seconds, minutes, hours, or a GPU."
     )
@@ -53,6 +55,12 @@ class NormGeometry(Readings):
         trained = [epoch for epoch in self.run.epochs if epoch > 0]
         early = next((e for e in trained if e * size >= EARLY_IMAGES), trained[0])
         return early, trained[-1]
+
+    @property
+    def titles(self) -> dict[float, str]:
+        """Both epochs by the images that were seen."""
+        size = self.run.sizes.images_per_epoch or 0
+        return {epoch: f"{epoch * size:,.0f} images seen" for epoch in self.read_epochs}
 
     def sets_to_measure(self) -> dict[str, ImageSet]:
         return self.run.load_sets()

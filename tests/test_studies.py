@@ -12,8 +12,8 @@ from tests.chapters.studies import SMOKE
 STUDIES = [kind for kind in experiment_classes().values() if issubclass(kind, FlowStudy)]
 
 
-def test_there_are_eight() -> None:
-    assert len(STUDIES) == 8
+def test_there_are_nine() -> None:
+    assert len(STUDIES) == 9
 
 
 @pytest.mark.parametrize("kind", STUDIES)

@@ -11,6 +11,7 @@ from earlyglow_book.chapters.group_size import GroupSize
 from earlyglow_book.chapters.kmnist_failure import KmnistFailure
 from earlyglow_book.chapters.likelihood_paradox import LikelihoodParadox
 from earlyglow_book.chapters.low_level_features import LowLevelFeatures
+from earlyglow_book.chapters.norm_geometry import NormGeometry
 from earlyglow_book.chapters.readings import Readings
 from earlyglow_book.chapters.released_code import ReleasedCode
 from earlyglow_book.chapters.support_overlap import SupportOverlap
@@ -68,4 +69,5 @@ def published_experiments() -> tuple[Experiment, ...]:
         *(experiment for seed in SEEDS[1:] for experiment in _over_epochs(seed)),
         # The plan's flows; not all of them are published yet.
         *(flow for seed in SEEDS for flow in _of_every_flow(Readings, seed=seed, profile="long")),
+        *_of_every_flow(NormGeometry),
     )

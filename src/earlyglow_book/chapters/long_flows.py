@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from earlyglow_book.chapters.readings import EARLY_IMAGES, Readings
+from earlyglow_book.chapters.tools import published_rows
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.parameters import Field, parameters
-from earlyglow_book.tables.published_rows import read_published_rows
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import title_of
 
@@ -49,7 +49,7 @@ class LongFlows(Chapter):
     def read_rows(self, table: str) -> pd.DataFrame:
         """One table of all flows, one under the other; id_dataset, model and seed in front."""
         if self.profile == "long":
-            return read_published_rows("readings", table, "long")
+            return published_rows.read_published_rows("readings", table, "long")
         parts = [
             result_of(flow).tables[table].assign(**{name: getattr(flow, name) for name in _FLOW})
             for flow in self.flows()

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from earlyglow_book.chapters.long_flows import LongFlows, counts
 from earlyglow_book.chapters.paper_size import PaperSize
 from earlyglow_book.chapters.readings import EARLY_IMAGES
-from earlyglow_book.chapters.tools import hypotheses, inference, lines, maturity, road, style
+from earlyglow_book.chapters.tools import (
+    hypotheses,
+    inference,
+    lines,
+    maturity,
+    published_rows,
+    road,
+    style,
+)
 from earlyglow_book.deferred import pd
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import find_published
-from earlyglow_book.tables.published_rows import read_published_rows
 from earlyglow_book.tables.texts import Texts, as_text
 from earlyglow_book.titles import model_title, title_of
 
@@ -138,7 +145,8 @@ def read_sizes(chapter: Maturity) -> dict[str, pd.DataFrame]:
             readings.assign(images=readings["epoch"] * chapter.images_per_epoch), bits
         )
     readings, bits = (
-        read_published_rows("readings", n, "paper_short") for n in ("readings", "bits")
+        published_rows.read_published_rows("readings", n, "paper_short")
+        for n in ("readings", "bits")
     )
     size = find_profile("paper_short").images_per_epoch
     parts["paper's Glow"] = at_early_and_late(

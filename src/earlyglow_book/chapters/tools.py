@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         inference,
         maturity,
         pairs,
+        published_rows,
         regret,
         stored,
     )
@@ -34,7 +35,18 @@ else:
     measuring, reading = (
         Deferred(f"earlyglow_book.flow_runs.{name}") for name in ("measuring", "reading")
     )
-    aurocs, changes, claims, hypotheses, inference, maturity, pairs, regret, stored = (
+    (
+        aurocs,
+        changes,
+        claims,
+        hypotheses,
+        inference,
+        maturity,
+        pairs,
+        published_rows,
+        regret,
+        stored,
+    ) = (
         Deferred(f"earlyglow_book.tables.{name}")
         for name in (
             "aurocs",
@@ -44,6 +56,7 @@ else:
             "inference",
             "maturity",
             "pairs",
+            "published_rows",
             "regret",
             "stored",
         )
@@ -62,6 +75,7 @@ __all__ = [
     "maturity",
     "measuring",
     "pairs",
+    "published_rows",
     "reading",
     "regret",
     "road",

@@ -122,7 +122,7 @@ def regret_rows(
         early: the early epoch.
         question: "reading", "both", or the reading whose epoch is asked for.
     """
-    parts = {}
+    aurocs, parts = aurocs.sort_index(), {}
     for flow, part in regret.by_flow(id_only[id_only["epoch"] > 0]):
         statistics = part.pivot(index="statistic", columns="epoch", values="value").astype(float)
         if question == "reading":

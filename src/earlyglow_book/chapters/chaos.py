@@ -21,7 +21,7 @@ class Chaos(FlowExperiment):
     """One training, and the same one after the smallest change of one weight."""
 
     name: ClassVar[str] = "chaos"
-    notebook: ClassVar[str] = "verdict"
+    shown_by: ClassVar[str] = "verdict"
     # Another processor rounds otherwise, which is the point.
     reproducible: ClassVar[bool] = False
     versions: ClassVar[dict[str, int]] = {"datasets": 1, "flows": 1, "training": 1, "chaos": 1}

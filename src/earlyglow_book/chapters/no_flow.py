@@ -22,7 +22,7 @@ class NoFlow(FlowExperiment):
     """AUROCs of statistics of the picture alone, for the images that a sweep scores."""
 
     name: ClassVar[str] = "no_flow"
-    notebook: ClassVar[str] = "verdict"
+    shown_by: ClassVar[str] = "verdict"
     versions: ClassVar[dict[str, int]] = {"datasets": 1, "no_flow": 1}
 
     id_dataset: DatasetName = Field(default="fashion_mnist", description="The ID set.")

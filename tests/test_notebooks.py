@@ -53,6 +53,7 @@ SMOKE: dict[str, dict[str, object]] = {
     "norm_geometry": {"profile": "smoke", "id_dataset": "digits"},
     "which_epoch": {"profile": "smoke"},
     "verdict": {"model": "dense_glow"},
+    "your_images": {"epochs": 1},
     "cost": {"profile": "smoke"},
     "gradient_short_circuit": {"profile": "smoke", "id_dataset": "digits"},
 }

@@ -38,6 +38,7 @@ PAGES = [
     "notebooks/gradient_short_circuit.html",
     "notebooks/cost.html",
     "book/rerun.html",
+    "notebooks/your_images.html",
     "book/api.html",
     "book/references.html",
 ]

@@ -39,6 +39,7 @@ PAGES = [
     "notebooks/cost.html",
     "book/rerun.html",
     "notebooks/your_images.html",
+    "notebooks/your_model.html",
     "book/api.html",
     "book/references.html",
 ]

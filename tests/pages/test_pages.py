@@ -30,6 +30,7 @@ PAGES = [
     "notebooks/released_code.html",
     "notebooks/dense_glow_full_size.html",
     "notebooks/readings.html",
+    "notebooks/explorer.html",
     "notebooks/maturity.html",
     "notebooks/better_score.html",
     "notebooks/norm_geometry.html",

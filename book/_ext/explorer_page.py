@@ -11,7 +11,13 @@ from sphinx.application import Sphinx
 from earlyglow_book.chapters.explorer.scripts import write_scripts
 
 _PAGE = "notebooks/explorer"
-_SCRIPTS = ("vega/vega.min.js", "vega/vega-lite.min.js", "explorer/index.js", "explorer.js")
+_SCRIPTS = (
+    "vega/vega.min.js",
+    "vega/vega-lite.min.js",
+    "explorer/index.js",
+    "explorer_charts.js",
+    "explorer.js",
+)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,17 +1,20 @@
-/* The explorer: all published long trainings, one checkpoint after the other, drawn by Vega-Lite.
-   Its numbers are scripts beside this one, since a page opened from a file may not fetch. */
+/* The explorer: all published long trainings, one checkpoint after the other: choices, heat map,
+   slider and tables; explorer_charts.js draws. The numbers are scripts in a folder beside this one,
+   since a page that is opened from a file may not fetch. */
 "use strict";
 (() => {
   const folder = new URL("explorer/", document.currentScript.src);
-  const bins = 100;
+  const { names: charts, draw, histogramRows, rocRows } = globalThis.earlyglowCharts;
   const element = (tag, attributes = {}, ...children) => {
     const made = document.createElement(tag);
     Object.entries(attributes).forEach(([name, value]) => made.setAttribute(name, value));
     made.append(...children);
     return made;
   };
-  const short = (auroc) => (auroc >= 0.995 ? "1.0" : auroc.toFixed(2).replace(/^0/, ""));
+  const short = (auroc) => auroc.toFixed(3).replace(/^0/, "");
   const percent = (share) => `${(100 * share).toFixed(1)} %`;
+  const letters = (images) =>
+    (images >= 1e6 ? `${images / 1e6}M` : images >= 1e3 ? `${images / 1e3}k` : `${images}`);
   const number = (value) => value.toLocaleString("en-US");
 
   /* One sweep's histograms and intervals, loaded when it is first looked at. */
@@ -21,91 +24,11 @@
       loading.set(key, new Promise((resolve, reject) => {
         const script = element("script", { src: new URL(`${key}.js`, folder).href });
         script.onload = () => resolve(globalThis.earlyglowSweeps[key]);
-        script.onerror = () => reject(new Error(`the book's file ${script.src} is missing`));
+        script.onerror = () => reject(new Error(`The book's file ${key}.js is missing`));
         document.head.append(script);
       }));
     }
     return loading.get(key);
-  }
-
-  /* Shares of all images in each bin, from where the first count stands and the counts. */
-  function shares([first, ...counts]) {
-    const total = counts.reduce((sum, count) => sum + count, 0);
-    return Array.from({ length: bins }, (_, bin) => (counts[bin - first] ?? 0) / total);
-  }
-
-  function histogramRows(checkpoint, flow, ood) {
-    const width = (checkpoint.high - checkpoint.low) / bins;
-    const [ofId, ofOod] = [flow.id, ood].map((name) => shares(checkpoint.counts[name]));
-    return ofId.map((share, bin) => (
-      { from: checkpoint.low + bin * width, to: checkpoint.low + (bin + 1) * width,
-        id: share, ood: ofOod[bin] }));
-  }
-
-  function rocRows(rows) {
-    const found = [{ id: 0, ood: 0, order: 0 }];
-    rows.toReversed().forEach((row, i) => found.push(
-      { id: found[i].id + row.id, ood: found[i].ood + row.ood, order: i + 1 }));
-    return found;
-  }
-
-  /* The three charts. Colours of the theme are set by explorer.css. */
-  const blue = "#0072B2";
-  const config = {
-    background: null, mark: { aria: false }, view: { stroke: null }, font: "inherit",
-    axis: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", gridOpacity: 0.25,
-            domain: false, tickCount: 5, labelOverlap: true },
-  };
-  const chart = (height, data, more) => (
-    { config, width: "container", height, data: { name: "rows", values: data }, ...more });
-  const position = (field, title, more = {}) => ({ field, title, type: "quantitative", ...more });
-  const unit = { scale: { domain: [0, 1] } };
-  const charts = {
-    histograms: chart(170, [], {
-      encoding: { x: position("from", "score (higher = more OOD)",
-                              { scale: { zero: false, nice: false } }) },
-      layer: [
-        { mark: { type: "area", interpolate: "step-after", color: "#999999", opacity: 0.6 },
-          encoding: { y: position("id", "share of images", { axis: { format: ".0%" } }) } },
-        { mark: { type: "line", interpolate: "step-after", color: blue, strokeWidth: 2 },
-          encoding: { y: position("ood") } },
-      ],
-    }),
-    roc: chart(220, [], {
-      encoding: { x: position("id", "share of ID images above", unit),
-                  y: position("ood", "share of OOD images above", unit) },
-      layer: [
-        { data: { values: [{ id: 0, ood: 0 }, { id: 1, ood: 1 }] },
-          mark: { type: "line", color: "#888888", strokeDash: [2, 3] } },
-        { mark: { type: "line", color: blue, strokeWidth: 2 },
-          encoding: { order: { field: "order", type: "quantitative" } } },
-      ],
-    }),
-    curve: chart(220, [], {
-      encoding: { x: { field: "seen", title: "images seen in training", type: "ordinal",
-                       sort: null, axis: { labelAngle: -45 } } },
-      layer: [
-        { mark: { type: "area", color: blue, opacity: 0.18 },
-          encoding: { y: position("low", "AUROC", unit), y2: { field: "high" } } },
-        { mark: { type: "line", color: "#888888", strokeDash: [2, 3], strokeWidth: 2 },
-          encoding: { y: position("control") } },
-        { mark: { type: "line", color: blue, strokeWidth: 2, point: { color: blue, size: 30 } },
-          encoding: { y: position("auroc") } },
-        { transform: [{ filter: "datum.now" }],
-          mark: { type: "point", color: "#D55E00", filled: true, size: 130, opacity: 1 },
-          encoding: { y: position("auroc") } },
-      ],
-    }),
-  };
-  const views = new Map();
-  async function draw(place, name, rows, description) {
-    place.setAttribute("aria-label", description);
-    if (!views.has(name)) {
-      const runtime = vega.parse(vegaLite.compile(charts[name]).spec);
-      const container = place.appendChild(element("div", { "aria-hidden": true }));
-      views.set(name, new vega.View(runtime, { renderer: "svg", container }));
-    }
-    await views.get(name).data("rows", rows).runAsync();
   }
 
   function table(caption, heads, rows) {
@@ -147,7 +70,7 @@
     const slider = element("input", { type: "range", min: 0, step: 1, id: "explorer-slider" });
     const said = element("output", { "aria-live": "polite", for: "explorer-slider" });
     const maps = element("div", { class: "explorer-maps" });
-    const places = Object.fromEntries(Object.keys(charts).map((name) =>
+    const places = Object.fromEntries(charts.map((name) =>
       [name, element("div", { class: "explorer-chart", role: "img" })]));
     const beyond = element("p", { class: "explorer-note" });
     const heading = element("h3", { tabindex: -1, id: "explorer-pair" });
@@ -174,7 +97,8 @@
       if (!here.ood.includes(state.ood)) state.ood = here.ood[0];
       if (!here.aurocs[column()]) state.reading = Object.keys(here.aurocs)[0].split("|")[0];
       const alike = (other) => other.family === here.family && other.seed === here.seed;
-      fill("family", unique(names.map((name) => flows[name].family)).map((f) => [f, f]), here.family);
+      const families = unique(names.map((name) => flows[name].family));
+      fill("family", families.map((family) => [family, family]), here.family);
       fill("seed", unique(among((f) => f.family === here.family).map((name) => flows[name].seed))
         .map((seed) => [seed, seed]), here.seed);
       fill("id", among(alike).map((name) => [name, flows[name].titles[flows[name].id]]), state.key);
@@ -204,11 +128,15 @@
       const shown = among(alike);
       maps.replaceChildren(...unique(shown.map((name) => flows[name].channels)).map((channels) => {
         const rows = shown.filter((name) => flows[name].channels === channels);
-        const columns = unique(rows.flatMap((name) => flows[name].ood));
+        const tried = rows.flatMap((name) => flows[name].ood);
+        /* In the rows' order first, so that a set's own cells lie on the diagonal. */
+        const columns = unique([...rows.map((name) => flows[name].id), ...tried])
+          .filter((ood) => tried.includes(ood));
         const titles = Object.assign({}, ...rows.map((name) => flows[name].titles));
         const head = (title, scope) => element("th", { scope }, element("span", {}, title));
         return element("table", { class: "explorer-map" },
-          element("caption", {}, `AUROC of ${channels === 1 ? "grey" : "colour"} sets, ID set by OOD set`),
+          element("caption", {},
+            `AUROC of ${channels === 1 ? "grey" : "colour"} sets, ID set by OOD set`),
           element("thead", {}, element("tr", {}, element("td"),
             ...columns.map((ood) => head(titles[ood], "col")))),
           element("tbody", {}, ...rows.map((name) => element("tr", {},
@@ -221,26 +149,36 @@
       }
     }
 
-    async function show() {
+    function show() {
+      return showPair().catch((error) => { said.textContent = `${error.message}.`; });
+    }
+    async function showPair() {
       drawMaps(settle());
       const here = flow();
-      const [key_, ood, at] = [state.key, state.ood, checkpoint(here)];
+      const [name, ood, at] = [state.key, state.ood, checkpoint(here)];
       slider.max = here.images.length - 1;
       slider.value = at;
-      const sweep = (await sweepOf(key_))[column()];
-      if (key_ !== state.key || ood !== state.ood || at !== checkpoint(here)) return;
+      const histograms = await sweepOf(name);
+      /* Something else was chosen while the file was read. */
+      if (name !== state.key || ood !== state.ood || at !== checkpoint(here)) return;
+      const sweep = histograms[column()];
       const place = here.ood.indexOf(ood);
       const aurocs = here.aurocs[column()].map((row) => row[place]);
       const control = here.aurocs[`no_flow|${state.size}`].map((row) => row[place]);
       const intervals = sweep.map((one) => one.intervals[ood]);
-      const text = (i) => `${aurocs[i].toFixed(3)} [${intervals[i][0].toFixed(3)}, ${intervals[i][1].toFixed(3)}]`;
+      const text = (i) => {
+        const [low, high] = intervals[i].map((end) => end.toFixed(3));
+        return `${aurocs[i].toFixed(3)} [${low}, ${high}]`;
+      };
+      const bits = (i) => here.bits[i].toFixed(3);
       const [idTitle, oodTitle] = [here.titles[here.id], here.titles[ood]];
       const sizes = [here.id, ood].map((name) =>
         sweep[at].counts[name].slice(1).reduce((sum, count) => sum + count, 0));
       const when = `${here.checkpoints[at]}, ${number(here.images[at])} images seen`;
       slider.setAttribute("aria-valuetext", when);
-      said.textContent = `${when}: AUROC ${text(at)}, held-out bits per dimension ${here.bits[at].toFixed(2)}`;
-      heading.textContent = `${idTitle} against ${oodTitle}`;
+      said.textContent = `${when}: AUROC ${text(at)}, held-out bits per dimension ${bits(at)}`;
+      const pair = `${idTitle} against ${oodTitle}`;
+      heading.textContent = pair;
       key.replaceChildren(
         element("span", { class: "explorer-id" }), ` ${idTitle} (ID, ${number(sizes[0])}) `,
         element("span", { class: "explorer-ood" }), ` ${oodTitle} (OOD, ${number(sizes[1])}) `,
@@ -255,19 +193,19 @@
       const off = [["id", idTitle], ["ood", oodTitle]].map(([role, title]) =>
         `${percent(rows[0][role] + rows.at(-1)[role])} of ${title}`);
       beyond.textContent = `Beyond the picture: ${off.join(", ")}.`;
-      const seen = (images) => (images >= 1e6 ? `${images / 1e6}M` : images >= 1e3 ? `${images / 1e3}k` : `${images}`);
       const curve = aurocs.map((auroc, i) => (
-        { seen: seen(here.images[i]), auroc, low: intervals[i][0], high: intervals[i][1],
+        { seen: letters(here.images[i]), auroc, low: intervals[i][0], high: intervals[i][1],
           control: control[i], now: i === at }));
       await Promise.all([
-        draw(places.histograms, "histograms", visible, `Histograms of the scores of ${idTitle} and ${oodTitle}, ${when}`),
-        draw(places.roc, "roc", rocRows(rows), `ROC of ${idTitle} against ${oodTitle}, ${when}`),
-        draw(places.curve, "curve", curve, `AUROC of ${idTitle} against ${oodTitle} at ${aurocs.length} checkpoints`),
+        draw(places.histograms, "histograms", visible, `Histograms of scores, ${pair}, ${when}`),
+        draw(places.roc, "roc", rocRows(rows), `ROC of ${pair}, ${when}`),
+        draw(places.curve, "curve", curve, `AUROC of ${pair} at ${aurocs.length} checkpoints`),
       ]);
       behind.replaceChildren(
-        table("AUROC with its 95 % interval", ["checkpoint", "images seen", "bits", "AUROC", "no flow"],
-          aurocs.map((_, i) => [here.checkpoints[i], number(here.images[i]), here.bits[i].toFixed(3),
-            text(i), control[i].toFixed(3)])),
+        table("AUROC with its 95 % interval",
+          ["checkpoint", "images seen", "bits", "AUROC", "no flow"],
+          aurocs.map((_, i) => [here.checkpoints[i], number(here.images[i]), bits(i), text(i),
+            control[i].toFixed(3)])),
         table(`Scores: ${when}`, ["from", "to", idTitle, oodTitle],
           rows.filter((row) => row.id + row.ood > 0).map((row) =>
             [row.from.toPrecision(4), row.to.toPrecision(4), percent(row.id), percent(row.ood)])));
@@ -276,15 +214,17 @@
     /* The flow that differs from the shown one in as little as possible. */
     function turnTo(...wishes) {
       const fits = (name) => wishes.map((wish) => (wish(flows[name]) ? 1 : 0));
-      state.key = names.toSorted((a, b) => {
+      state.key = [...names].sort((a, b) => {
         const [x, y] = [fits(a), fits(b)];
         const i = x.findIndex((fit, j) => fit !== y[j]);
         return i < 0 ? 0 : y[i] - x[i];
       })[0];
     }
     const chosen = {
-      family: (value, was) => turnTo((f) => f.family === value, (f) => f.id === was.id, (f) => f.seed === was.seed),
-      seed: (value, was) => turnTo((f) => f.family === was.family, (f) => String(f.seed) === value, (f) => f.id === was.id),
+      family: (value, was) => turnTo(
+        (f) => f.family === value, (f) => f.id === was.id, (f) => f.seed === was.seed),
+      seed: (value, was) => turnTo(
+        (f) => f.family === was.family, (f) => String(f.seed) === value, (f) => f.id === was.id),
       id: (value) => { state.key = value; },
       ood: (value) => { state.ood = value; },
       reading: (value) => { state.reading = value; },

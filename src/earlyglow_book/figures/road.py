@@ -55,8 +55,9 @@ def bits_over_images(means: pd.DataFrame, paper: Mapping[str, Mapping[int, float
 def aurocs_over_bits(means: pd.DataFrame, paper: Mapping[str, Mapping[int, float]]) -> Figure:
     """A small panel for each ID set, in which training goes to the right, where bits are fewer.
 
-    Held-out bits are bits per dimension of ID images. A vertical line stands at the bits of the paper's own flow after its first epoch. "An immature
-    flow is enough" would be a line that is there as high as at its right end, and above *no flow*.
+    Held-out bits are bits per dimension of ID images. A vertical line stands at those of the
+    paper's own flow after its first epoch: "an immature flow is enough" would be a line that is
+    there as high as at its right end, and above *no flow*.
 
     Args:
         means: columns id_dataset, model, bits_per_dim, score, auroc, one row for each checkpoint;

@@ -83,8 +83,8 @@ def flow_entry(result: Result) -> dict[str, Any]:
         "titles": {name: title_of(name) for name in (values["id_dataset"], *ood)},
         "images": [round(epoch * _training(result)["images_per_epoch"]) for epoch in epochs],
         "checkpoints": [checkpoint_title(epoch, _training(result)) for epoch in epochs],
-        "bits": [round(float(own[epoch]), 3) for epoch in epochs],
-        "aurocs": {name: table.round(4).to_numpy().tolist() for name, table in aurocs.items()},
+        "bits": [printed(own[epoch]) for epoch in epochs],
+        "aurocs": {name: table.map(printed).to_numpy().tolist() for name, table in aurocs.items()},
     }
 
 
@@ -97,7 +97,7 @@ def sweep_entry(result: Result) -> dict[str, Any]:
     tables = result.tables
     intervals = {
         name: {
-            epoch: part.set_index("ood")[["low", "high"]].astype(float).round(4).T.to_dict("list")
+            epoch: part.set_index("ood")[["low", "high"]].map(printed).T.to_dict("list")
             for epoch, part in rows.groupby("epoch")
         }
         for name, rows in _by_reading(tables["readings"])
@@ -129,6 +129,11 @@ def checkpoint_title(epoch: float, training: dict[str, Any]) -> str:
         return f"epoch {epoch:g}"
     steps = round(epoch * (training["images_per_epoch"] // training["batch_size"]))
     return f"{steps} step{'s' if steps > 1 else ''}"
+
+
+def printed(value: float) -> float:
+    """A number of three digits, as the book prints it: a script that rounded twice would differ."""
+    return float(f"{value:.3f}")
 
 
 def histogram(counts: bytes) -> np.ndarray:

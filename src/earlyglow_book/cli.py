@@ -39,14 +39,23 @@ def main() -> None:
     "-f", "--file", type=_READ_FILE, help="A YAML file of parameters; -p takes precedence."
 )
 @click.option("-o", "--output", type=_WRITTEN_FILE, help="The executed notebook to write.")
+@click.option(
+    "--recompute", is_flag=True, help="Compute the tables anew, and say where they are kept."
+)
 def run(
-    name: str, parameters: tuple[tuple[str, str], ...], file: Path | None, output: Path | None
+    name: str,
+    parameters: tuple[tuple[str, str], ...],
+    file: Path | None,
+    output: Path | None,
+    recompute: bool,
 ) -> None:
     """Run notebook NAME with parameters, and say where the executed notebook is."""
     from earlyglow_book import notebooks
 
     with _refusals(), _interruption():
         given = {**_read_parameters(file), **dict(parameters)}
+        if recompute:
+            click.echo(f"computed anew: {notebooks.recompute(name, given).folder}")
         written = notebooks.run(name, given, output)
     click.echo(f"executed notebook: {written}")
 

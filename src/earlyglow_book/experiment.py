@@ -35,12 +35,14 @@ class Experiment(Chapter, ABC):
     """A chapter whose tables are stored under the hash of what they mean.
 
     Attributes:
-        notebook: the notebook that shows it, where that has another name.
+        notebook: the notebook that runs it, where that has another name.
+        shown_by: the notebook that shows what is published of it, where none runs it.
         reproducible: whether the tables come out the same again; times do not.
         versions: of each step, raised by hand when its meaning changes.
     """
 
     notebook: ClassVar[str] = ""
+    shown_by: ClassVar[str] = ""
     reproducible: ClassVar[bool] = True
     versions: ClassVar[dict[str, int]]
 
@@ -101,8 +103,10 @@ def recompute(experiment: Experiment) -> Result:
 
 
 def command(experiment: Experiment) -> str:
-    """The shell command that runs an experiment with the same parameters."""
-    words = ["earlyglow", "run", experiment.notebook or experiment.name]
+    """The shell command that computes an experiment's tables again, with the same parameters."""
+    if experiment.shown_by:
+        return shlex.join(["earlyglow", "verify", f"{experiment.name}/{experiment.label()}"])
+    words = ["earlyglow", "run", experiment.notebook or experiment.name, "--recompute"]
     for name, value in experiment.parameters().items():
         words += ["-p", name, str(value).replace("'", "").replace('"', "")]
     return shlex.join(words)

@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from earlyglow.hashing import digest
-from earlyglow_book.parameters import from_texts
+from earlyglow_book.experiment import Experiment
+from earlyglow_book.experiment import recompute as recomputed
+from earlyglow_book.parameters import ParameterError, from_texts
 from earlyglow_book.places import shipped
 from earlyglow_book.registry import chapter_class
+from earlyglow_book.results import Result
 
 
 class NotebookError(Exception):
@@ -66,6 +69,25 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
             f"a cell of {name} failed: {error.ename}: {error.evalue} (executed so far: {output})"
         ) from error
     return output
+
+
+def recompute(name: str, given: Mapping[str, object]) -> Result:
+    """Compute a notebook's tables from the images again, whatever is stored, and keep them.
+
+    A published result stays as it is; the new one lies in the working folder beside it.
+
+    Raises:
+        ParameterError: there is no such notebook, a parameter is refused, or the notebook stores
+            nothing of its own.
+    """
+    kind = chapter_class(name)
+    chapter = kind(**from_texts(kind, given))
+    if not isinstance(chapter, Experiment):
+        raise ParameterError(
+            f"{name} stores no result of its own, so there is nothing to recompute; run it without "
+            "--recompute."
+        )
+    return recomputed(chapter)
 
 
 def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:

@@ -25,7 +25,7 @@ class PaperSize(Experiment):
     """AUROCs and bits of two flows of the paper's size, CIFAR-10 and GTSRB, one seed."""
 
     name: ClassVar[str] = "paper_size"
-    notebook: ClassVar[str] = "maturity"
+    shown_by: ClassVar[str] = "maturity"
     # The scores come from a machine with a GPU and are not made again here.
     reproducible: ClassVar[bool] = False
     versions: ClassVar[dict[str, int]] = {"paper_size": 1}

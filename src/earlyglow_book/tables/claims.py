@@ -21,7 +21,7 @@ class Verdict(StrEnum):
     HOLDS = "holds"
     FAILS = "does not hold"
     OPEN = "not decided"
-    UNTESTED = "not tested"
+    UNTESTED = "not tested here"
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,13 @@ def too_few(id_sets: int) -> Judgement:
 def counted(number: int, what: str) -> str:
     """A number of things: "1 ID set", "3 ID sets"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def mean_in_words(mean: Mean, what: str) -> str:
+    """A number, its interval, and what it is over."""
+    if not mean.pairs:
+        return "no pair to compare"
+    return f"{what} {mean} over {mean.pairs} pairs of sets, {counted(mean.id_sets, 'ID set')}"
 
 
 def _decided(holds: bool, fails: bool) -> Judgement:

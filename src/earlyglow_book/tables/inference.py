@@ -89,6 +89,8 @@ def p_above_zero(values: pd.Series) -> float:
     left_out = _left_out(values.to_frame())[:, 0]
     count = len(left_out)
     variance = (count - 1) / count * ((left_out - left_out.mean()) ** 2).sum()
+    if variance == 0:
+        return 0.5 - 0.5 * float(np.sign(values.mean()))
     return float(stats.t.sf(values.mean() / np.sqrt(variance), count - 1))
 
 

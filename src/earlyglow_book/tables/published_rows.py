@@ -15,7 +15,8 @@ from earlyglow_book.tables.pairs import FLOW
 def read_published_rows(experiment: str, table: str, profile: str = "classroom") -> pd.DataFrame:
     """One table of every published result of an experiment at a profile.
 
-    Columns id_dataset, model and seed stand in front; it is empty where nothing is published.
+    Columns id_dataset, model and seed stand in front, as far as it has them; it is empty where
+    nothing is published.
 
     Raises:
         StoreError: two published results have the same ID set, model and seed.
@@ -45,7 +46,7 @@ def _rows(
     for parameters, found in read_published_tables(experiment, table):
         if parameters["profile"] != profile:
             continue
-        facts = {name: parameters[name] for name in FLOW}
+        facts = {name: parameters[name] for name in FLOW if name in parameters}
         if tuple(facts.values()) in seen:
             raise StoreError(
                 f"two results of {experiment} are published for {facts}; remove one of them."
@@ -55,6 +56,6 @@ def _rows(
     if not parts:
         return pd.DataFrame(columns=FLOW)
     rows = pd.concat(parts, ignore_index=True)
-    order = [*FLOW, *(column for column in rows if column not in FLOW)]
+    order = sorted(rows, key=lambda column: FLOW.index(column) if column in FLOW else len(FLOW))
     names = rows.select_dtypes("category").columns
     return rows[order].astype(dict.fromkeys(names, "object"))

@@ -122,7 +122,7 @@ class GpuCost(Experiment):
     """The paper's RGB Glow on one GPU: training steps and norms, right first."""
 
     name: ClassVar[str] = "gpu_cost"
-    notebook: ClassVar[str] = "cost"
+    shown_by: ClassVar[str] = "cost"
     reproducible: ClassVar[bool] = False
     versions: ClassVar[dict[str, int]] = {**VERSIONS, "gradients": 1, "gpu_cost": 1}
 

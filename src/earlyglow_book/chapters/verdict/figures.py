@@ -1,4 +1,4 @@
-"""The chapter's own figure: the flows and the detectors as training goes on."""
+"""The chapter's own figures: flows and detectors as training goes on, and stopping early."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from earlyglow_book.figures.style import COLOURS, LINES, MARKERS, panels, style
+from earlyglow_book.tables.claims import MARGIN
 from earlyglow_book.tables.pairs import FLOW, trained_rows
 
 # Factor between the epochs of detectors that stand side by side.
@@ -52,6 +53,47 @@ def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
             axis.set_xticks(list(ticks), list(ticks.values()))
             axis.minorticks_off()
             axis.set_xlabel("epoch")
+    return figure
+
+
+def change_bands(bands: dict[str, pd.DataFrame]) -> Figure:
+    """Change of the mean AUROC from the last epoch back to each earlier one, with its band.
+
+    Args:
+        bands: by the score's name, rows by epoch: value, low, high.
+    """
+    with style():
+        figure, (axis,) = panels(1, height=3.4, share_y=False)
+        for i, (name, band) in enumerate(bands.items()):
+            places = band.index * _DODGE ** (i - (len(bands) - 1) / 2)
+            reach = (band["value"] - band["low"], band["high"] - band["value"])
+            look: dict[str, Any] = {"color": COLOURS[i], "marker": MARKERS[i], "ls": LINES[i]}
+            axis.errorbar(places, band["value"], reach, label=name, elinewidth=1, **look)
+        for edge in (0.0, -MARGIN):
+            axis.axhline(edge, color="0.5", lw=1, ls=":")
+        axis.set_xscale("log")
+        axis.set_xticks(band.index, [f"{epoch:g}" for epoch in band.index])
+        axis.minorticks_off()
+        axis.set_xlabel("epoch at which training is stopped")
+        axis.set_ylabel("AUROC there minus AUROC at the end")
+        figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def placebo_curve(placebo: pd.Series) -> Figure:
+    """What the choice of an own epoch gains over each reference epoch; the last is the claim's.
+
+    Args:
+        placebo: gains by reference epoch.
+    """
+    with style():
+        figure, (axis,) = panels(1, height=2.8, share_y=False)
+        places = range(len(placebo))
+        colours = ["0.7"] * (len(placebo) - 1) + [COLOURS[1]]
+        axis.bar(places, placebo, color=colours)
+        axis.set_xticks(places, [f"{epoch:g}" for epoch in placebo.index])
+        axis.set_xlabel("reference epoch that the flow's own epoch is compared with")
+        axis.set_ylabel("gain of the AUROC")
     return figure
 
 

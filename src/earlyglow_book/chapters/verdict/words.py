@@ -11,22 +11,25 @@ from earlyglow_book.chapters.verdict.evidence import (
     Evidence,
     change_by_groups,
     gain_by_complexity,
-    gain_of_own_epoch,
     gain_over,
     gain_over_likelihood,
-    spread_of_stopping_early,
-    stopping_early,
+    gain_over_no_flow,
 )
+from earlyglow_book.chapters.verdict.short_trainings import change_band, own_epoch, steps
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.claims import Claim
-from earlyglow_book.tables.texts import Texts, formatted, with_interval
+from earlyglow_book.tables.texts import Texts, as_text, formatted, prefixed, with_interval
 
 # Names of the quoted verdicts, by the claims' identifiers.
 _QUOTED = {
     "stopped_early_single": "stop",
     "stopped_early_five": "stop_five",
     "own_epoch_single": "own",
+    "first_epoch": "first_epoch",
+    "no_flow": "no_flow",
+    "kmnist": "kmnist",
+    "kmnist_part": "kmnist_part",
     "untrained_single": "untrained",
     "untrained_five": "untrained_five",
     "groups": "groups",
@@ -68,7 +71,7 @@ def words(judged: Sequence[Claim], evidence: Evidence, bits: pd.DataFrame) -> Te
         **_gains(evidence),
         **_gains_by_model(evidence),
         **_gains_over_typicality(evidence),
-        "full_size_sets": str(evidence.full_size["id_dataset"].nunique()),
+        "full_size_sets": str(evidence.full_size["log_prob"]["id_dataset"].nunique()),
         **_over_epochs(single),
         **_bits(bits, single),
         **_seeds(single),
@@ -77,32 +80,52 @@ def words(judged: Sequence[Claim], evidence: Evidence, bits: pd.DataFrame) -> Te
 
 def _gains(evidence: Evidence) -> Texts:
     rows, fives = evidence.gradients[1], evidence.gradients[5]
+    early, last = pairs.early_and_late(rows)
     groups = change_by_groups(rows, fives).groupby(level=pairs.PAIR).mean()
-    stop = stopping_early(rows)
-    lowest, highest = spread_of_stopping_early(rows)
     simpler, elsewhere = gain_by_complexity(evidence)
+    gain = gain_over_likelihood(evidence)
+    own = own_epoch(rows)
+    over_sets = {
+        "first_epoch": pairs.gain_of_epoch(rows, 1.0),
+        "untrained": pairs.gain_of_epoch(rows, 0.0),
+        "untrained_five": pairs.gain_of_epoch(fives, 0.0),
+        "five": groups,
+        "gain": gain,
+        "no_flow_early": gain_over_no_flow(evidence, early),
+        "no_flow": gain_over_no_flow(evidence, last),
+    }
+    by_pair = inference.mean_over_sets(gain)
     return {
-        "pairs": str(stop.pairs),
-        "sets": str(stop.id_sets),
-        "stop": str(stop),
-        "stop_five": str(stopping_early(fives)),
-        **formatted(".3f", stop_lowest=lowest, stop_highest=highest),
-        "own": pairs.mean_and_pairs(gain_of_own_epoch(rows)),
-        "first_epoch": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 1.0))),
-        "untrained": str(pairs.mean_over_pairs(pairs.gain_of_epoch(rows, 0.0))),
-        "untrained_five": str(pairs.mean_over_pairs(pairs.gain_of_epoch(fives, 0.0))),
-        "five": str(pairs.mean_over_pairs(groups)),
-        "gain": str(inference.mean_over_sets(gain_over_likelihood(evidence))),
+        "pairs": str(by_pair.pairs),
+        "model_pairs": str(len(gain)),
+        "sets": str(by_pair.id_sets),
+        **{name: str(inference.mean_over_sets(values)) for name, values in over_sets.items()},
+        "control": f"{evidence.no_flow['auroc'].mean():.3f}",
+        "own": str(own.gain),
+        **formatted(".3f", permuted_low=own.null[0], permuted_high=own.null[1]),
+        **formatted(".3f", placebo_low=own.placebo.min(), placebo_high=own.placebo.max()),
         "gain_simpler": pairs.mean_and_pairs(simpler),
         "gain_elsewhere": pairs.mean_and_pairs(elsewhere),
+        **prefixed("stop", _band(rows)),
+        **prefixed("stop_five", _band(fives)),
     }
+
+
+def _band(rows: pd.DataFrame) -> Texts:
+    """The best and the worst fixed epoch of a band."""
+    band, length = change_band(rows), find_profile("classroom").images_per_epoch or 0
+    texts = {}
+    for name, epoch in (("best", band["value"].idxmax()), ("worst", band["value"].idxmin())):
+        texts[name] = as_text(*band.loc[epoch])
+        texts[f"{name}_at"] = steps(float(epoch), length)
+    return texts
 
 
 def _gains_by_model(evidence: Evidence) -> Texts:
     gain = gain_over_likelihood(evidence)
     models = gain.index.get_level_values("model")
     return {
-        f"gain_{model}": str(pairs.mean_over_pairs(gain[models == model]))
+        f"gain_{model}": str(inference.mean_over_sets(gain[models == model]))
         for model in ("glow", "dense_glow")
     }
 
@@ -110,7 +133,7 @@ def _gains_by_model(evidence: Evidence) -> Texts:
 def _gains_over_typicality(evidence: Evidence) -> Texts:
     single, typicality = evidence.gradients[1], evidence.baselines["typicality"]
     return {
-        f"typicality_{name}": str(pairs.mean_over_pairs(gain_over(single, typicality, epoch)))
+        f"typicality_{name}": str(inference.mean_over_sets(gain_over(single, typicality, epoch)))
         for name, epoch in zip(("early", "last"), pairs.early_and_late(single), strict=True)
     }
 

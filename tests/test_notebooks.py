@@ -54,6 +54,8 @@ SMOKE: dict[str, dict[str, object]] = {
     "norm_geometry": {"profile": "smoke", "id_dataset": "digits"},
     "which_epoch": {"profile": "smoke"},
     "verdict": {"model": "dense_glow"},
+    "your_images": {"epochs": 1},
+    "your_model": {"steps": 5},
     "cost": {"profile": "smoke"},
     "gradient_short_circuit": {"profile": "smoke", "id_dataset": "digits"},
 }

@@ -8,7 +8,16 @@ from . import metrics as metrics
 from . import overlap as overlap
 from . import short_circuit as short_circuit
 from . import training as training
-from .datasets import DATASETS, DatasetError, ImageSet, dequantize, halves, load_images, subset
+from .datasets import (
+    DATASETS,
+    DatasetError,
+    ImageSet,
+    dequantize,
+    halves,
+    load_folder,
+    load_images,
+    subset,
+)
 from .detectors import (
     ImageStatisticsDetector,
     InputComplexityDetector,
@@ -76,6 +85,7 @@ __all__ = [
     "gradient_consistency",
     "halves",
     "layer_gradient_norms",
+    "load_folder",
     "load_images",
     "load_weights",
     "overlap_coefficient",

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import earlyglow as eg
 from earlyglow.cache import cache_folder
 from earlyglow.datasets.finding import find_fingerprint
+from earlyglow.datasets.sources import is_source
+from earlyglow.hashing import digest
 from earlyglow_book.machine import code_state, keep_freed_memory
 from earlyglow_book.results import Computed, Inputs, Result, discard, find, find_published, save
 
@@ -65,7 +67,7 @@ class Experiment(Chapter, ABC):
     def inputs(self) -> Inputs:
         """What the result depends on; this reads the images that are at hand."""
         data = {f"{name}/{split}": find_fingerprint(name, split) for name, split in self.splits()}
-        return replace(self.inputs_on_trust(), data=data)
+        return _without_places(replace(self.inputs_on_trust(), data=data))
 
     def inputs_on_trust(self) -> Inputs:
         """What the result depends on, with no image looked at."""
@@ -125,9 +127,32 @@ def _compute_and_save(experiment: Experiment, discard_old: bool = False) -> Resu
     return save(inputs, computed, label, values, command(experiment), seconds, code)
 
 
+def _without_places(inputs: Inputs) -> Inputs:
+    """The same with pictures of the user's own named by their pixels, wherever they lie."""
+    names = {split.rpartition("/")[0] for split in inputs.data}
+    pixels = {
+        name: "own-" + digest([v for k, v in inputs.data.items() if k.startswith(f"{name}/")])[:16]
+        for name in names
+        if is_source(name)
+    }
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: renamed(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [renamed(item) for item in value]
+        return pixels.get(value, value) if isinstance(value, str) else value
+
+    data = {}
+    for key, fingerprint in inputs.data.items():
+        name, _, split = key.rpartition("/")
+        data[f"{pixels.get(name, name)}/{split}"] = fingerprint
+    return replace(inputs, configuration=renamed(inputs.configuration), data=data)
+
+
 def _refuse_missing_images(inputs: Inputs) -> None:
     """Refuse by DatasetError, before the first download, what the last one could not bring."""
-    absent = {split.partition("/")[0] for split, found in inputs.data.items() if found is None}
+    absent = {split.rpartition("/")[0] for split, found in inputs.data.items() if found is None}
     missing = sorted(name for name in absent if eg.DATASETS[name].origin == "file")
     if not missing:
         return

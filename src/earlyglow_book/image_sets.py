@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from earlyglow.checks import unknown
 from earlyglow.datasets.catalogue import DATASETS
+from earlyglow.datasets.sources import is_source
 from earlyglow.training.config import Augmentation
 
 _COMPARED = (
@@ -27,6 +28,15 @@ USUAL_OOD_OF_CLASSIFIERS: dict[str, tuple[str, ...]] = {
     "digits": ("textures", "uniform_noise"),
 }
 
+# Pictures of the user's own are tried on what every machine has.
+_OOD_OF_OWN = ("textures", "digits")
+
+
+def usual_ood(name: str, usual: Mapping[str, tuple[str, ...]] = USUAL_OOD) -> tuple[str, ...]:
+    """The OOD sets that an ID set is usually compared with; empty where there are none."""
+    return usual.get(name, _OOD_OF_OWN if is_source(name) else ())
+
+
 _BOTH: tuple[Augmentation, ...] = ("shift", "flip")
 # Paper's code: shift and flip for these, shift alone for SVHN, none for CelebA and 1 channel.
 AUGMENTATION: dict[str, tuple[Augmentation, ...]] = {
@@ -42,7 +52,7 @@ AUGMENTATION_OF_CLASSIFIERS: dict[str, tuple[Augmentation, ...]] = dict.fromkeys
 def require_comparable(
     id_dataset: str,
     ood_datasets: Sequence[str],
-    usual: Collection[str],
+    usual: Mapping[str, tuple[str, ...]],
     known: Collection[str] = DATASETS,
 ) -> None:
     """Raise ValueError unless every set is known and named once, and there is one to detect.
@@ -50,12 +60,12 @@ def require_comparable(
     Args:
         id_dataset: the ID set, a key of ``earlyglow.DATASETS``.
         ood_datasets: the OOD sets; where empty, the usual ones are taken.
-        usual: ID sets that have usual OOD sets.
+        usual: the usual OOD sets of each ID set.
         known: names that OOD sets may have.
     """
     if id_dataset not in DATASETS:
         raise ValueError(unknown("data set", id_dataset, DATASETS))
-    if not ood_datasets and id_dataset not in usual:
+    if not ood_datasets and not usual_ood(id_dataset, usual):
         raise ValueError(
             f"ood_datasets is empty, and {id_dataset!r} has no usual sets to be compared "
             "with; name at least one."

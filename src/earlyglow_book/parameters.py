@@ -14,6 +14,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 import earlyglow as eg
 from earlyglow.checks import unknown
+from earlyglow.datasets.sources import is_source, parse_source
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -32,9 +33,15 @@ def _as_tuple(value: object) -> object:
     return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
-def _known(name: str) -> str:
+def known_dataset(name: str) -> str:
+    """The name of a data set; ValueError where there is none."""
     if name not in eg.DATASETS:
         raise ValueError(unknown("data set", name, eg.DATASETS))
+    if is_source(name):
+        try:
+            parse_source(name)
+        except eg.DatasetError as error:
+            raise ValueError(str(error)) from None
     return name
 
 
@@ -43,7 +50,7 @@ Whole = Annotated[int, BeforeValidator(_plain)]
 Number = Annotated[int | float, BeforeValidator(_plain)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Numbers = Annotated[tuple[int | float, ...], BeforeValidator(_as_tuple)]
-DatasetName = Annotated[str, AfterValidator(_known)]
+DatasetName = Annotated[str, AfterValidator(known_dataset)]
 # Parameters that several chapters have, with their meanings; each chapter has its own defaults.
 IdDataset = Annotated[DatasetName, Field(description="The ID set, which needs training images.")]
 _OODS = "The OOD sets; empty for those that the ID set is usually compared with."

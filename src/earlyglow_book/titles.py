@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from earlyglow.datasets.catalogue import DATASETS
+from earlyglow.datasets.sources import is_source
 
 _DETECTORS = {
     "layer_gradients log_prob": "gradients of log p",
@@ -27,6 +30,12 @@ _MODELS = {"glow": "Glow", "dense_glow": "DenseGlow"}
 def model_title(model: str) -> str:
     """A flow's name for readers."""
     return _MODELS.get(model, model)
+
+
+def file_name(dataset: str) -> str:
+    """A data set's name as a part of a file's: pictures of one's own by their folder's name."""
+    title = DATASETS[dataset].title if is_source(dataset) else dataset
+    return re.sub(r"[^\w.-]+", "_", title)
 
 
 def title_of(dataset: str) -> str:

@@ -48,6 +48,7 @@ NAMES = [
     "gradient_consistency",
     "halves",
     "layer_gradient_norms",
+    "load_folder",
     "load_images",
     "load_weights",
     "overlap_coefficient",

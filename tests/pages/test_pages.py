@@ -33,6 +33,8 @@ PAGES = [
     "notebooks/gradient_short_circuit.html",
     "notebooks/cost.html",
     "book/rerun.html",
+    "notebooks/your_images.html",
+    "notebooks/your_model.html",
     "book/api.html",
     "book/references.html",
 ]

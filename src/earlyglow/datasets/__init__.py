@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "finding": ["find_file", "find_fingerprint", "require_available"],
         "image_set": ["ImageSet"],
         "loading": ["load_images"],
+        "own": ["load_folder"],
         "splits": ["halves", "halves_of_clusters", "near_duplicates", "subset"],
     },
 )

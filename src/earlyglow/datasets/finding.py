@@ -42,6 +42,10 @@ def find_fingerprint(name: str, split: str) -> str | None:
         from earlyglow.datasets import embedded
 
         return getattr(embedded, name)(split).fingerprint()
+    if dataset.origin == "own":
+        from earlyglow.datasets import own
+
+        return own.source_fingerprint(name, split)
     path = find_file(name, split)
     if path is None:
         return None

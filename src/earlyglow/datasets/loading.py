@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from earlyglow.datasets import embedded, torchvision_source
+from earlyglow.datasets import embedded, own, torchvision_source
 from earlyglow.datasets.catalogue import Dataset
 from earlyglow.datasets.finding import absent, cached_file, find_file, lookup
 from earlyglow.datasets.image_set import ImageSet
@@ -16,10 +16,11 @@ def load_images(name: str, split: str = "test", limit: int | None = None) -> Ima
     """Load a data set by name.
 
     It is looked for in ``$EARLYGLOW_DATA/<name>/<split>.parquet``, then in the user's cache, then
-    downloaded by torchvision and cached. ``digits`` and ``textures`` need no file.
+    downloaded by torchvision and cached. ``digits`` and ``textures`` need no file. Pictures of your
+    own have names such as ``folder:/my/pictures?size=28&grey`` or ``parquet:/my/set.parquet``.
 
     Args:
-        name: a key of ``earlyglow.DATASETS``.
+        name: a key of ``earlyglow.DATASETS``, or where your own pictures lie.
         split: "train" or "test".
         limit: keep the first ``limit`` images; all where omitted.
 
@@ -39,6 +40,9 @@ def load_images(name: str, split: str = "test", limit: int | None = None) -> Ima
         raise ValueError(f"limit is {limit}, but at least 1 image must be loaded.")
     if dataset.origin == "embedded":
         images = getattr(embedded, name)(split)
+        return ImageSet(images.images[:limit], images.labels[:limit], name, split)
+    if dataset.origin == "own":
+        images = own.load_source(name, split)
         return ImageSet(images.images[:limit], images.labels[:limit], name, split)
     path = find_file(name, split)
     if path is None:

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from earlyglow.cache import atomic_path
 from earlyglow.datasets.errors import DatasetError
 from earlyglow.datasets.image_set import ImageSet, fingerprint
+from earlyglow.datasets.pictures import decode_picture
 
 FINGERPRINT = b"earlyglow.fingerprint"
 _UNREADABLE = (pa.ArrowException, OSError, KeyError, AttributeError, ValueError)
@@ -34,7 +35,7 @@ def read_parquet(
     try:
         table = pq.read_table(path, columns=["image", "label"])
         encoded = table["image"].combine_chunks().field("bytes")
-        labels = torch.from_numpy(table["label"].fill_null(-1).to_numpy().astype(np.int64))
+        labels = torch.tensor(table["label"].cast(pa.int64()).fill_null(-1).to_numpy())
     except _UNREADABLE as error:
         raise DatasetError(
             f"{path} is not a readable Parquet file with the columns 'image' (struct with "
@@ -75,18 +76,20 @@ def recorded_fingerprint(path: Path) -> str | None:
 
 def _decode(path: Path, encoded: Iterable[pa.Scalar], shape: tuple[int, int, int]) -> torch.Tensor:
     channels, height, width = shape
-    mode = "L" if channels == 1 else "RGB"
 
-    def decode_one(item: pa.Scalar) -> np.ndarray:
-        with Image.open(io.BytesIO(item.as_py())) as image:
-            return np.asarray(image.convert(mode)).reshape(image.height, image.width, channels)
+    def decode_one(numbered: tuple[int, pa.Scalar]) -> np.ndarray:
+        row, item = numbered
+        if not item.is_valid:
+            raise DatasetError(
+                f"row {row} of {path}: the image is not embedded; save the set with its images in "
+                "it."
+            )
+        picture = decode_picture(item.as_py(), f"row {row} of {path}", channels)
+        return np.asarray(picture).reshape(picture.height, picture.width, channels)
 
-    try:
-        # Pillow releases the interpreter lock while it decodes.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            decoded = list(pool.map(decode_one, encoded))
-    except (UnidentifiedImageError, OSError, TypeError) as error:
-        raise DatasetError(f"{path} holds an image that cannot be decoded: {error}.") from error
+    # Pillow releases the interpreter lock while it decodes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        decoded = list(pool.map(decode_one, enumerate(encoded)))
     for image in decoded:
         if image.shape != (height, width, channels):
             found = (channels, *image.shape[:2])

@@ -7,16 +7,13 @@ mean and deviation, from which the tensors are left out that the paper's score l
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from earlyglow.checks import require_whole
 from earlyglow.detectors.log_norms import LogNormDetector
+from earlyglow.gradients.layer_norms import Backend
 from earlyglow.gradients.objectives import Objective
-
-Backend = Literal["loop", "vmap", "batched"]
 
 
 class LayerNeighbourDetector(LogNormDetector):
@@ -43,7 +40,7 @@ class LayerNeighbourDetector(LogNormDetector):
         group_size: int = 1,
         neighbours: int = 5,
         objective: str | Objective = "log_prob",
-        backend: Backend = "batched",
+        backend: Backend = "auto",
     ) -> None:
         super().__init__(model, group_size, objective, backend)
         require_whole("neighbours", neighbours, 1)
@@ -96,7 +93,7 @@ class LayerCovarianceDetector(LogNormDetector):
         group_size: int = 1,
         components: int = 0,
         objective: str | Objective = "log_prob",
-        backend: Backend = "batched",
+        backend: Backend = "auto",
     ) -> None:
         super().__init__(model, group_size, objective, backend)
         require_whole("components", components, 0)
@@ -137,7 +134,7 @@ class LayerResidualDetector(LogNormDetector):
         group_size: int = 1,
         axes: int = 5,
         objective: str | Objective = "log_prob",
-        backend: Backend = "batched",
+        backend: Backend = "auto",
         first: int = 1,
     ) -> None:
         super().__init__(model, group_size, objective, backend)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from earlyglow.checks import require_choice
 from earlyglow.detectors.log_norms import LogNormDetector
+from earlyglow.gradients.layer_norms import Backend
 from earlyglow.gradients.objectives import Objective
 
 Guard = Literal["drop", "epsilon"]
@@ -47,7 +48,7 @@ class LayerGradientDetector(LogNormDetector):
         model: nn.Module,
         group_size: int = 1,
         objective: str | Objective = "log_prob",
-        backend: Literal["loop", "vmap", "batched"] = "batched",
+        backend: Backend = "auto",
         guard: Guard = "drop",
     ) -> None:
         super().__init__(model, group_size, objective, backend)

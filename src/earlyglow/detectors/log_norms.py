@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from pytorch_ood.api import RequiresFittingException
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from earlyglow.detectors.base import StatisticsDetector
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
+from earlyglow.gradients.layer_norms import Backend
 from earlyglow.gradients.objectives import Objective
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class LogNormDetector(StatisticsDetector):
         model: nn.Module,
         group_size: int = 1,
         objective: str | Objective = "log_prob",
-        backend: Literal["loop", "vmap", "batched"] = "batched",
+        backend: Backend = "auto",
     ) -> None:
         super().__init__(model, group_size)
         self.objective, self.backend = objective, backend

@@ -1,5 +1,6 @@
 """Exact per-sample, per-layer squared gradient norms of any likelihood model."""
 
+from earlyglow.gradients.auto import SlowerWayWarning
 from earlyglow.gradients.contributions import Dense, Outer
 from earlyglow.gradients.layer_norms import (
     LayerNorms,
@@ -13,6 +14,7 @@ __all__ = [
     "Dense",
     "LayerNorms",
     "Outer",
+    "SlowerWayWarning",
     "TensorMemory",
     "Use",
     "layer_gradient_norms",

@@ -9,7 +9,7 @@ the whole batch with respect to a weight is ever formed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -20,21 +20,40 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import register_multi_grad_hook
 
-from earlyglow.gradients.contributions import Contribution, add
+from earlyglow.gradients.contributions import Contribution, add, squared_norm
 from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
 from earlyglow.gradients.rules import Rule, Use, by_vmap, registered_rule
 
 
+class RefusedError(ValueError):
+    """Parameters that no rule can answer for; ``names`` are theirs."""
+
+    def __init__(self, message: str, names: Iterable[str]) -> None:
+        super().__init__(message)
+        self.names = frozenset(names)
+
+
 def batched_norms(
-    model: nn.Module, x: Tensor, group_sizes: tuple[int, ...], objective: Objective
+    model: nn.Module,
+    x: Tensor,
+    group_sizes: tuple[int, ...],
+    objective: Objective,
+    left_out: Collection[str] = (),
 ) -> dict[int, Tensor]:
     """Squared gradient norms (N // b, L) of the groups of each size b.
 
+    Args:
+        model: whose parameters are differentiated.
+        x: images (N, ...).
+        group_sizes: the sizes b.
+        objective: a number for each image.
+        left_out: names of parameters whose columns stay zero.
+
     Raises:
-        ValueError: a parameter's layer cannot be handled; the parameter is named.
+        RefusedError: a parameter's layer cannot be handled; the parameter is named.
     """
-    watch = _Watch(model, len(x), group_sizes)
+    watch = _Watch(model, len(x), group_sizes, left_out)
     # Inside the layers the parameters are frozen, so that the graph has to start at the images.
     start = x.detach().requires_grad_() if x.is_floating_point() else x
     with all_requiring_grad(model), watch.attached():
@@ -56,15 +75,21 @@ class _Watched:
     parameters: tuple[nn.Parameter, ...]
     names: dict[str, str]
 
-    def refusal(self, reason: str) -> ValueError:
-        return ValueError(
+    def refusal(self, reason: str) -> RefusedError:
+        return RefusedError(
             f"the batched backend cannot handle {', '.join(self.names.values())} of "
-            f"{type(self.layer).__name__}: {reason}; use backend='vmap' or 'loop'."
+            f"{type(self.layer).__name__}: {reason}; use backend='auto'.",
+            self.names.values(),
         )
 
 
-def _watched_layers(model: nn.Module, names: dict[nn.Parameter, str]) -> list[_Watched]:
-    """The outermost modules with a rule, and below them none; else every owner of parameters."""
+def _watched_layers(
+    model: nn.Module, names: dict[nn.Parameter, str], left_out: Collection[str]
+) -> list[_Watched]:
+    """The outermost modules with a rule, and below them none; else every owner of parameters.
+
+    A module with a parameter that is left out has none of its own watched.
+    """
     found: dict[nn.Module, _Watched] = {}
 
     def visit(module: nn.Module) -> None:
@@ -72,6 +97,8 @@ def _watched_layers(model: nn.Module, names: dict[nn.Parameter, str]) -> list[_W
             return
         rule = registered_rule(module)
         own = dict(module.named_parameters(recurse=rule is not None))
+        if any(names[parameter] in left_out for parameter in own.values()):
+            own, rule = {}, None
         if own:
             named = {own_name: names[parameter] for own_name, parameter in own.items()}
             found[module] = _Watched(module, rule or by_vmap, tuple(own.values()), named)
@@ -96,10 +123,17 @@ class _Watch:
         leaves: outputs at which the graph starts, because no input of theirs needs a gradient.
     """
 
-    def __init__(self, model: nn.Module, samples: int, group_sizes: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        samples: int,
+        group_sizes: tuple[int, ...],
+        left_out: Collection[str],
+    ) -> None:
         self.samples, self.group_sizes = samples, group_sizes
         self.names = {parameter: name for name, parameter in model.named_parameters()}
-        self.layers = _watched_layers(model, self.names)
+        self.layers = _watched_layers(model, self.names, left_out)
+        self.watched_names = {n for watched in self.layers for n in watched.names.values()}
         self.pending: Counter[str] = Counter()
         self.partial: dict[str, Contribution] = {}
         self.found: dict[int, dict[str, Tensor]] = {size: {} for size in group_sizes}
@@ -117,6 +151,8 @@ class _Watch:
         # through, so that every hook has to be removed or the batch's memory is never freed.
         with self._hooks:
             for watched in self.layers:
+                if isinstance(watched.layer, torch.jit.ScriptModule):
+                    raise watched.refusal("a scripted module takes no hooks")
                 before = watched.layer.register_forward_pre_hook(partial(self._freeze, watched))
                 self._hooks.callback(before.remove)
                 # First of all hooks, so that another's change of the output is not the layer's.
@@ -134,14 +170,14 @@ class _Watch:
         """
         self._phase = _Phase.CHECKING
         if total.requires_grad:
-            outside = torch.autograd.grad(
-                total, list(self.names), allow_unused=True, retain_graph=True
-            )
-            used = [n for n, g in zip(self.names.values(), outside, strict=True) if g is not None]
+            asked = {p: name for p, name in self.names.items() if name in self.watched_names}
+            outside = torch.autograd.grad(total, list(asked), allow_unused=True, retain_graph=True)
+            used = [n for n, g in zip(asked.values(), outside, strict=True) if g is not None]
             if used:
-                raise ValueError(
+                raise RefusedError(
                     f"the batched backend cannot handle {', '.join(used)}: used outside of its "
-                    "layer's forward; use backend='vmap' or 'loop'."
+                    "layer's forward; use backend='auto'.",
+                    used,
                 )
         for watched, what, tensor, version in self._versions:
             if tensor._version != version:
@@ -159,7 +195,7 @@ class _Watch:
         return {
             size: torch.stack(
                 [
-                    found.get(name, parameter.new_zeros(self.samples // size))
+                    found.get(name, _zeros(parameter, self.samples // size))
                     for parameter, name in self.names.items()
                 ],
                 dim=1,
@@ -219,7 +255,10 @@ class _Watch:
 
     def _contribute(self, watched: _Watched, use: Use) -> None:
         arrived = any(gradient is not None for gradient in use.gradients)
-        contributions = watched.rule(watched.layer, use) if arrived else {}
+        try:
+            contributions = watched.rule(watched.layer, use) if arrived else {}
+        except (RuntimeError, TypeError, NotImplementedError) as error:
+            raise watched.refusal(str(error).partition("\n")[0]) from error
         if arrived and contributions.keys() != watched.names.keys():
             raise watched.refusal("it has other parameters than its type")
         for own, name in watched.names.items():
@@ -244,3 +283,8 @@ class _Watch:
         if args[0]._version != self._versions_given.pop(watched.layer, args[0]._version):
             raise watched.refusal("it changes its input in place")
         return args[0]
+
+
+def _zeros(parameter: Tensor, count: int) -> Tensor:
+    """Norms of nothing, in the type that norms of the parameter have."""
+    return squared_norm(torch.zeros_like(parameter)).expand(count)

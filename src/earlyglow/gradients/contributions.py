@@ -114,5 +114,14 @@ def add(first: Contribution, second: Contribution) -> Contribution:
     return Dense(left.flatten(1) + right.flatten(1))
 
 
+def squared_norm(gradient: Tensor) -> Tensor:
+    """Sum of squared magnitudes of one gradient of any type, added up in float32 at least."""
+    if gradient.is_sparse:
+        gradient = gradient.coalesce().values()
+    if gradient.is_complex():
+        gradient = torch.view_as_real(gradient)
+    return _accumulable(gradient).square().sum()
+
+
 def _accumulable(values: Tensor) -> Tensor:
-    return values.float() if values.dtype == torch.bfloat16 else values
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values

@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from earlyglow.checks import require_choice, require_whole, unknown
+from earlyglow.gradients.auto import plan_of, planned_norms
 from earlyglow.gradients.batched import batched_norms
+from earlyglow.gradients.independence import require_independent
 from earlyglow.gradients.loop import loop_norms
 from earlyglow.gradients.memory import Need, free_bytes, need_of
-from earlyglow.gradients.model_state import bf16_linear_weights, evaluating
+from earlyglow.gradients.model_state import bf16_linear_weights, evaluating, plain_gradients
 from earlyglow.gradients.objectives import (
     OBJECTIVES,
     Objective,
@@ -35,12 +37,16 @@ _LARGEST_CHUNK = 256
 # A processor's memory is shared with other programs; the GPU's is this one's.
 _SHARE_OF_FREE_MEMORY = {"cpu": 0.5, "cuda": 0.8}
 
-Backend = Literal["loop", "vmap", "batched"]
+Backend = Literal["auto", "loop", "vmap", "batched"]
 Precision = Literal["float32", "tf32", "bf16"]
 
 
 _Norms = Callable[[nn.Module, Tensor, tuple[int, ...], Objective], dict[int, Tensor]]
-_METHODS: dict[str, _Norms] = {"loop": loop_norms, "vmap": vmap_norms, "batched": batched_norms}
+_METHODS: dict[str, _Norms] = {
+    "loop": loop_norms,
+    "vmap": vmap_norms,
+    "batched": batched_norms,
+}
 # What a model needs is measured once for each way of asking.
 _known_needs: weakref.WeakKeyDictionary[nn.Module, dict[Hashable, Need]] = (
     weakref.WeakKeyDictionary()
@@ -66,7 +72,7 @@ def layer_gradient_norms(
     model: nn.Module,
     x: Tensor,
     group_size: int = 1,
-    backend: Backend = "batched",
+    backend: Backend = "auto",
     objective: str | Objective = "log_prob",
     chunk_size: int | None = None,
     max_memory: int | None = None,
@@ -76,15 +82,19 @@ def layer_gradient_norms(
 
     A group is ``group_size`` consecutive images, and its gradient is that of the sum of the
     objective over the group; images left over at the end are dropped. The model is put in
-    evaluation mode for the call, and neither its weights nor its gradients change.
+    evaluation mode for the call, and neither its weights nor its gradients change. Gradient hooks
+    on parameters are not run. Magnitudes of complex gradients are squared, and squares are added
+    up in float32 at least.
 
     Args:
         model: any module with ``log_prob(x) -> (N,)`` (or with what the objective calls) that
             treats the images of a batch independently.
         x: images (N, ...), as the model takes them, on any device.
         group_size: images in a group, 1 to N.
-        backend: "loop" (one backward pass per group), "vmap" (``torch.func``) or "batched" (one
-            backward pass for all).
+        backend: "auto" takes the batched way for every tensor that has a rule, and ``torch.func``
+            or one backward pass per group for the others, which it names in a warning; found out
+            once for each model. "batched" (one backward pass for all), "vmap" (``torch.func``) and
+            "loop" (one backward pass per group, the truth) take that way alone.
         objective: "log_prob", "sum_z" (the released code's), or a callable (model, x) -> (N,).
         chunk_size: images in one pass; changes no result beyond rounding. Where omitted, as many
             as ``max_memory`` allows, and on a processor no more than hold about 200,000 numbers,
@@ -101,8 +111,9 @@ def layer_gradient_norms(
 
     Raises:
         TypeError: ``x`` is no tensor, or the model lacks what the objective calls.
-        ValueError: unknown backend, objective or precision, no complete group, or (batched) a
-            parameter whose layer cannot be handled.
+        ValueError: unknown backend, objective or precision, no complete group, a model that draws
+            noise or mixes the images of a batch, or (batched) a parameter whose layer cannot be
+            handled.
 
     Source: arXiv 2502.00820, section on layer-wise gradient norms (after arXiv 2403.01485).
 
@@ -121,7 +132,7 @@ def layer_gradient_norms_by_group(
     model: nn.Module,
     x: Tensor,
     group_sizes: Sequence[int],
-    backend: Backend = "batched",
+    backend: Backend = "auto",
     objective: str | Objective = "log_prob",
     chunk_size: int | None = None,
     max_memory: int | None = None,
@@ -133,18 +144,25 @@ def layer_gradient_norms_by_group(
     _check_choices(backend, precision, chunk_size, max_memory)
     _check_sizes(sizes, x)
     parameter = _first_parameter(model, precision)
-    function = find_objective(objective, model)
-    key = (backend, function, precision) if function in OBJECTIVES.values() else None
+    named = find_objective(objective, model)
+    key = (backend, named, precision) if named in OBJECTIVES.values() else None
     rows: dict[int, list[Tensor]] = {size: [] for size in sizes}
     x = x.to(parameter.device)
     with ExitStack() as stack:
         stack.enter_context(evaluating(model))
+        stack.enter_context(plain_gradients(model))
+        stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
+        # What was made in inference mode can be no part of a graph.
+        x = x.clone() if x.is_inference() else x
+        differentiated = checked(named)
+        require_independent(model, x, differentiated, key=named)
+        method = _method(backend, model, x, differentiated, named, precision)
         stack.enter_context(float32_products("tf32" if precision == "tf32" else "ieee"))
         if precision == "bf16":
             stack.enter_context(bf16_linear_weights(model))
-            function = autocast_to_bf16(function)
-        norms_of = partial(_norms_of, _METHODS[backend], model, checked(function))
+            differentiated = autocast_to_bf16(differentiated)
+        norms_of = partial(_norms_of, method, model, differentiated)
         limit = _largest_chunk(model, x, norms_of, key, max_memory)
         progress = stack.enter_context(progress_bar(len(x), "gradient norms", "image"))
         chunk_size = min(chunk_size or _usual_chunk(x), limit)
@@ -157,13 +175,28 @@ def layer_gradient_norms_by_group(
     return {size: LayerNorms(torch.cat(rows[size]), names, size) for size in sizes}
 
 
+def _method(
+    backend: str, model: nn.Module, x: Tensor, objective: Objective, key: Objective, precision: str
+) -> _Norms:
+    """The function that takes the norms of a chunk."""
+    if backend != "auto":
+        return _METHODS[backend]
+    plan = plan_of(model, x, objective, key)
+    if plan.rest and precision != "float32":
+        raise ValueError(
+            f"precision is {precision!r}, but {', '.join(sorted(plan.rest)[:3])} of "
+            f"{type(model).__name__} cannot go the batched way; use precision='float32'."
+        )
+    return partial(planned_norms, plan)
+
+
 def _check_choices(
     backend: str, precision: str, chunk_size: int | None, max_memory: int | None
 ) -> None:
     if backend not in get_args(Backend):
         raise ValueError(unknown("backend", backend, get_args(Backend)))
     require_choice("precision", precision, get_args(Precision))
-    if precision != "float32" and backend != "batched":
+    if precision != "float32" and backend not in ("auto", "batched"):
         raise ValueError(
             f"precision is {precision!r}, but backend {backend!r} computes in the model's own "
             "type; use backend='batched' or precision='float32'."

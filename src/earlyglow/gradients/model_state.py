@@ -34,6 +34,27 @@ def all_requiring_grad(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def plain_gradients(model: nn.Module) -> Iterator[None]:
+    """Parameters have no gradient hooks inside, and embeddings give dense gradients.
+
+    A hook changes what is accumulated in training; norms are of the objective's own gradient.
+    """
+    hooked = [(p, p._backward_hooks) for p in model.parameters() if p._backward_hooks]
+    sparse = [m for m in model.modules() if getattr(m, "sparse", False) is True]
+    try:
+        for parameter, _ in hooked:
+            parameter._backward_hooks = None
+        for module in sparse:
+            module.sparse = False  # type: ignore[assignment]
+        yield
+    finally:
+        for parameter, hooks in hooked:
+            parameter._backward_hooks = hooks
+        for module in sparse:
+            module.sparse = True  # type: ignore[assignment]
+
+
+@contextmanager
 def parameters_frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """No gradient is asked for with respect to these parameters inside."""
     before = [(p, p.requires_grad) for p in parameters]

@@ -64,6 +64,11 @@ def checked(objective: Objective) -> Objective:
 
     def one_for_each(model: nn.Module, x: Tensor) -> Tensor:
         values = objective(model, x)
+        if not isinstance(values, Tensor):
+            raise TypeError(
+                f"the objective returns {type(values).__name__}, but it must return a tensor of "
+                f"shape ({len(x)},): one number for each image."
+            )
         if values.shape != (len(x),):
             raise ValueError(
                 f"the objective returns shape {tuple(values.shape)} for {len(x)} images, but it "

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from earlyglow.gradients.contributions import squared_norm
 from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
 
@@ -25,19 +26,34 @@ class _Objective(nn.Module):
 
 
 def vmap_norms(
-    model: nn.Module, x: Tensor, group_sizes: tuple[int, ...], objective: Objective
+    model: nn.Module,
+    x: Tensor,
+    group_sizes: tuple[int, ...],
+    objective: Objective,
+    names: Collection[str] | None = None,
 ) -> dict[int, Tensor]:
-    """Squared gradient norms (N // b, L) of the groups of each size b."""
-    gradients_of = gradients_of_a_group(model, objective, x[:1])
+    """Squared gradient norms (N // b, L) of the groups of each size b.
+
+    Args:
+        model: whose parameters are differentiated.
+        x: images (N, ...).
+        group_sizes: the sizes b.
+        objective: a number for each image.
+        names: of the parameters that are asked for; all where omitted.
+    """
+    gradients_of = gradients_of_a_group(model, objective, x[:1], names)
 
     def norms(group: Tensor) -> Tensor:
-        return torch.stack([gradient.square().sum() for gradient in gradients_of(group)])
+        return torch.stack([squared_norm(gradient) for gradient in gradients_of(group)])
 
     return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
 
 
 def gradients_of_a_group(
-    model: nn.Module, objective: Objective, example: Tensor
+    model: nn.Module,
+    objective: Objective,
+    example: Tensor,
+    names: Collection[str] | None = None,
 ) -> Callable[[Tensor], list[Tensor]]:
     """The function from a group (b, ...) to the gradients of its summed objective, for ``vmap``.
 
@@ -45,12 +61,15 @@ def gradients_of_a_group(
         model: whose parameters are differentiated, in their order.
         objective: a number for each image.
         example: one image (1, ...), on which the model is tried.
+        names: of the parameters that are asked for; all where omitted.
 
     Raises:
         ValueError: a parameter is read otherwise than by its module's own attribute.
     """
     module = _Objective(model, objective)
-    parameters = {name: p.detach() for name, p in module.named_parameters()}
+    every = {name.removeprefix("model."): p for name, p in module.named_parameters()}
+    asked = every if names is None else {n: p for n, p in every.items() if n in names}
+    parameters = {f"model.{name}": p.detach() for name, p in asked.items()}
     buffers = {name: b.detach() for name, b in module.named_buffers()}
     _refuse_aliases(module, parameters, buffers, example)
 
@@ -68,7 +87,8 @@ def _refuse_aliases(
     module: nn.Module, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor
 ) -> None:
     """Refuse parameters that are read past their attributes, where nothing can be put in place."""
-    originals = dict(module.named_parameters())
+    every = dict(module.named_parameters())
+    originals = {name: every[name] for name in parameters}
     with all_requiring_grad(module), torch.enable_grad():
         total = functional_call(module, (parameters, buffers), (x,))
         if not total.requires_grad:

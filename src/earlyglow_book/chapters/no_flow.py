@@ -13,6 +13,7 @@ from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.flow_runs.study import FlowExperiment, FlowProfile
 from earlyglow_book.parameters import DatasetName, Field, Names, parameters
 from earlyglow_book.results import Computed
+from earlyglow_book.titles import file_name
 
 _GROUP_SIZES = (1, 5)
 
@@ -51,7 +52,7 @@ class NoFlow(FlowExperiment):
         return [(name, "test") for name in (self.id_dataset, *self.ood_datasets)]
 
     def label(self) -> str:
-        return f"{self.id_dataset}-{self.profile}"
+        return f"{file_name(self.id_dataset)}-{self.profile}"
 
     def compute(self, workspace: Path) -> Computed:
         """Fit the control on the fit half and score the others."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from zlib import crc32
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -56,7 +57,10 @@ def panels(count: int, height: float, share_y: bool) -> tuple[Figure, list[Axes]
 
 def line_style(dataset: str) -> dict[str, Any]:
     """Colour, marker and dash of a data set: the same in every figure."""
-    turn, place = divmod(list(DATASETS).index(dataset), len(COLOURS))
+    names = list(DATASETS)
+    # The user's own sets come after those of the catalogue, each at a place of its name's.
+    number = names.index(dataset) if dataset in names else len(names) + crc32(dataset.encode()) % 6
+    turn, place = divmod(number, len(COLOURS))
     # Sets of one colour differ in their dashes and markers.
     return {**_nth_look(place + turn), "color": COLOURS[place]}
 

@@ -20,8 +20,9 @@ from earlyglow_book.flow_runs.flows import (
 )
 from earlyglow_book.flow_runs.profiles import Profile, ProfileName, find_profile
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES, three_epochs
-from earlyglow_book.image_sets import USUAL_OOD, require_comparable
+from earlyglow_book.image_sets import USUAL_OOD, require_comparable, usual_ood
 from earlyglow_book.parameters import ParameterError
+from earlyglow_book.titles import file_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,7 +95,7 @@ class FlowRun:
         epochs = tuple(self.epochs or sizes.epochs)
         training = training_config(self.model, self.id_dataset, sizes, epochs, self.seed)
         resolved = {
-            "ood_datasets": self.ood_datasets or USUAL_OOD[self.id_dataset],
+            "ood_datasets": self.ood_datasets or usual_ood(self.id_dataset),
             "epochs": tuple(training.epochs),
             "sizes": sizes,
             "spec": flow_spec(self.model, self.id_dataset, sizes),
@@ -119,7 +120,7 @@ class FlowRun:
 
     def label(self) -> str:
         """A readable name: ID set, model, profile and seed."""
-        return f"{self.id_dataset}-{self.model}-{self.profile}-seed{self.seed}"
+        return f"{file_name(self.id_dataset)}-{self.model}-{self.profile}-seed{self.seed}"
 
     def splits(self) -> list[tuple[str, str]]:
         """Name and split of the image sets that are used."""

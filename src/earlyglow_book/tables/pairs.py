@@ -46,7 +46,10 @@ def matrix(rows: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     """Means over seeds as a table of ID sets by OOD sets, both in the catalogue's order."""
     table = rows.groupby(["id_dataset", "ood"])[value].mean().unstack()
     order = list(DATASETS)
-    own, ood = (sorted(names, key=order.index) for names in (table.index, table.columns))
+    own, ood = (
+        sorted(names, key=lambda name: order.index(name) if name in order else len(order))
+        for names in (table.index, table.columns)
+    )
     return table.loc[own, ood]
 
 

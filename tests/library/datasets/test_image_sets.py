@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,7 @@ def test_other_columns_are_refused(tmp_path: Path) -> None:
 def test_undecodable_image_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"image": [{"bytes": b"no", "path": ""}], "label": [0]}), path)
-    with pytest.raises(DatasetError, match="cannot be decoded"):
+    with pytest.raises(DatasetError, match=r"row 0 of .*x\.parquet is no picture"):
         read_parquet(path, "mnist", "test", (1, 28, 28), None)
 
 
@@ -336,3 +337,17 @@ def test_a_data_folder_that_is_not_there_is_named(
         require_available("notmnist", "test")
     require_available("digits", "test")
     require_available("mnist", "train")
+
+
+def test_labels_of_any_integer_type_are_read(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.new("L", (28, 28)).save(buffer, "PNG")
+    rows = [{"bytes": buffer.getvalue(), "path": ""}] * 3
+    for kind in (pa.uint8(), pa.int32(), pa.uint64()):
+        path = tmp_path / f"{kind}.parquet"
+        pq.write_table(pa.table({"image": rows, "label": pa.array([1, None, 200], kind)}), path)
+        assert read_parquet(path, "mnist", "test", (1, 28, 28), None).labels.tolist() == [
+            1,
+            -1,
+            200,
+        ]

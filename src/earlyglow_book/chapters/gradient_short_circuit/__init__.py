@@ -12,9 +12,14 @@ from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.deferred import Deferred
 from earlyglow_book.experiment import Experiment, result_of
 from earlyglow_book.flow_runs.profiles import ClassifierSizes, find_classifier_sizes
-from earlyglow_book.image_sets import USUAL_OOD_OF_CLASSIFIERS, require_comparable
+from earlyglow_book.image_sets import (
+    USUAL_OOD_OF_CLASSIFIERS,
+    require_comparable,
+    usual_ood,
+)
 from earlyglow_book.parameters import DatasetName, Field, Names, Number, Whole, parameters
 from earlyglow_book.results import Computed
+from earlyglow_book.titles import file_name
 
 if TYPE_CHECKING:
     from earlyglow_book.chapters.gradient_short_circuit import comparison, inputs
@@ -78,7 +83,7 @@ class ShortCircuit(Experiment):
         known = (*eg.DATASETS, *NOISE)
         require_comparable(self.id_dataset, self.ood_datasets, USUAL_OOD_OF_CLASSIFIERS, known)
         places = PLACES[self.network]
-        oods = self.ood_datasets or USUAL_OOD_OF_CLASSIFIERS[self.id_dataset]
+        oods = self.ood_datasets or usual_ood(self.id_dataset, USUAL_OOD_OF_CLASSIFIERS)
         object.__setattr__(self, "ood_datasets", oods)
         object.__setattr__(self, "split_at", self.split_at or places[-2])
         require_choice("split_at", self.split_at, places)
@@ -124,7 +129,7 @@ class ShortCircuit(Experiment):
         return id_splits + [(name, "test") for name in self.ood_datasets if name not in NOISE]
 
     def label(self) -> str:
-        return f"{self.id_dataset}-{self.profile}-seed{self.seed}"
+        return f"{file_name(self.id_dataset)}-{self.profile}-seed{self.seed}"
 
     def prepare(self) -> None:
         """Compute all that the notebook shows, where it is not stored yet."""
@@ -161,7 +166,7 @@ class ShortCircuitCost(Experiment):
         return [(self.id_dataset, "test")]
 
     def label(self) -> str:
-        return f"{self.id_dataset}-{self.profile}"
+        return f"{file_name(self.id_dataset)}-{self.profile}"
 
     def compute(self, workspace: Path) -> Computed:
         """Measure; nothing is kept in ``workspace``."""

@@ -1,0 +1,203 @@
+"""Image sets of the user's own pictures: a folder, or a Parquet file with an image column."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from earlyglow.cache import cache_folder
+from earlyglow.datasets.errors import DatasetError
+from earlyglow.datasets.image_set import ImageSet
+from earlyglow.datasets.parquet import FINGERPRINT, read_parquet, write_parquet
+from earlyglow.datasets.pictures import SUFFIXES, read_picture
+from earlyglow.datasets.sources import Source, parse_source
+
+_SPLITS = ("train", "test")
+# Fewer make no two halves worth the name.
+_LEAST = 4
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One picture before it is decoded: who it is, its class, and how its bytes are had."""
+
+    what: str
+    label: int
+    read: Callable[[], bytes]
+
+
+def load_folder(
+    path: str | Path, size: int = 32, grey: bool = False, split: str | None = None
+) -> ImageSet:
+    """Load any folder of pictures, nested as you like.
+
+    PNG, JPEG, WebP, TIFF, BMP and GIF of any mode with 8 bits and any size are read, turned as
+    their EXIF orientation says, cut to the middle square and resized. Class folders become labels,
+    in the order of their names; pictures outside of one get -1. Where the folder has the folders
+    ``train`` and ``test``, they are the splits. Else a picture's own bytes decide, half and half,
+    so that no picture moves when others are added. Hidden files are passed over.
+
+    Args:
+        path: the folder.
+        size: height and width of the images.
+        grey: whether colour is dropped (Rec. 601 luma).
+        split: "train", "test", or None for all.
+
+    Returns:
+        ImageSet with ``images`` uint8 (N, 1 or 3, size, size).
+
+    Raises:
+        DatasetError: there is no such folder, it has too few pictures, or one of them cannot be
+            read; the message names the file.
+    """
+    name = f"folder:{path}?size={size}" + ("&grey" if grey else "")
+    source = parse_source(name)
+    if split is None:
+        pictures = [p for part in _SPLITS for p in _pictures(source, part)]
+        return _decoded(pictures, source, name, "all")
+    return load_source(name, split)
+
+
+def load_source(name: str, split: str) -> ImageSet:
+    """The images of a split of "folder:…" or "parquet:…"; decoded once and then kept.
+
+    Raises:
+        DatasetError: as :func:`load_folder`.
+    """
+    source = parse_source(name)
+    if split not in _SPLITS:
+        raise DatasetError(f"split is {split!r}, but it must be train or test.")
+    kept = cache_folder() / "datasets" / "own" / f"{_state(source, split)}.parquet"
+    if not kept.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_parquet(kept, _decoded(_pictures(source, split), source, name, split))
+    return read_parquet(kept, name, split, source.shape, None)
+
+
+def source_fingerprint(name: str, split: str) -> str:
+    """The fingerprint of a split's pixels: the same wherever the pictures lie."""
+    source = parse_source(name)
+    kept = cache_folder() / "datasets" / "own" / f"{_state(source, split)}.parquet"
+    if not kept.is_file():
+        return load_source(name, split).fingerprint()
+    return (pq.read_schema(kept).metadata or {})[FINGERPRINT].decode()
+
+
+def _pictures(source: Source, split: str) -> list[_Picture]:
+    return list(_in_folder(source, split) if source.kind == "folder" else _in_table(source, split))
+
+
+def _in_folder(source: Source, split: str) -> Iterator[_Picture]:
+    root = source.path
+    if not root.is_dir():
+        raise DatasetError(f"{root} is no folder; for a Parquet file write parquet:{root}.")
+    divided = all((root / part).is_dir() for part in _SPLITS)
+    base = root / split if divided else root
+    files = _picture_files(base)
+    if not files:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
+        raise DatasetError(f"there is no picture in {base}; pictures end in one of {kinds}.")
+    classes = sorted({file.parent.relative_to(base).as_posix() for file in files} - {"."})
+    for file in files:
+        if not divided and _half(file.read_bytes()) != split:
+            continue
+        place = file.parent.relative_to(base).as_posix()
+        label = classes.index(place) if place != "." else -1
+        yield _Picture(str(file), label, file.read_bytes)
+
+
+def _picture_files(base: Path) -> list[Path]:
+    """The pictures below a folder, in the order of their names on every system."""
+    found = [
+        path
+        for path in base.rglob("*")
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(base).parts)
+    ]
+    return sorted(found, key=lambda path: path.relative_to(base).as_posix())
+
+
+def _in_table(source: Source, split: str) -> Iterator[_Picture]:
+    root = source.path
+    files = sorted(root.glob("*.parquet")) if root.is_dir() else [root]
+    of_split = [file for file in files if file.name.startswith(split)]
+    divided = any(file.name.startswith(part) for file in files for part in _SPLITS)
+    if not files or (divided and not of_split):
+        raise DatasetError(f"there is no Parquet file of the {split} images in {root}.")
+    for file in of_split if divided else files:
+        for row, (encoded, label) in enumerate(_rows(file)):
+            what = f"row {row} of {file}"
+            if encoded is None:
+                raise DatasetError(
+                    f"{what}: the image is not embedded, there is only a path; save the data set "
+                    "with its images in it."
+                )
+            if divided or _half(encoded) == split:
+                yield _Picture(what, label, lambda encoded=encoded: encoded)  # type: ignore[misc]
+
+
+def _rows(file: Path) -> Iterator[tuple[bytes | None, int]]:
+    """Encoded image and label of every row of a Hugging Face image column."""
+    try:
+        table = pq.read_table(file)
+        column = next(
+            name
+            for name, kind in zip(table.schema.names, table.schema.types, strict=True)
+            if pa.types.is_struct(kind) and "bytes" in [field.name for field in kind]
+        )
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(f"{file} is no readable Parquet file ({error}).") from error
+    except StopIteration:
+        raise DatasetError(
+            f"{file} has no image column, which is a struct with 'bytes'; its columns are "
+            f"{', '.join(pq.read_schema(file).names)}."
+        ) from None
+    labels = table["label"].to_pylist() if "label" in table.column_names else [-1] * len(table)
+    for item, label in zip(table[column].to_pylist(), labels, strict=True):
+        yield (item or {}).get("bytes"), int(label) if isinstance(label, int) else -1
+
+
+def _half(content: bytes) -> str:
+    return _SPLITS[hashlib.sha256(content).digest()[0] % 2]
+
+
+def _decoded(pictures: Sequence[_Picture], source: Source, name: str, split: str) -> ImageSet:
+    if len(pictures) < _LEAST:
+        raise DatasetError(
+            f"the {split} images of {name} are {len(pictures)}, but at least {_LEAST} are needed; "
+            "add pictures."
+        )
+    images = np.empty((len(pictures), *source.shape), np.uint8)
+
+    def decode(place: int) -> None:
+        picture = pictures[place]
+        images[place] = read_picture(picture.read(), picture.what, source.shape)
+
+    # Pillow releases the interpreter lock while it decodes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(decode, range(len(pictures))))
+    labels = torch.tensor([picture.label for picture in pictures], dtype=torch.int64)
+    return ImageSet(torch.from_numpy(images), labels, name, split)
+
+
+def _state(source: Source, split: str) -> str:
+    """What tells whether the pictures are still those that were decoded."""
+    files = _picture_files(source.path) if source.kind == "folder" else [source.path]
+    if source.kind == "parquet" and source.path.is_dir():
+        files = sorted(source.path.glob("*.parquet"))
+    digest = hashlib.sha256(repr((source, split)).encode())
+    for file in files:
+        status = file.stat()
+        digest.update(f"{file}|{status.st_size}|{status.st_mtime_ns}".encode())
+    return digest.hexdigest()[:32]

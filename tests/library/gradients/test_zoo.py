@@ -1,0 +1,368 @@
+"""Models that people bring, with every backend that can do them, against one backward per group.
+
+For each model the tensors that do *not* go the batched way are pinned, so that none falls to a
+slow way unseen.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrizations
+
+from earlyglow.gradients import layer_gradient_norms
+from earlyglow.gradients.auto import plan_of
+from earlyglow.gradients.objectives import checked, find_objective
+
+
+class BareVAE(nn.Module):
+    """A variational autoencoder with one fixed latent for each image, and a bare variance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 4))
+        self.decoder = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 6))
+        self.log_variance = nn.Parameter(torch.zeros(6))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        mean, log_scale = self.encoder(x).chunk(2, dim=1)
+        z = mean + 0.3 * log_scale.exp()
+        error = (x - self.decoder(z)).square() / self.log_variance.exp()
+        kl = 0.5 * (mean.square() + (2 * log_scale).exp() - 2 * log_scale - 1).sum(1)
+        return -0.5 * (error + self.log_variance).sum(1) - kl
+
+
+class Masked(nn.Module):
+    """An autoregressive model that masks its weights in the forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 6)
+        self.second = nn.Linear(6, 6)
+        self.register_buffer("mask", torch.ones(6, 6).tril(-1))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        hidden = torch.tanh(F.linear(x, self.first.weight * self.mask.T.T, self.first.bias))
+        logits = F.linear(hidden, self.second.weight * self.mask, self.second.bias)
+        return -F.softplus(-logits * x.sign()).sum(1)
+
+
+class Recurrent(nn.Module):
+    """A GRU or LSTM that predicts each value from those before."""
+
+    def __init__(self, kind: type[nn.RNNBase], **options: object) -> None:
+        super().__init__()
+        self.rnn = kind(1, 5, batch_first=True, **options)
+        width = 10 if options.get("bidirectional") else 5
+        self.head = nn.Linear(width, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        hidden, _ = self.rnn(F.pad(x, (1, 0))[:, :-1, None])
+        return -(x - self.head(hidden)[..., 0]).square().sum(1)
+
+
+class Attentive(nn.Module):
+    """A Transformer encoder with causal attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(1, 8)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
+        self.head = nn.Linear(8, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        before = F.pad(x, (1, 0))[:, :-1, None]
+        mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], dtype=x.dtype)
+        hidden = self.encoder(self.embed(before), mask=mask)
+        return -(x - self.head(hidden)[..., 0]).square().sum(1)
+
+
+class Parametrized(nn.Module):
+    """A density whose layers are reparametrised."""
+
+    def __init__(self, kind: Callable[..., nn.Module]) -> None:
+        super().__init__()
+        self.first = kind(nn.Linear(6, 8))
+        self.second = nn.Linear(8, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -self.second(torch.tanh(self.first(x))).square()[:, 0]
+
+
+class Scripted(nn.Module):
+    """A scripted module inside of another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torch.jit.script(nn.Sequential(nn.Linear(6, 5), nn.Tanh()))
+        self.second = nn.Linear(5, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -self.second(self.first(x)).square()[:, 0]
+
+
+class Wrapped(nn.Module):
+    """Somebody else's density of vectors."""
+
+    def __init__(self, inside: nn.Module, density: Callable[[nn.Module, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.inside, self.density = inside, density
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.density(self.inside, x)
+
+
+def zuko_flow(name: str) -> nn.Module:
+    zuko = pytest.importorskip("zuko", reason="the extra 'zoo' is not installed")
+    options = {"bins": 4} if name == "NSF" else {}
+    flow = getattr(zuko.flows, name)(6, transforms=2, hidden_features=(8, 8), **options)
+    return Wrapped(flow, lambda inside, x: inside().log_prob(x))
+
+
+def normflows_glow() -> nn.Module:
+    nf = pytest.importorskip("normflows", reason="the extra 'zoo' is not installed")
+    steps = [nf.flows.GlowBlock(4, 8, split_mode="channel", scale=True) for _ in range(2)]
+    base = nf.distributions.DiagGaussian((4, 2, 2))
+    flow = nf.NormalizingFlow(base, [*steps, nf.flows.Squeeze()])
+    flow.log_prob(torch.randn(8, 1, 4, 4))
+    return Wrapped(flow, lambda inside, x: inside.log_prob(x.reshape(-1, 1, 4, 4)))
+
+
+class Language(nn.Module):
+    """Hugging Face's GPT-2 from a small configuration, on tokens made of the numbers."""
+
+    def __init__(self) -> None:
+        transformers = pytest.importorskip("transformers", reason="the extra 'zoo' is missing")
+        super().__init__()
+        sizes = {"vocab_size": 11, "n_positions": 8, "n_embd": 8, "n_layer": 1, "n_head": 2}
+        sizes |= {"bos_token_id": 0, "eos_token_id": 0}
+        config = transformers.GPT2Config(**sizes, attn_implementation="eager")
+        self.model = transformers.GPT2LMHeadModel(config)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        tokens = (x * 2).round().long().clamp(-5, 5) + 5
+        logits = self.model(tokens[:, :-1]).logits
+        return -F.cross_entropy(logits.mT, tokens[:, 1:], reduction="none").sum(1)
+
+
+# Each model, how many numbers an image has, and which tensors are not batched (by prefix).
+ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
+    "VAE with a bare parameter": (BareVAE, 6, ("log_variance",)),
+    "masked weights": (Masked, 6, ("first", "second")),
+    "GRU": (lambda: Recurrent(nn.GRU), 6, ("rnn",)),
+    "LSTM": (lambda: Recurrent(nn.LSTM), 6, ("rnn",)),
+    "GRU, two layers, both ways": (
+        lambda: Recurrent(nn.GRU, num_layers=2, bidirectional=True),
+        6,
+        ("rnn",),
+    ),
+    "Transformer encoder": (Attentive, 6, ("encoder.layers.0.self_attn",)),
+    "spectral norm": (
+        lambda: Parametrized(parametrizations.spectral_norm),
+        6,
+        ("first.parametrizations",),
+    ),
+    "weight norm": (
+        lambda: Parametrized(parametrizations.weight_norm),
+        6,
+        ("first.parametrizations",),
+    ),
+    "scripted": (Scripted, 6, ("first",)),
+    "zuko MAF": (lambda: zuko_flow("MAF"), 6, ()),
+    "zuko NSF": (lambda: zuko_flow("NSF"), 6, ()),
+    "zuko RealNVP": (lambda: zuko_flow("RealNVP"), 6, ()),
+    "normflows Glow": (
+        normflows_glow,
+        16,
+        ("inside.q0", *(f"inside.flows.{i}.flows.{j}." for i in (0, 1) for j in (1, 2))),
+    ),
+    "GPT-2": (Language, 8, ("model.transformer.wpe",)),
+}
+
+
+def built(name: str) -> tuple[nn.Module, Tensor]:
+    make, dims, _ = ZOO[name]
+    torch.manual_seed(0)
+    model = make().double()
+    x = torch.randn(11, dims, dtype=torch.float64)
+    return model, x
+
+
+def reference(model: nn.Module, x: Tensor, size: int) -> Tensor:
+    """Written out: ``backward`` and ``.grad`` for each group, in evaluation mode."""
+    model = model.eval()
+    rows = []
+    for start in range(0, len(x) - size + 1, size):
+        model.zero_grad(set_to_none=True)
+        model.log_prob(x[start : start + size]).sum().backward()
+        rows.append(
+            [0.0 if p.grad is None else float(p.grad.square().sum()) for p in model.parameters()]
+        )
+    model.zero_grad(set_to_none=True)
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("backend", ["auto", "loop"])
+@pytest.mark.parametrize("name", ZOO)
+def test_against_one_backward_per_group(name: str, backend: str) -> None:
+    model, x = built(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for size in (1, 5):
+            expected = reference(model, x, size)
+            found = layer_gradient_norms(model, x, size, backend=backend).values
+            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-18)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_only_these_tensors_go_a_slower_way(name: str) -> None:
+    model, x = built(name)
+    objective = find_objective("log_prob", model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        plan = plan_of(model.eval(), x, checked(objective), objective)
+    pinned = ZOO[name][2]
+    expected = {n for n, _ in model.named_parameters() if n.startswith(pinned)} if pinned else set()
+    assert set(plan.rest) == expected
+
+
+@pytest.mark.parametrize("inside", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("name", ["VAE with a bare parameter", "GRU", "Transformer encoder"])
+def test_a_model_is_left_as_it_was(name: str, inside: Callable[[], object]) -> None:
+    model, x = built(name)
+    model.train()
+    first = next(model.parameters())
+    first.requires_grad_(False)
+    objects, values = list(model.parameters()), copy.deepcopy(model.state_dict())
+    with inside(), warnings.catch_warnings():  # type: ignore[attr-defined]
+        warnings.simplefilter("ignore")
+        found = layer_gradient_norms(model, x.clone())
+        with pytest.raises(ZeroDivisionError):
+            layer_gradient_norms(model, x.clone(), objective=lambda m, y: m.log_prob(y) / (1 // 0))
+    assert (found.values > 0).any()
+    assert all(a is b for a, b in zip(objects, model.parameters(), strict=True))
+    assert not first.requires_grad
+    assert all(p.requires_grad for p in objects[1:])
+    assert all(module.training for module in model.modules())
+    assert all(p.grad is None for p in objects)
+    for name_of_value, value in model.state_dict().items():
+        assert torch.equal(value, values[name_of_value])
+
+
+def test_what_goes_a_slower_way_is_said_once_by_name() -> None:
+    model, x = built("VAE with a bare parameter")
+    with pytest.warns(UserWarning, match=r"1 of 9 tensors of BareVAE \(log_variance\)"):
+        layer_gradient_norms(model, x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer_gradient_norms(model, x, 5)
+
+
+class Noisy(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -self.linear(x + torch.randn_like(x)).square()[:, 0]
+
+
+class Mixing(nn.Module):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.layer(x).pow(3).flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("backend", ["auto", "loop", "vmap", "batched"])
+def test_models_without_gradients_of_single_images_are_refused(backend: str) -> None:
+    with pytest.raises(ValueError, match="other numbers for the same images at each call"):
+        layer_gradient_norms(Noisy(), torch.randn(4, 3), backend=backend)
+    x = torch.arange(8.0).view(2, 1, 2, 2) ** 2
+    norm = nn.BatchNorm2d(1, track_running_stats=False)
+    with pytest.raises(ValueError, match="another number beside other images"):
+        layer_gradient_norms(Mixing(norm), x, backend=backend)
+    softmax = nn.Sequential(nn.Linear(3, 2), nn.Softmax(dim=0))
+    with pytest.raises(ValueError, match="another number beside other images"):
+        layer_gradient_norms(Mixing(softmax), torch.randn(6, 3), backend=backend)
+
+
+class Scaled(nn.Module):
+    """(w (1+1j) x).real summed: the gradient is (1-1j) x, as autograd has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(1, dtype=torch.complex64))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return (self.w * (1 + 1j) * x).real.sum(1)
+
+
+@pytest.mark.parametrize("backend", ["auto", "loop", "vmap"])
+def test_magnitudes_of_complex_gradients_are_squared(backend: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = layer_gradient_norms(Scaled(), torch.ones(1, 1), backend=backend).values
+    assert found.dtype == torch.float32
+    assert found.item() == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("backend", ["auto", "loop", "vmap", "batched"])
+def test_sparse_embeddings_count_each_use(backend: str) -> None:
+    """Row 0 is used twice by the first image: (2, 2) squared is 8; the second uses two rows."""
+    model = nn.Embedding(3, 2, sparse=True)
+    x = torch.tensor([[0, 0], [1, 2]])
+    found = layer_gradient_norms(
+        model, x, backend=backend, objective=lambda m, ids: m(ids).flatten(1).sum(1)
+    )
+    assert found.values.flatten().tolist() == pytest.approx([8.0, 4.0])
+    assert model.sparse
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("backend", ["auto", "loop", "batched"])
+def test_half_precision_adds_squares_in_float32(backend: str, dtype: torch.dtype) -> None:
+    """The gradient of -(x·w)² is -2·20·10 for each weight; 2·400² is more than a half can hold."""
+    model = nn.Linear(2, 1, bias=False).to(dtype)
+    nn.init.ones_(model.weight)
+    x = torch.full((1, 2), 10.0, dtype=dtype)
+    found = layer_gradient_norms(
+        model, x, backend=backend, objective=lambda m, y: -m(y).square()[:, 0]
+    )
+    assert found.values.dtype == torch.float32
+    assert found.values.item() == pytest.approx(320_000, rel=1e-2)
+
+
+@pytest.mark.parametrize("backend", ["auto", "loop", "vmap", "batched"])
+def test_gradient_hooks_are_not_run(backend: str) -> None:
+    model, x = nn.Linear(3, 1), torch.randn(4, 3)
+
+    def squared(m: nn.Module, y: Tensor) -> Tensor:
+        return m(y).square()[:, 0]
+
+    plain = layer_gradient_norms(model, x, backend=backend, objective=squared).values
+    calls: list[int] = []
+    model.weight.register_hook(lambda gradient: calls.append(1) or gradient * 0)
+    hooked = layer_gradient_norms(model, x, backend=backend, objective=squared).values
+    assert torch.equal(plain, hooked)
+    assert calls == []
+    squared(model, x).sum().backward()
+    assert calls == [1]
+    assert math.isclose(float(model.weight.grad.abs().sum()), 0.0)  # type: ignore[union-attr]
+
+
+def test_an_objective_that_returns_a_tuple_is_named() -> None:
+    with pytest.raises(TypeError, match=r"returns tuple, but it must return a tensor"):
+        layer_gradient_norms(
+            nn.Linear(3, 1), torch.randn(4, 3), objective=lambda m, x: (m(x)[:, 0], x)
+        )

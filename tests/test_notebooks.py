@@ -48,6 +48,7 @@ SMOKE: dict[str, dict[str, object]] = {
     "released_code": {"profile": "smoke", "id_dataset": "digits"},
     "dense_glow_full_size": {"profile": "smoke", "id_dataset": "digits"},
     "readings": {"profile": "smoke", "id_dataset": "digits"},
+    "explorer": {"profile": "smoke", "id_dataset": "digits"},
     "maturity": {"profile": "smoke"},
     "better_score": {"profile": "smoke"},
     "norm_geometry": {"profile": "smoke", "id_dataset": "digits"},

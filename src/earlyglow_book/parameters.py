@@ -57,7 +57,7 @@ _OODS = "The OOD sets; empty for those that the ID set is usually compared with.
 OodDatasets = Annotated[Names, Field(description=_OODS)]
 _EPOCHS = "Epochs to score, increasing; 0 is untrained, empty for the profile's."
 Epochs = Annotated[Numbers, Field(description=_EPOCHS)]
-Seed = Annotated[Whole, Field(ge=0, description="Of weights, batches and noise.")]
+Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1, description="Of weights, batches and noise.")]
 
 _KINDS: dict[Any, str] = {
     str: "str",

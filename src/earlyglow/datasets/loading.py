@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from earlyglow.checks import require_whole
 from earlyglow.datasets import embedded, own, torchvision_source
 from earlyglow.datasets.catalogue import Dataset
 from earlyglow.datasets.finding import absent, cached_file, find_file, lookup
@@ -36,8 +37,8 @@ def load_images(name: str, split: str = "test", limit: int | None = None) -> Ima
         torch.Size([5, 1, 8, 8])
     """
     dataset = lookup(name, split)
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit is {limit}, but at least 1 image must be loaded.")
+    if limit is not None:
+        require_whole("limit", limit, 1)
     if dataset.origin == "embedded":
         images = getattr(embedded, name)(split)
         return ImageSet(images.images[:limit], images.labels[:limit], name, split)

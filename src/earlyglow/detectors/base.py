@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import Self
@@ -11,8 +12,11 @@ from pytorch_ood.api import Detector
 from torch import Tensor, nn
 
 from earlyglow.checks import require_whole
+from earlyglow.flows import Flow
 from earlyglow.image_checks import require_finite, require_tensor
 
+# Half a grey level beyond where a flow's images end.
+_MOST = 0.502
 Images = Tensor | Iterable[Tensor | tuple[Tensor, Tensor]]
 
 
@@ -27,6 +31,8 @@ class GroupDetector(Detector):
     @abstractmethod
     def fit(self, data: Images) -> Self:
         """Fit on ID images: a tensor (N, C, H, W), or a loader of ``x`` or ``(x, y)``.
+
+        Images whose label y is below 0 are OOD by pytorch-ood's convention, and left out.
 
         Images are as the model takes them; a flow's are as :func:`earlyglow.dequantize` gives them.
 
@@ -70,7 +76,7 @@ class GroupDetector(Detector):
         rest: Tensor | None = None
         found = False
         for batch in [data] if isinstance(data, Tensor) else data:
-            images = self._on_device(batch if isinstance(batch, Tensor) else batch[0])
+            images = self._on_device(_id_images(batch))
             images = images if rest is None else torch.cat((rest, images))
             whole = len(images) // self.group_size * self.group_size
             if whole:
@@ -86,7 +92,27 @@ class GroupDetector(Detector):
     def _on_device(self, x: Tensor) -> Tensor:
         require_tensor(x)
         require_finite(x)
+        if isinstance(self.model, Flow) and len(x) and float(x.abs().max()) > _MOST:
+            warnings.warn(
+                f"the images lie from {float(x.min()):.3g} to {float(x.max()):.3g}, but a flow's "
+                "lie in [-0.5, 0.5); pass uint8 images through earlyglow.dequantize.",
+                stacklevel=3,
+            )
         return x.to(next(self.model.parameters()).device)
+
+
+def _id_images(batch: object) -> Tensor:
+    """The images of a loader's batch whose labels do not say OOD."""
+    if isinstance(batch, Tensor):
+        return batch
+    pair = isinstance(batch, tuple | list) and len(batch) in (1, 2)
+    if not pair or not all(isinstance(part, Tensor) for part in batch):  # type: ignore[attr-defined]
+        raise TypeError(
+            f"the loader gives {type(batch).__name__}, but a detector is fitted on tensors x "
+            "(N, ...) or pairs (x, y) of images and labels; give those, such as batch['image']."
+        )
+    images, labels = batch[0], batch[-1]  # type: ignore[index]
+    return images[labels >= 0] if labels.shape == images.shape[:1] else images
 
 
 class StatisticsDetector(GroupDetector):

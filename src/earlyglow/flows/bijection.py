@@ -69,7 +69,7 @@ class Flow(Bijection):
 
     def __init__(self, image_shape: ImageShape) -> None:
         super().__init__()
-        shape = tuple(image_shape)
+        shape = tuple(image_shape) if isinstance(image_shape, Iterable) else ()
         if len(shape) != 3 or any(not isinstance(s, Integral) or s < 1 for s in shape):
             raise ValueError(
                 f"image_shape is {image_shape!r}, but it must be three positive integers "
@@ -125,6 +125,12 @@ class Flow(Bijection):
             raise TypeError(
                 f"the images have dtype {x.dtype}, but a flow takes floating-point images in "
                 "[-0.5, 0.5); pass them through earlyglow.dequantize first."
+            )
+        dtype = next(self.parameters()).dtype
+        if x.dtype != dtype:
+            raise TypeError(
+                f"the images have dtype {x.dtype} and this {type(self).__name__} has {dtype}; pass "
+                f"images.to({dtype}), or change the flow by .to({x.dtype})."
             )
 
     def _check_latents(self, z: Tensor) -> None:

@@ -14,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from earlyglow.checks import require_choice
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
+from earlyglow.image_checks import require_finite, require_tensor
 from earlyglow.short_circuit.importance import Importance, gradient_magnitude
 
 Intervention = Literal["zero", "scale", "clamp"]
@@ -72,8 +73,9 @@ class GradientShortCircuit(GradientDetector):
             changed.
 
     Raises:
-        ValueError: a fraction, temperature, intervention or score out of range; when scoring, a
-            head that does not return logits (N, C).
+        ValueError: a fraction, temperature, intervention or score out of range; when scoring, NaN
+            or infinity, or a head that does not return logits (N, C) of two classes or more.
+        TypeError: when scoring, something else than a tensor.
 
     Source: arXiv 2507.01417 (its code was never released; this is written from the description).
     """
@@ -103,6 +105,12 @@ class GradientShortCircuit(GradientDetector):
         self.temperature, self.exact, self.importance = temperature, exact, importance
         self._head_was_probed = False
 
+    def __repr__(self) -> str:
+        return (
+            f"GradientShortCircuit(fraction={self.fraction}, intervention={self.intervention!r}, "
+            f"score={self.score!r})"
+        )
+
     def predict(self, x: Tensor) -> Tensor:
         """Score images (N, C, H, W): (N,), higher = more OOD."""
         return self._scored(self.explain(x).logits_after)
@@ -113,12 +121,16 @@ class GradientShortCircuit(GradientDetector):
 
     def explain(self, x: Tensor) -> Explanation:
         """Which features are cut for each image (N, C, H, W), and what that does to its logits."""
+        require_tensor(x)
+        require_finite(x)
         with evaluating(self.body), torch.no_grad():
             features = self.body(self._on_device(x))
         return self.explain_features(features)
 
     def explain_features(self, features: Tensor) -> Explanation:
         """As :meth:`explain`, from features (N, ...) that the body gave before."""
+        require_tensor(features)
+        require_finite(features)
         with evaluating(self.head), parameters_frozen(self.head.parameters()):
             features = self._on_device(features)
             self._warn_of_affine_head(features)
@@ -208,6 +220,11 @@ def logits_of(head: nn.Module, features: Tensor) -> Tensor:
         raise ValueError(
             f"the head returned {found}, but it must return logits of shape (N, C); wrap it in a "
             "module that picks them."
+        )
+    if logits.shape[1] < 2:
+        raise ValueError(
+            f"the head returned logits of shape {tuple(logits.shape)}, but one class says nothing "
+            "of another; give it two outputs, such as torch.cat((-y, y), 1) for a logit y."
         )
     return logits
 

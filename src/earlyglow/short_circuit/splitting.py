@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+
 from torch import fx, nn
 
-from earlyglow.checks import unknown
 from earlyglow.gradients.model_state import evaluating
 
 
@@ -31,7 +32,11 @@ def split(model: nn.Module, at: str) -> tuple[nn.Module, nn.Module]:
     """
     names = [name for name, _ in model.named_modules() if name]
     if at not in names:
-        raise SplitError(unknown("module", at, names))
+        close = difflib.get_close_matches(at, names, n=5, cutoff=0.0)
+        raise SplitError(
+            f"there is no module {at!r} among the {len(names)} of {type(model).__name__}; the "
+            f"nearest are {', '.join(close)}."
+        )
     graph = _traced(model)
     cut = _output_of(graph, at)
     body = fx.GraphModule(model, _body(graph, cut), "Body")

@@ -114,4 +114,5 @@ def _shift(batch: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 def _generator(seed: int, purpose: int, number: int) -> torch.Generator:
     # A linear combination keeps the streams of nearby seeds, purposes and steps apart.
-    return torch.Generator().manual_seed((seed * 4 + purpose) * 2_147_483_647 + number)
+    mixed = (seed * 4 + purpose) * 2_147_483_647 + number
+    return torch.Generator().manual_seed(mixed % 2**63)

@@ -16,6 +16,8 @@ from earlyglow.cache import atomic_path
 from earlyglow.training.errors import CheckpointError
 
 FORMAT = "earlyglow-checkpoint-1"
+# What torch.compile puts before the names of a module's parameters.
+_COMPILED = "_orig_mod."
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
@@ -44,7 +46,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a readable safetensors file ({error}); delete it and train again."
+            f"{path} is not a readable safetensors file ({error}); weights that torch.save wrote "
+            "are loaded by torch.load and model.load_state_dict."
         ) from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
@@ -53,8 +56,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
         )
     if metadata["digest"] != _digest(tensors):
         raise CheckpointError(
-            f"{path} is damaged: its tensors do not match the digest recorded in it; delete it and "
-            "train again."
+            f"{path} is damaged: its tensors do not match the digest recorded in it; take a copy "
+            "of it, or train into another folder."
         )
     return tensors, json.loads(metadata["facts"])
 
@@ -70,10 +73,17 @@ def load_weights(model: nn.Module, path: Path | str) -> dict[str, object]:
     return facts
 
 
+def plain_state(model: nn.Module) -> dict[str, Tensor]:
+    """A model's state by the names that it has without ``torch.compile`` around it."""
+    return {name.replace(_COMPILED, ""): value for name, value in model.state_dict().items()}
+
+
 def put_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Load tensors read from ``path`` into ``model``; CheckpointError where they do not fit."""
+    names = {name.replace(_COMPILED, ""): name for name in model.state_dict()}
+    given = {names.get(name.replace(_COMPILED, ""), name): t for name, t in tensors.items()}
     try:
-        model.load_state_dict(dict(tensors))
+        model.load_state_dict(given)
     except RuntimeError as error:
         raise CheckpointError(
             f"{path} holds the weights of another model: {str(error).splitlines()[1].strip()}"

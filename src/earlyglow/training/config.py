@@ -81,6 +81,8 @@ class TrainingConfig:
             require_whole("images_per_epoch", self.images_per_epoch, self.batch_size)
         for name in ("warmup_epochs", "seed"):
             require_whole(name, getattr(self, name), 0)
+        if self.seed >= 2**32:
+            raise ValueError(f"seed is {self.seed}, but it must be at most {2**32 - 1}.")
         for name in ("learning_rate", "weight_decay"):
             require_least(name, getattr(self, name), 0)
         for name, value in vars(self).items():

@@ -20,7 +20,12 @@ from earlyglow.hashing import digest
 from earlyglow.precision import float32_products
 from earlyglow.progress import progress_bar
 from earlyglow.training.batches import Batches, prepare
-from earlyglow.training.checkpoints import load_tensors, put_weights, save_tensors
+from earlyglow.training.checkpoints import (
+    load_tensors,
+    plain_state,
+    put_weights,
+    save_tensors,
+)
 from earlyglow.training.config import TrainingConfig
 from earlyglow.training.errors import CheckpointError, NonFiniteLossError
 from earlyglow.training.updates import Update, choose_update
@@ -104,12 +109,14 @@ class _Session:
         device: torch.device,
     ) -> None:
         self.model, self.config, self.folder, self.device = model, config, folder, device
+        # The same run, whether torch.compile is around the model or not.
+        plain = getattr(model, "_orig_mod", model)
         self.batches = Batches(config, images.images.to(device), _ahead(device))
         self._described = {
             "config": config.as_dict(),
             "images": images.fingerprint(),
-            "model": repr(model),
-            "parameters": {n: [str(p.dtype), *p.shape] for n, p in model.named_parameters()},
+            "model": repr(plain),
+            "parameters": {n: [str(p.dtype), *p.shape] for n, p in plain.named_parameters()},
         }
         self.steps_per_epoch = config.steps_per_epoch(len(images))
         self.due = {self._step_of(epoch): epoch for epoch in config.epochs}
@@ -125,7 +132,8 @@ class _Session:
         self._update: Update | None = None
 
     def checkpoint_path(self, epoch: float) -> Path:
-        return self.folder / f"epoch-{epoch:g}.safetensors"
+        short = f"{epoch:g}"
+        return self.folder / f"epoch-{short if float(short) == epoch else epoch}.safetensors"
 
     def resume_or_start(self) -> None:
         """Load the state that lies in the folder, or begin.
@@ -246,10 +254,10 @@ class _Session:
         # The last step's loss was taken before its update, which may have broken the weights.
         if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
             raise NonFiniteLossError(self._describe_non_finite(self.step - 1, math.nan))
-        save_tensors(self.checkpoint_path(epoch), self.model.state_dict(), self._facts())
+        save_tensors(self.checkpoint_path(epoch), plain_state(self.model), self._facts())
 
     def _save_state(self) -> None:
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        tensors = {f"model.{name}": value for name, value in plain_state(self.model).items()}
         tensors |= dict(self._update.state()) if self._update else {}
         facts = {**self._facts(), "log": self.log}
         save_tensors(self.folder / "state.safetensors", tensors, facts)

@@ -52,7 +52,7 @@ class Chaos(FlowExperiment):
     def configuration(self) -> dict[str, Any]:
         return {
             **self.run.configuration(),
-            "changed": "the first weight by one unit in the last place",
+            "changed": "the first network weight by one unit in the last place",
         }
 
     def compute(self, workspace: Path) -> Computed:
@@ -80,8 +80,11 @@ class Chaos(FlowExperiment):
 
 
 def nudge(flow: eg.Flow) -> None:
-    """Change the first entry of the first weight matrix to the next larger number."""
+    """Change the first entry of the first network's weights to the next larger number.
+
+    An actnorm is set from data before training, so that a change of it would be lost.
+    """
     with torch.no_grad():
-        weight = next(tensor for tensor in flow.parameters() if tensor.ndim > 1)
+        weight = next(t for n, t in flow.named_parameters() if n.endswith("weight") and t.ndim > 1)
         first = weight.flatten()[0]
         weight.view(-1)[0] = torch.nextafter(first, torch.full_like(first, torch.inf))

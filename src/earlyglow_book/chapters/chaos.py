@@ -86,5 +86,5 @@ def nudge(flow: eg.Flow) -> None:
     """
     with torch.no_grad():
         weight = next(t for n, t in flow.named_parameters() if n.endswith("weight") and t.ndim > 1)
-        first = weight.flatten()[0]
-        weight.view(-1)[0] = torch.nextafter(first, torch.full_like(first, torch.inf))
+        first = weight[(0,) * weight.ndim]
+        weight[(0,) * weight.ndim] = torch.nextafter(first, torch.full_like(first, torch.inf))

@@ -32,10 +32,12 @@ from .detectors import (
     TypicalityDetector,
     combine,
     conformal_p_values,
+    load_detector,
+    save_detector,
 )
 from .flows import DenseGlow, Flow, Glow, bits_per_dim
 from .gradients import LayerNorms, layer_gradient_norms
-from .metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr
+from .metrics import Interval, aupr, auroc, auroc_interval, fpr_at_tpr, threshold
 from .overlap import overlap_coefficient, overlap_interval
 from .short_circuit import GradientShortCircuit, gradient_consistency, split
 from .training import (
@@ -85,12 +87,15 @@ __all__ = [
     "gradient_consistency",
     "halves",
     "layer_gradient_norms",
+    "load_detector",
     "load_folder",
     "load_images",
     "load_weights",
     "overlap_coefficient",
     "overlap_interval",
+    "save_detector",
     "split",
     "subset",
+    "threshold",
     "train",
 ]

@@ -95,6 +95,36 @@ def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95) -
     return float(false_rates[np.searchsorted(true_rates, tpr)])
 
 
+def threshold(id_scores: ArrayLike, false_alarm_rate: float = 0.05) -> float:
+    """The score above which a new ID sample lies with at most the given chance.
+
+    The conformal quantile: of n ID scores the one number ``ceil((n + 1)(1 - rate))`` from below.
+    The scores must be of samples that the detector was not fitted on.
+
+    Args:
+        id_scores: (N,) scores of in-distribution samples.
+        false_alarm_rate: between 0 and 1.
+
+    Raises:
+        ValueError: the rate is out of range, there are too few scores for it, or they are refused
+            as by :func:`auroc`.
+
+    Source: split conformal prediction, Vovk et al. 2005.
+    """
+    if not 0 < false_alarm_rate < 1:
+        raise ValueError(
+            f"false_alarm_rate is {false_alarm_rate}, but it must lie between 0 and 1."
+        )
+    scores = np.sort(_scores("id_scores", id_scores))
+    place = math.ceil(round((len(scores) + 1) * (1 - false_alarm_rate), 9))
+    if place > len(scores):
+        raise ValueError(
+            f"a rate of {false_alarm_rate} needs at least {math.ceil(1 / false_alarm_rate) - 1} ID "
+            f"scores, but there are {len(scores)}; give more, or a larger rate."
+        )
+    return float(scores[place - 1])
+
+
 def auroc_interval(
     id_scores: ArrayLike,
     ood_scores: ArrayLike,

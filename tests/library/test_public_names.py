@@ -48,13 +48,16 @@ NAMES = [
     "gradient_consistency",
     "halves",
     "layer_gradient_norms",
+    "load_detector",
     "load_folder",
     "load_images",
     "load_weights",
     "overlap_coefficient",
     "overlap_interval",
+    "save_detector",
     "split",
     "subset",
+    "threshold",
     "train",
 ]
 MODULES = "classifiers datasets detectors flows gradients metrics overlap short_circuit training"

@@ -32,11 +32,13 @@ from earlyglow.detectors.joint_readings import (
 from earlyglow.detectors.layer_gradients import Guard, LayerGradientDetector
 from earlyglow.detectors.likelihood import LikelihoodDetector, TypicalityDetector
 from earlyglow.detectors.log_norms import LogNormDetector
+from earlyglow.detectors.saving import DetectorFileError, load_detector, save_detector
 
 __all__ = [
     "IMAGE_STATISTICS",
     "CombinedDetector",
     "Compressor",
+    "DetectorFileError",
     "GroupDetector",
     "Guard",
     "ImageStatisticsDetector",
@@ -59,6 +61,8 @@ __all__ = [
     "compressed_bits",
     "conformal_p_values",
     "image_statistics",
+    "load_detector",
     "mean_log_prob",
     "mean_of_groups",
+    "save_detector",
 ]

@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from tqdm import tqdm
+
+# Between two lines where nobody watches.
+_SECONDS = 5.0
 
 
 def progress_bar(total: int, description: str, unit: str, initial: int = 0) -> tqdm:
     """A bar that shows the rate and the time left.
 
     It is silent where nobody watches (a pipe, a log file) and where ``EARLYGLOW_PROGRESS`` is 0.
+    Where that is "lines" and nobody watches, a line is written every few seconds.
     """
+    mode = os.environ.get("EARLYGLOW_PROGRESS")
     watched = sys.stderr.isatty() or _in_live_notebook()
-    silent = not watched or os.environ.get("EARLYGLOW_PROGRESS") == "0"
-    return tqdm(
-        total=total, desc=description, unit=unit, initial=initial, disable=silent, leave=False
-    )
+    options: dict[str, Any] = {"disable": mode == "0" or not (watched or mode == "lines")}
+    if mode == "lines" and not watched:
+        options |= {"file": _Lines(), "mininterval": _SECONDS, "delay": _SECONDS, "ncols": 76}
+    return tqdm(total=total, desc=description, unit=unit, initial=initial, leave=False, **options)
+
+
+class _Lines:
+    """What tqdm draws over and over on one line, as a line each time."""
+
+    def write(self, text: str) -> None:
+        line = text.replace("\r", "").strip()
+        if line:
+            print(line, file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def _in_live_notebook() -> bool:

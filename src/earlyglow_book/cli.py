@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from earlyglow_book.command_errors import absences, interruption, own_errors, refusals
+from earlyglow_book.stored_commands import cache, compare, score
 
 if TYPE_CHECKING:
     from earlyglow_book.results import Result
@@ -24,7 +25,22 @@ def main() -> None:
     """OOD detection with immature Glow models: run and check the experiments."""
 
 
-@main.command()
+for command in (score, compare, cache):
+    main.add_command(command)
+
+
+class _Run(click.Command):
+    """``-p name=value`` is taken as ``-p name value``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        split: list[str] = []
+        for word in args:
+            after_option = bool(split) and split[-1] in ("-p", "--parameter")
+            split += word.split("=", 1) if after_option and "=" in word else [word]
+        return super().parse_args(ctx, split)
+
+
+@main.command(cls=_Run)
 @click.argument("name")
 @click.option(
     "-p",
@@ -33,7 +49,7 @@ def main() -> None:
     nargs=2,
     multiple=True,
     metavar="NAME VALUE",
-    help="A parameter of the notebook; may be repeated.",
+    help="A parameter of the notebook, also as NAME=VALUE; may be repeated.",
 )
 @click.option(
     "-f", "--file", type=_READ_FILE, help="A YAML file of parameters; -p takes precedence."
@@ -42,22 +58,43 @@ def main() -> None:
 @click.option(
     "--recompute", is_flag=True, help="Compute the tables anew, and say where they are kept."
 )
+@click.option("--open", "show", is_flag=True, help="Open the page that was written.")
 def run(
     name: str,
     parameters: tuple[tuple[str, str], ...],
     file: Path | None,
     output: Path | None,
     recompute: bool,
+    show: bool,
 ) -> None:
-    """Run notebook NAME with parameters, and say where the executed notebook is."""
+    """Run notebook NAME with parameters; say what was found, and where it can be read.
+
+    NAME is a notebook's name or its path.
+    """
+    import os
+
     from earlyglow_book import notebooks
 
-    with _refusals(), _interruption():
+    if not sys.stderr.isatty():
+        os.environ.setdefault("EARLYGLOW_PROGRESS", "lines")
+    with refusals(), interruption():
         given = {**_read_parameters(file), **dict(parameters)}
         if recompute:
             click.echo(f"computed anew: {notebooks.recompute(name, given).folder}")
         written = notebooks.run(name, given, output)
+    import nbformat
+
+    from earlyglow_book.run_page import findings, write_page
+
+    executed, page = nbformat.read(written, 4), written.with_suffix(".html")
+    write_page(executed, page)
+    found = findings(executed)
+    if found:
+        click.echo(found + "\n")
     click.echo(f"executed notebook: {written}")
+    click.echo(f"page: {page}")
+    if show:
+        click.launch(str(page))
 
 
 @main.command("list")
@@ -69,7 +106,7 @@ def list_notebooks(names: tuple[str, ...]) -> None:
     from earlyglow_book.registry import chapter_class, chapter_names
 
     for name in names or chapter_names():
-        with _refusals():
+        with refusals():
             path = notebooks.find_notebook(name)
         click.echo(f"{name}: {notebooks.notebook_title(path)}")
         for parameter in declared(chapter_class(name)).values():
@@ -97,7 +134,7 @@ def sweep(only_list: bool) -> None:
         what = f"{experiment.name}  {experiment.label()}"
         try:
             is_done = find(experiment.inputs()) is not None
-        except _own_errors() as error:
+        except own_errors() as error:
             click.echo(f"broken  {what}: {error}")
             failed.append(what)
             continue
@@ -108,9 +145,9 @@ def sweep(only_list: bool) -> None:
     for experiment in [] if only_list else left:
         click.echo(f"{experiment.name} {experiment.label()}")
         try:
-            with _interruption():
+            with interruption():
                 click.echo(f"    {result_of(experiment).provenance()}")
-        except _own_errors() as error:
+        except own_errors() as error:
             click.echo(f"    {error}")
             failed.append(f"{experiment.name}  {experiment.label()}")
     if failed:
@@ -172,10 +209,10 @@ def verify(
         try:
             with tempfile.TemporaryDirectory() as nothing:
                 computed = recomputed(result, cache_folder() if cached else Path(nothing))
-        except _absences() as error:
+        except absences() as error:
             click.echo(f"passed over: {error}")
             continue
-        except _own_errors() as error:
+        except own_errors() as error:
             click.echo(f"could not be computed: {error}")
             failed.append(result.name)
             continue
@@ -203,43 +240,6 @@ def _chosen(results: list[Result], names: tuple[str, ...]) -> list[Result]:
                 "folders in results/ are called."
             )
     return [r for r in results if r.name.startswith(names)] if names else results
-
-
-def _absences() -> tuple[type[Exception], ...]:
-    """Why a result cannot be recomputed on this machine."""
-    import earlyglow as eg
-    from earlyglow_book.results import StoreError
-
-    return eg.DatasetError, StoreError
-
-
-def _own_errors() -> tuple[type[Exception], ...]:
-    """Errors of ours, whose messages are for the user; anything else keeps its traceback."""
-    import earlyglow as eg
-    from earlyglow_book.notebooks import NotebookError
-    from earlyglow_book.parameters import ParameterError
-
-    others = eg.CheckpointError, eg.NonFiniteLossError, ParameterError, NotebookError
-    return *_absences(), *others
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Say errors of ours in one sentence."""
-    try:
-        yield
-    except _own_errors() as error:
-        raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def _interruption() -> Iterator[None]:
-    """Say after Ctrl-C that what was done is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        click.echo("\nstopped; the same command goes on where it was.", err=True)
-        sys.exit(130)
 
 
 def _read_parameters(file: Path | None) -> dict[str, object]:

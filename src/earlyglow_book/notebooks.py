@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +20,21 @@ from earlyglow_book.places import shipped
 from earlyglow_book.registry import chapter_class
 from earlyglow_book.results import Result
 
+_KERNEL = "earlyglow-own"
+
 
 class NotebookError(Exception):
     """A cell of a notebook failed; the message names the notebook as far as it was executed."""
 
 
+def chapter_of(name: str) -> str:
+    """The chapter that a name or a path such as "notebooks/quickstart.ipynb" means."""
+    return Path(name).stem if name.endswith(".ipynb") else name
+
+
 def find_notebook(name: str) -> Path:
-    """The notebook of that name; ParameterError where there is none."""
+    """The notebook of that name or path; ParameterError where there is none."""
+    name = chapter_of(name)
     chapter_class(name)
     return shipped("notebooks") / f"{name}.ipynb"
 
@@ -52,7 +63,7 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
         ParameterError: there is no such notebook, or a parameter is refused.
         NotebookError: a cell failed.
     """
-    kind = chapter_class(name)
+    kind = chapter_class(chapter_of(name))
     values = from_texts(kind, given)
     chapter = kind(**values)
     chapter.prepare()
@@ -60,8 +71,8 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
     from papermill.exceptions import PapermillExecutionError
 
     if output is None:
-        output = Path("runs") / f"{name}-{digest(chapter.parameters())[:8]}.ipynb"
-    output.parent.mkdir(parents=True, exist_ok=True)
+        output = Path("runs") / f"{chapter.name}-{digest(chapter.parameters())[:8]}.ipynb"
+    _require_writable(output)
     try:
         execute(find_notebook(name), output, values)
     except PapermillExecutionError as error:
@@ -69,6 +80,23 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
             f"a cell of {name} failed: {error.ename}: {error.evalue} (executed so far: {output})"
         ) from error
     return output
+
+
+def _require_writable(output: Path) -> None:
+    """Refuse a path that no notebook can be written to, before anything runs."""
+    if output.suffix != ".ipynb":
+        raise NotebookError(
+            f"the output is {str(output)!r}, but it must be a path ending in .ipynb."
+        )
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("ab"):
+            pass
+    except OSError as error:
+        raise NotebookError(
+            f"{output} cannot be written ({error.strerror}: {error.filename}); choose another "
+            "place by -o."
+        ) from error
 
 
 def recompute(name: str, given: Mapping[str, object]) -> Result:
@@ -80,7 +108,7 @@ def recompute(name: str, given: Mapping[str, object]) -> Result:
         ParameterError: there is no such notebook, a parameter is refused, or the notebook stores
             nothing of its own.
     """
-    kind = chapter_class(name)
+    kind = chapter_class(chapter_of(name))
     chapter = kind(**from_texts(kind, given))
     if not isinstance(chapter, Experiment):
         raise ParameterError(
@@ -91,20 +119,51 @@ def recompute(name: str, given: Mapping[str, object]) -> Result:
 
 
 def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
-    """Execute a notebook by papermill without progress bars in its cells."""
+    """Execute a notebook by papermill without progress bars in its cells.
+
+    The kernel is the interpreter that runs this, whatever kernels are installed on the machine.
+    """
     import papermill
 
-    with _no_progress_bars():
-        papermill.execute_notebook(
-            str(source),
-            str(output),
-            parameters=dict(values),
-            kernel_name="python3",
-            progress_bar=False,
-            # A kernel on this machine warns each time that its messages are not encrypted.
-            extra_arguments=["--IPKernelApp.log_level=ERROR"],
-        )
-    _remove_timings(output)
+    with _no_progress_bars(), tempfile.TemporaryDirectory() as folder, _own_kernel(Path(folder)):
+        # Papermill fills braces of a path with parameters.
+        executed = Path(folder) / "executed.ipynb"
+        try:
+            papermill.execute_notebook(
+                str(source),
+                str(executed),
+                parameters=dict(values),
+                kernel_name=_KERNEL,
+                progress_bar=False,
+                # A kernel on this machine warns each time that its messages are not encrypted.
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+            )
+        finally:
+            if executed.is_file():
+                _remove_timings(executed)
+                shutil.copyfile(executed, output)
+
+
+@contextmanager
+def _own_kernel(folder: Path) -> Iterator[None]:
+    """A kernel specification of this interpreter, where Jupyter looks first."""
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+    }
+    path = folder / "kernels" / _KERNEL / "kernel.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(spec))
+    before = os.environ.get("JUPYTER_PATH")
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(folder), before)))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["JUPYTER_PATH"]
+        else:
+            os.environ["JUPYTER_PATH"] = before
 
 
 @contextmanager
@@ -130,4 +189,9 @@ def _remove_timings(path: Path) -> None:
         for noted in ("papermill", "execution"):
             holder.metadata.pop(noted, None)
     notebook.metadata.pop("language_info", None)
+    notebook.metadata["kernelspec"] = {
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "name": "python3",
+    }
     nbformat.write(notebook, path)

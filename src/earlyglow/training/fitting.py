@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -169,7 +173,10 @@ class _Session:
 
     def _train_to(self, last: int, update: Update, step_on: Callable[[Tensor], Tensor]) -> None:
         saved = time.monotonic()
-        with progress_bar(last, "training", "step", initial=self.step) as progress:
+        with (
+            interrupts_noted() as interrupted,
+            progress_bar(last, "training", "step", initial=self.step) as progress,
+        ):
             for step in range(self.step, last):
                 update.set_learning_rate(self._learning_rate_at(step))
                 loss = step_on(self.batches[step])
@@ -182,9 +189,12 @@ class _Session:
                 self._check_losses(progress)
                 if is_due:
                     self._save_checkpoint(self.due[self.step])
-                if is_due or time.monotonic() - saved > _SAVE_SECONDS:
+                stopping = interrupted.is_set()
+                if is_due or stopping or time.monotonic() - saved > _SAVE_SECONDS:
                     self._save_state()
                     saved = time.monotonic()
+                if stopping:
+                    raise KeyboardInterrupt(f"step {self.step} of {last} of the training is kept")
 
     def _step_of(self, epoch: float) -> int:
         return round(epoch * self.steps_per_epoch)
@@ -299,6 +309,32 @@ class _Session:
         self._optimiser_state = tensors
         self.step = int(facts["step"])  # type: ignore[call-overload]
         self.log = list(facts["log"])  # type: ignore[call-overload]
+
+
+@contextmanager
+def interrupts_noted() -> Iterator[threading.Event]:
+    """Ctrl-C sets an event, so that a training stops where its state can be saved.
+
+    In the middle of a step some weights would be of the next one, and between two looks at the
+    losses a part of the log would be lost: that takes at most twenty steps. Outside of the main thread
+    signals cannot be caught, and the event is never set. A second Ctrl-C stops at once.
+    """
+    noted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number: int, frame: object) -> None:
+        if noted.is_set():
+            raise KeyboardInterrupt
+        noted.set()
+        print("\nsaving; Ctrl-C again stops at once", file=sys.stderr)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ahead(device: torch.device) -> int:

@@ -1,0 +1,104 @@
+"""An executed notebook as a page of its own: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import ast
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+_STYLE = """
+body { max-width: 48rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; }
+img, svg { max-width: 100%; height: auto; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #ddd; }
+pre { overflow-x: auto; background: #f6f6f6; padding: .5rem; }
+details > summary { color: #555; cursor: pointer; font-size: small; }
+.claim { border-left: .4rem solid #767676; padding-left: .8rem; margin: .8rem 0; }
+@media (prefers-color-scheme: dark) {
+  body { background: #121212; color: #ddd; } pre { background: #222; } img { background: #fff; }
+}
+"""
+_GLUED = re.compile(r"\{glue:text\}`([^`]+)`")
+_RECORD = "application/papermill.record/text/plain"
+
+
+def glued_texts(notebook: Any) -> dict[str, str]:
+    """What an executed notebook keeps for its text, by name."""
+    found = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if _RECORD in output.get("data", {}):
+                name = output.metadata["scrapbook"]["name"]
+                found[name] = str(ast.literal_eval(output.data[_RECORD]))
+    return found
+
+
+def findings(notebook: Any) -> str:
+    """The notebook's section "What was found" as plain text; "" where it has none."""
+    texts = glued_texts(notebook)
+    for cell in notebook.cells:
+        found = re.search(r"^## What was found\n(.*?)(?=^## |^:::|\Z)", cell.source, re.M | re.S)
+        if cell.cell_type == "markdown" and found:
+            return _plain(_filled(found[1], texts)).strip()
+    return ""
+
+
+def write_page(notebook: Any, path: Path) -> None:
+    """Write an executed notebook as HTML: figures inside, code folded, no network needed."""
+    texts, parts = glued_texts(notebook), []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            parts.append(_markdown(_filled(cell.source, texts)))
+            continue
+        code = f"<pre>{html.escape(cell.source)}</pre>"
+        parts.append(f"<details><summary>code</summary>{code}</details>")
+        parts += [_output(output) for output in cell.get("outputs", ())]
+    title = html.escape(path.stem)
+    path.write_text(
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>",
+        encoding="utf-8",
+    )
+
+
+def _output(output: Any) -> str:
+    data = output.get("data", {})
+    if "image/svg+xml" in data:
+        return str(data["image/svg+xml"])
+    if "image/png" in data:
+        return f'<p><img alt="figure" src="data:image/png;base64,{data["image/png"].strip()}"></p>'
+    if "text/html" in data:
+        return str(data["text/html"])
+    text = data.get("text/plain", "") if _RECORD not in data else ""
+    text = output.get("text", text)
+    return f"<pre>{html.escape(text)}</pre>" if text and not _is_repr(text) else ""
+
+
+def _is_repr(text: str) -> bool:
+    """Whether it only names an object, such as a figure that is shown anyway."""
+    return bool(re.fullmatch(r"<[\w.]+[^>]*>", text.strip()))
+
+
+def _filled(source: str, texts: dict[str, str]) -> str:
+    return _GLUED.sub(
+        lambda found: texts.get(found[1].split("::")[-1].partition(":")[0], "?"), source
+    )
+
+
+def _markdown(source: str) -> str:
+    """Markdown with the book's boxes and links as far as one page can have them."""
+    from markdown_it import MarkdownIt
+
+    source = re.sub(r"^:::+\{(\w+)\}(.*)$", r"**\2**", source, flags=re.M)
+    source = re.sub(r"^:(class|name):.*$|^:::+$", "", source, flags=re.M)
+    source = re.sub(r"\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", source)
+    return str(MarkdownIt("commonmark").enable("table").render(source))
+
+
+def _plain(source: str) -> str:
+    """Markdown without its marks."""
+    source = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", source)
+    return re.sub(r"[*`]{1,3}(?=\S)|(?<=\S)[*`]{1,3}", "", source)

@@ -1,0 +1,72 @@
+"""Ctrl-C in the middle of a training, as a real signal to a real process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+import earlyglow as eg
+from earlyglow.training.checkpoints import load_tensors
+
+PROGRAM = """
+import sys, torch, earlyglow as eg
+torch.manual_seed(0)
+flow = eg.Glow((1, 8, 8), levels=1, steps=1, hidden=4)
+config = eg.TrainingConfig(epochs=(12,), batch_size=16, learning_rate=1e-3)
+print("ready", flush=True)
+try:
+    eg.train(flow, eg.load_images("digits", "train", limit=400), config, sys.argv[1])
+except KeyboardInterrupt as stopped:
+    print(stopped, flush=True)
+    sys.exit(130)
+"""
+
+
+def started(folder: Path) -> subprocess.Popen[str]:
+    environment = {**os.environ, "EARLYGLOW_PROGRESS": "0"}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def test_the_state_is_saved_and_the_step_said(tmp_path: Path) -> None:
+    process = started(tmp_path / "stopped")
+    state = tmp_path / "stopped" / "state.safetensors"
+    while not state.is_file() and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    kept = int(load_tensors(state)[1]["step"])  # type: ignore[call-overload]
+    assert 0 < kept < 300
+    assert f"step {kept} of 300 of the training is kept" in said
+
+    assert subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "stopped")], check=True, timeout=120
+    )
+    assert subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "whole")], check=True, timeout=120
+    )
+    ends = [load_tensors(tmp_path / name / "epoch-12.safetensors") for name in ("stopped", "whole")]
+    for name, value in ends[0][0].items():
+        assert torch.equal(value, ends[1][0][name])
+    logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("stopped", "whole")]
+    assert logs[0] == logs[1]
+
+
+def test_the_handler_is_put_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    flow = eg.Glow((1, 8, 8), levels=1, steps=1, hidden=4)
+    config = eg.TrainingConfig(epochs=(0.1,), batch_size=16)
+    eg.train(flow, eg.load_images("digits", "train", limit=400), config, tmp_path)
+    assert signal.getsignal(signal.SIGINT) is before

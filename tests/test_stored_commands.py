@@ -1,0 +1,187 @@
+"""Commands on what is stored, as a user types them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from earlyglow_book import results
+from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.cli import main
+from earlyglow_book.comparing import differing_parameters, differing_tables
+from earlyglow_book.experiment import result_of
+from earlyglow_book.results import Computed, Inputs, Result
+from earlyglow_book.run_page import findings, glued_texts, write_page
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("EARLYGLOW_RESULTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> str:
+    outcome = CliRunner().invoke(main, list(words))
+    assert outcome.exit_code == 0, outcome.output
+    return outcome.output
+
+
+def refused(*words: str) -> str:
+    outcome = CliRunner().invoke(main, list(words))
+    assert outcome.exit_code != 0
+    assert "Traceback" not in outcome.output
+    return outcome.output
+
+
+def test_pictures_are_scored_by_a_stored_runs_flow(fresh: Path) -> None:
+    sweep = EpochSweep("digits", profile="smoke", seed=11)
+    name = result_of(sweep).name
+    generator = np.random.default_rng(0)
+    (fresh / "new").mkdir()
+    for i in range(6):
+        pixels = generator.integers(0, 255, (20, 30, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(fresh / "new" / f"noise {i}.png")
+    said = run("score", name, "new", "--false-alarms", "0.1", "-o", "out.csv")
+    with (fresh / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 6
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    for row in rows:
+        assert (float(row["p_value"]) <= 0.1) == (row["unusual"] == "True")
+        assert float(row["p_value"]) >= 1 / 61 - 1e-4
+    assert f"{sum(row['unusual'] == 'True' for row in rows)} of 6 are unusual" in said
+    assert Image.open(fresh / "out.png").size[0] > 300
+
+
+def test_what_cannot_be_scored_is_said(fresh: Path) -> None:
+    assert "stored results begin with 'epoch_swep'" in refused("score", "epoch_swep", "x")
+    sweep = result_of(EpochSweep("digits", profile="smoke", seed=12)).name
+    assert "there is no file or folder nowhere" in refused("score", sweep, "nowhere")
+    (fresh / "text.png").write_text("no picture")
+    assert "text.png is no picture" in refused("score", sweep, "text.png")
+    cost = next(f for f in results.result_folders("cost"))
+    picture = fresh / "p.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    assert "is of no flow" in refused("score", f"cost/{cost.name}", "p.png")
+
+
+def made(seed: int, shift: float) -> Result:
+    table = pd.DataFrame({"epoch": [0.0, 1.0], "ood": ["a", "a"], "auroc": [0.5, 0.6 + shift]})
+    single = pd.DataFrame({"ood": ["a"] * 4, "score": [1.0, 2.0, 3.0, 4.0 + 4 * shift]})
+    inputs = Inputs("x", {}, {}, seed, {})
+    computed = Computed({"aurocs": table, "scores": single})
+    code = {"version": "0", "commit": "c", "tree": "clean"}
+    return results.save(inputs, computed, f"l{seed}", {"seed": seed, "same": 1}, "c", 1.0, code)
+
+
+def test_two_results_are_compared_row_by_row(fresh: Path) -> None:
+    first, second = made(0, 0.0), made(1, 0.1)
+    assert differing_parameters(first, second).to_numpy().tolist() == [["seed", 0, 1]]
+    tables = dict(differing_tables(first, second))
+    (row,) = tables["aurocs"].to_dict("records")
+    assert (row["rows"], row["mean change"], row["largest change"]) == (2, 0.05, 0.1)
+    (row,) = tables["scores"].to_dict("records")
+    assert (row["rows"], row["first"], row["second"]) == (1, 2.5, 2.6)
+    said = run("compare", "x/l0", "x/l1")
+    assert "seed" in said
+    assert "largest change" in said
+
+
+def test_the_cache_is_shown_and_cleared(fresh: Path) -> None:
+    assert "nothing is kept" in run("cache")
+    (fresh / "cache" / "statistics").mkdir(parents=True)
+    (fresh / "cache" / "statistics" / "x").write_bytes(b"0" * 2**20)
+    assert "statistics: 1 files, 1.0 MiB" in run("cache")
+    assert CliRunner().invoke(main, ["cache", "--clear"], input="n\n").exit_code == 0
+    assert (fresh / "cache" / "statistics" / "x").is_file()
+    assert "deleted" in run("cache", "--clear", "--yes")
+    assert "nothing is kept" in run("cache")
+
+
+def test_a_run_writes_a_page_that_needs_nothing_else(fresh: Path) -> None:
+    said = run("run", "quickstart", "-p", "profile=smoke", "-p", "seed", "010", "-o", "q_{x}.ipynb")
+    assert "executed notebook: q_{x}.ipynb" in said
+    assert "page: q_{x}.html" in said
+    page = (fresh / "q_{x}.html").read_text(encoding="utf-8")
+    assert "data:image/png;base64," in page
+    assert "<details>" in page
+    for outside in ('src="http', 'href="http', "@import", "{glue:text}"):
+        assert outside not in page
+    assert nbformat.read(fresh / "q_{x}.ipynb", 4).metadata["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-o", "-"), "the output is '-', but it must be a path ending in .ipynb"),
+        (("-o", "page.html"), "must be a path ending in .ipynb"),
+        (("-o", "afile/out.ipynb"), "afile/out.ipynb cannot be written"),
+        (("-p", "seed=1:30"), "seed is '1:30', but it must be of type int"),
+        (("-p", "seed", "0x10"), "seed is '0x10', but it must be of type int"),
+        (("-p", "epochs", "1e400"), "epochs is inf, but it must be"),
+        (("-p", "seed", str(2**32)), "at most 4.29497e+09"),
+    ],
+)
+def test_what_cannot_be_run_is_said_in_one_sentence(
+    fresh: Path, words: tuple[str, ...], said: str
+) -> None:
+    (fresh / "afile").touch()
+    assert said in refused("run", "quickstart", "-p", "profile", "smoke", *words)
+
+
+def test_a_file_where_the_runs_should_be_is_said(fresh: Path) -> None:
+    (fresh / "runs").touch()
+    assert "cannot be written" in refused("run", "quickstart", "-p", "profile=smoke")
+
+
+def test_numbers_of_a_file_are_read_as_typed(fresh: Path) -> None:
+    (fresh / "p.yaml").write_text("epochs: 1:30\n")
+    assert "epochs is '1:30'" in refused("run", "quickstart", "-f", "p.yaml")
+    (fresh / "p.yaml").write_text("epochs: [0, 1:30]\nid_dataset: digits\n")
+    assert "'1:30'" in refused("run", "epoch_sweep", "-f", "p.yaml")
+
+
+def test_the_kernel_is_this_interpreter_whatever_is_installed(fresh: Path) -> None:
+    """A kernel of the usual name that would fail, where Jupyter looks for those of the user."""
+    path = fresh / "jupyter" / "kernels" / "python3"
+    path.mkdir(parents=True)
+    (path / "kernel.json").write_text(
+        '{"argv": ["/bin/false"], "display_name": "no", "language": "python"}'
+    )
+    words = ["run", "quickstart", "-p", "profile=smoke", "-o", "out.ipynb"]
+    environment = {**os.environ, "JUPYTER_PATH": str(fresh / "jupyter")}
+    subprocess.run(
+        [sys.executable, "-m", "earlyglow_book.cli", *words], check=True, env=environment, cwd=fresh
+    )
+    assert (fresh / "out.ipynb").stat().st_mode & stat.S_IRUSR
+
+
+def test_findings_are_filled_and_plain(tmp_path: Path) -> None:
+    record = {"application/papermill.record/text/plain": "'0.9 [0.8, 1.0]'"}
+    output = nbformat.v4.new_output("display_data", record)
+    output.metadata["scrapbook"] = {"name": "late"}
+    code = nbformat.v4.new_code_cell("glue()", outputs=[output])
+    text = (
+        "# T\n\n## What was found\n\nThe **late** one is {glue:text}`late` ([page](x.md)).\n\n"
+        ":::{note}\nno\n:::\n"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[code, nbformat.v4.new_markdown_cell(text)])
+    assert glued_texts(notebook) == {"late": "0.9 [0.8, 1.0]"}
+    assert findings(notebook) == "The late one is 0.9 [0.8, 1.0] (page)."
+    write_page(notebook, tmp_path / "x.html")
+    page = (tmp_path / "x.html").read_text()
+    assert "<strong>late</strong> one is 0.9 [0.8, 1.0] (page)" in page

@@ -50,8 +50,8 @@ def differing_tables(first: Result, second: Result) -> Iterator[tuple[str, pd.Da
         for column in numbers:
             a, b = both[f"{column}_first"], both[f"{column}_second"]
             change = (b - a).to_numpy(dtype=float)
-            means = (a.mean(), b.mean(), np.nanmean(change), np.nanmax(np.abs(change)))
-            rows.append((column, len(both), *means))
+            found = (a.mean(), b.mean(), np.nanmean(change), np.nanmax(np.abs(change)))
+            rows.append((column, len(both), *found))
         columns = ["column", "rows", "first", "second", "mean change", "largest change"]
         yield name, pd.DataFrame(rows, columns=columns).round(4)
 

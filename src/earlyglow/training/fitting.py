@@ -316,8 +316,8 @@ def interrupts_noted() -> Iterator[threading.Event]:
     """Ctrl-C sets an event, so that a training stops where its state can be saved.
 
     In the middle of a step some weights would be of the next one, and between two looks at the
-    losses a part of the log would be lost: that takes at most twenty steps. Outside of the main thread
-    signals cannot be caught, and the event is never set. A second Ctrl-C stops at once.
+    losses a part of the log would be lost: that takes at most twenty steps. Outside of the main
+    thread signals cannot be caught, and the event is never set. A second Ctrl-C stops at once.
     """
     noted = threading.Event()
     if threading.current_thread() is not threading.main_thread():

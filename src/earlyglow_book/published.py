@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 
+from earlyglow_book.chapters.chaos import Chaos
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
 from earlyglow_book.chapters.group_size import GroupSize
@@ -53,6 +54,7 @@ def published_experiments() -> tuple[Experiment, ...]:
         *_over_epochs(SEEDS[0]),
         *_of_sets(NoFlow, (*GREY, *COLOUR)),
         *_of_every_flow(LikelihoodParadox),
+        *(Chaos(model=model) for model in ("dense_glow", "glow")),
         *_of_sets(KmnistFailure, GREY, model="glow"),
         *_of_sets(KmnistFailure, GREY, model="dense_glow"),
         *_of_sets(ReleasedCode, COLOUR),

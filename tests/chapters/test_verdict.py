@@ -139,6 +139,7 @@ def evidence(tables: dict[str, pd.DataFrame]) -> Evidence:
         paper_bits=pd.DataFrame(),
         long_readings=pd.DataFrame(),
         long_fit_bits=pd.DataFrame(),
+        chaos=pd.DataFrame(),
     )
 
 

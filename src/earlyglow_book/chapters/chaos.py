@@ -88,3 +88,17 @@ def nudge(flow: eg.Flow) -> None:
         weight = next(t for n, t in flow.named_parameters() if n.endswith("weight") and t.ndim > 1)
         first = weight[(0,) * weight.ndim]
         weight[(0,) * weight.ndim] = torch.nextafter(first, torch.full_like(first, torch.inf))
+
+
+def changes_by_epoch(rows: pd.DataFrame) -> pd.DataFrame:
+    """How far the AUROCs of both trainings are apart: mean and largest over OOD sets.
+
+    Args:
+        rows: published rows of the table: model, epoch, ood, auroc, changed.
+
+    Returns:
+        Index model and epoch; columns mean, largest.
+    """
+    wide = rows.pivot_table(index=["model", "epoch", "ood"], columns="changed", values="auroc")
+    apart = (wide[True] - wide[False]).abs().groupby(["model", "epoch"])
+    return pd.DataFrame({"mean": apart.mean(), "largest": apart.max()})

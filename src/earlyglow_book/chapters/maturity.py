@@ -135,6 +135,29 @@ def bits_by_flow(bits: pd.DataFrame, images_per_epoch: int) -> Figure:
     return road.bits_over_images(means, maturity.PAPER_BITS)
 
 
+def aurocs_by_bits(readings: pd.DataFrame, bits: pd.DataFrame) -> Figure:
+    """AUROC of single images against bits of held-out ID images, for each ID set.
+
+    Args:
+        readings: the long flows' table of that name.
+        bits: likewise.
+    """
+    titles = _SHOWN | {"no_flow": "no flow"}
+    single = readings[
+        (readings["group_size"] == 1)
+        & readings["objective"].isin(("log_prob", ""))
+        & readings["detector"].isin(list(titles))
+        & (readings["epoch"] > 0)
+    ]
+    keys = ["id_dataset", "model", "epoch"]
+    means = single.groupby([*keys, "detector"])["auroc"].mean().reset_index()
+    own = bits[bits["dataset"] == bits["id_dataset"]].groupby(keys)["bits_per_dim"].mean()
+    rows = means.merge(own.reset_index(), on=keys).sort_values("epoch")
+    return road.aurocs_over_bits(
+        rows.assign(score=rows["detector"].map(titles)), maturity.PAPER_BITS
+    )
+
+
 def read_sizes(chapter: Maturity) -> dict[str, pd.DataFrame]:
     """Rows for :func:`size_table`: the long flows, and what is published at the paper's size."""
     once = find_published(PaperSize().inputs_on_trust()).tables

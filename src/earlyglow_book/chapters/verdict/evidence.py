@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from earlyglow_book.chapters.chaos import changes_by_epoch
 from earlyglow_book.chapters.released_code import released_aurocs
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.aurocs import select
@@ -36,6 +37,7 @@ class Evidence:
         paper_bits: bits per dimension of flows of the paper's size.
         long_readings: every reading of the long flows.
         long_fit_bits: bits of their fit halves.
+        chaos: how far two trainings end apart that differ in one bit, by model and epoch.
     """
 
     gradients: Mapping[int, pd.DataFrame]
@@ -50,6 +52,7 @@ class Evidence:
     paper_bits: pd.DataFrame
     long_readings: pd.DataFrame
     long_fit_bits: pd.DataFrame
+    chaos: pd.DataFrame
 
 
 def read_evidence() -> Evidence:
@@ -69,6 +72,7 @@ def read_evidence() -> Evidence:
         paper_bits=read_published_rows("epoch_sweep", "epochs", profile="paper"),
         long_readings=read_published_rows("readings", "readings", profile="long"),
         long_fit_bits=read_published_rows("readings", "fit_bits", profile="long"),
+        chaos=changes_by_epoch(read_published_rows("chaos", "aurocs")),
     )
 
 

@@ -75,6 +75,7 @@ def words(judged: Sequence[Claim], evidence: Evidence, bits: pd.DataFrame) -> Te
         **_over_epochs(single),
         **_bits(bits, single),
         **_seeds(single),
+        "chaos": f"{evidence.chaos.groupby('model').last()['largest'].max():.3f}",
     }
 
 

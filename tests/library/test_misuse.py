@@ -53,7 +53,7 @@ def test_labels_of_zero_and_more_are_all_kept() -> None:
     torch.testing.assert_close(found, eg.LikelihoodDetector(flow()).fit(x).predict(x))
 
 
-@pytest.mark.parametrize("batch", [{"image": images(4)}, "x", (images(4), "y"), (1, 2)])
+@pytest.mark.parametrize("batch", [{"image": images(4)}, (images(4), "y"), (1, 2)])
 def test_a_loader_of_something_else_is_named(batch: object) -> None:
     with pytest.raises(TypeError, match=r"the loader gives .*tensors x"):
         eg.LayerGradientDetector(flow()).fit([batch])  # type: ignore[list-item]

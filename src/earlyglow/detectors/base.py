@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Self
 
 import torch
@@ -105,6 +105,8 @@ def _id_images(batch: object) -> Tensor:
     """The images of a loader's batch whose labels do not say OOD."""
     if isinstance(batch, Tensor):
         return batch
+    if not isinstance(batch, tuple | list | Mapping):
+        require_tensor(batch)
     pair = isinstance(batch, tuple | list) and len(batch) in (1, 2)
     if not pair or not all(isinstance(part, Tensor) for part in batch):  # type: ignore[attr-defined]
         raise TypeError(

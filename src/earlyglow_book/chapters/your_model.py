@@ -6,11 +6,13 @@ import warnings
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
+from earlyglow_book.chapters.tools import style
 from earlyglow_book.deferred import torch
 from earlyglow_book.experiment import Chapter
 from earlyglow_book.parameters import DatasetName, Field, Seed, Whole, parameters
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from torch import Tensor, nn
 
 
@@ -26,6 +28,26 @@ class YourModel(Chapter):
     )
     steps: Whole = Field(default=200, ge=1, le=10_000, description="Optimiser steps of each model.")
     seed: Seed = 0
+
+
+def bars(rows: dict[str, dict[str, float]]) -> Figure:
+    """AUROC of every score of every model, as bars.
+
+    Args:
+        rows: AUROC by model and score.
+    """
+    with style.style():
+        figure, (axis,) = style.panels(1, height=2.8, share_y=False)
+        scores = list(next(iter(rows.values())))
+        for i, score in enumerate(scores):
+            places = [place + 0.8 * ((i + 0.5) / len(scores) - 0.5) for place in range(len(rows))]
+            heights = [found[score] for found in rows.values()]
+            axis.bar(places, heights, 0.25, color=style.COLOURS[i + 1], label=score)
+        axis.axhline(0.5, color="0.5", lw=1, ls=":")
+        axis.set_xticks(range(len(rows)), list(rows))
+        axis.set_ylabel("AUROC")
+        axis.legend(loc="lower right")
+    return figure
 
 
 def fit(model: nn.Module, x: Tensor, steps: int) -> nn.Module:

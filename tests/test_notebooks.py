@@ -386,5 +386,4 @@ def test_interrupt_is_one_sentence_and_the_run_goes_on(fresh: Path) -> None:
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert error.splitlines()[-1].endswith("the same command goes on where it was.")
-    assert "saving; Ctrl-C again stops at once" in error
-    assert "of 3120 of the training is kept" in error
+    assert "Traceback" not in error

@@ -37,6 +37,7 @@ NOTEBOOKS = chapter_names()
 
 SMOKE: dict[str, dict[str, object]] = {
     "quickstart": {"profile": "smoke"},
+    "idea": {"epochs": 0.5},
     "epoch_sweep": {"profile": "smoke", "id_dataset": "digits"},
     "three_sweeps": {"profile": "smoke", "id_datasets": ["digits"]},
     "group_size": {"profile": "smoke", "id_dataset": "digits"},

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, Page
 PAGES = [
     "book/introduction.html",
     "book/plan.html",
+    "notebooks/idea.html",
+    "book/glossary.html",
     "book/glow.html",
     "book/score.html",
     "notebooks/quickstart.html",

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+import earlyglow as eg
 from earlyglow.datasets.finding import require_available
 from earlyglow_book.experiment import Chapter
-from earlyglow_book.parameters import DatasetName, Field, Number, Seed, Whole, parameters
+from earlyglow_book.parameters import (
+    DatasetName,
+    Field,
+    Number,
+    ParameterError,
+    Seed,
+    Whole,
+    parameters,
+)
+
+if TYPE_CHECKING:
+    from earlyglow.datasets.image_set import ImageSet
 
 
 @parameters
@@ -32,6 +44,11 @@ class Quickstart(Chapter):
     )
 
     def __post_init__(self) -> None:
+        if self.id_dataset == self.ood_dataset:
+            raise ParameterError(
+                f"id_dataset and ood_dataset are both {self.id_dataset!r}, so that there is nothing "
+                "to detect; name two sets."
+            )
         if self.profile == "smoke":
             object.__setattr__(self, "epochs", min(self.epochs, 0.5))
 
@@ -44,3 +61,22 @@ class Quickstart(Chapter):
         require_available(self.id_dataset, "train")
         require_available(self.id_dataset, "test")
         require_available(self.ood_dataset, "test")
+
+
+def conversion(name: str, images: ImageSet) -> str:
+    """What happens to a set's images so that they have the shape of others, in words.
+
+    Args:
+        name: the set's.
+        images: of the shape that they get.
+    """
+    before, after = eg.DATASETS[name].shape, images.image_shape
+    if before == after:
+        return f"the images of {name} are taken as they are"
+    done = []
+    if before[0] != after[0]:
+        done.append("made grey" if after[0] == 1 else "given three equal channels")
+    if before[1:] != after[1:]:
+        size = "×".join(map(str, after[1:]))
+        done.append(f"resized from {'×'.join(map(str, before[1:]))} to {size}")
+    return f"the images of {name} are {' and '.join(done)}"

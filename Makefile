@@ -7,7 +7,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or
 
 
 .DEFAULT_GOAL := help
-.PHONY: help book pages test lint notebooks results bench bench-gpu clean
+.PHONY: help book pages test lint notebooks results lab bench bench-gpu clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ notebooks: .venv/.installed  ## execute the committed notebooks and draw the fig
 results: .venv/.installed  ## compute the published results that are missing (hours; goes on where it stopped)
 	EARLYGLOW_RESULTS=results $(BIN)/earlyglow sweep
 
+lab: .venv/.installed  ## install JupyterLab too, and open the notebooks
+	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --all-extras --inexact
+	$(BIN)/jupyter lab notebooks
+
 bench: .venv/.installed  ## measure norms and training steps on this machine (a quarter of an hour)
 	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/measure.py
 
@@ -54,7 +58,7 @@ clean:  ## remove what was built, but neither the environment nor the cache
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "earlyglow needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0] + "; run make PYTHON=python3.12, say")'
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'
-	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --all-extras --inexact --compile-bytecode
+	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --frozen --all-extras --no-extra lab --inexact --compile-bytecode
 	touch $@
 
 # The tests open the book's pages in a browser.

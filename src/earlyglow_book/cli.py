@@ -59,6 +59,9 @@ class _Run(click.Command):
     "--recompute", is_flag=True, help="Compute the tables anew, and say where they are kept."
 )
 @click.option("--open", "show", is_flag=True, help="Open the page that was written.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads; small work takes one by itself."
+)
 def run(
     name: str,
     parameters: tuple[tuple[str, str], ...],
@@ -66,6 +69,7 @@ def run(
     output: Path | None,
     recompute: bool,
     show: bool,
+    threads: int | None,
 ) -> None:
     """Run notebook NAME with parameters; say what was found, and where it can be read.
 
@@ -77,6 +81,8 @@ def run(
 
     if not sys.stderr.isatty():
         os.environ.setdefault("EARLYGLOW_PROGRESS", "lines")
+    if threads:
+        os.environ["EARLYGLOW_THREADS"] = str(threads)
     with refusals(), interruption():
         given = {**_read_parameters(file), **dict(parameters)}
         if recompute:

@@ -10,7 +10,7 @@ from earlyglow_book.parameters import ParameterError
 
 
 def test_a_set_is_not_detected_against_itself() -> None:
-    with pytest.raises(ParameterError, match="both 'digits', so that there is nothing to detect"):
+    with pytest.raises(ParameterError, match="both 'digits', so nothing is to be detected"):
         Quickstart("digits", "digits")
 
 

@@ -31,6 +31,7 @@ from earlyglow.gradients.vmap import vmap_norms
 from earlyglow.image_checks import require_tensor
 from earlyglow.precision import float32_products
 from earlyglow.progress import progress_bar
+from earlyglow.threads import threads_for
 
 _CHUNK_NUMBERS = 200_000
 _LARGEST_CHUNK = 256
@@ -149,6 +150,7 @@ def layer_gradient_norms_by_group(
     rows: dict[int, list[Tensor]] = {size: [] for size in sizes}
     x = x.to(parameter.device)
     with ExitStack() as stack:
+        stack.enter_context(threads_for(min(len(x), _LARGEST_CHUNK) * x[0].numel()))
         stack.enter_context(evaluating(model))
         stack.enter_context(plain_gradients(model))
         stack.enter_context(torch.inference_mode(False))

@@ -23,6 +23,7 @@ from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.hashing import digest
 from earlyglow.precision import float32_products
 from earlyglow.progress import progress_bar
+from earlyglow.threads import threads_for
 from earlyglow.training.batches import Batches, prepare
 from earlyglow.training.checkpoints import (
     load_tensors,
@@ -93,7 +94,8 @@ def train(
     device, folder = device or choose_device(), Path(folder)
     model.to(device).train()
     session = _Session(model, images, config, folder, device)
-    with float32_products("ieee"):
+    numbers = config.batch_size * images.images[0].numel()
+    with threads_for(numbers), float32_products("ieee"):
         session.resume_or_start()
         session.run()
     model.eval()

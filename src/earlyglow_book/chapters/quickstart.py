@@ -46,8 +46,8 @@ class Quickstart(Chapter):
     def __post_init__(self) -> None:
         if self.id_dataset == self.ood_dataset:
             raise ParameterError(
-                f"id_dataset and ood_dataset are both {self.id_dataset!r}, so that there is nothing to "
-                "detect; name two sets."
+                f"id_dataset and ood_dataset are both {self.id_dataset!r}, so nothing is to be "
+                "detected; name two sets."
             )
         if self.profile == "smoke":
             object.__setattr__(self, "epochs", min(self.epochs, 0.5))

@@ -54,6 +54,7 @@ SMOKE: dict[str, dict[str, object]] = {
     "better_score": {"profile": "smoke"},
     "norm_geometry": {"profile": "smoke", "id_dataset": "digits"},
     "which_epoch": {"profile": "smoke"},
+    "few_images": {"profile": "smoke", "id_dataset": "digits"},
     "verdict": {"model": "dense_glow"},
     "your_images": {"epochs": 1},
     "your_model": {"steps": 5},

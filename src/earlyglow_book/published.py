@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from earlyglow_book.chapters.chaos import Chaos
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.chapters.few_images import FewImages
 from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
 from earlyglow_book.chapters.group_size import GroupSize
 from earlyglow_book.chapters.kmnist_failure import KmnistFailure
@@ -74,5 +75,6 @@ def published_experiments() -> tuple[Experiment, ...]:
         # The plan's flows; not all of them are published yet.
         *_of_every_flow(Readings, seed=SEEDS[0], profile="long"),
         *_of_every_flow(NormGeometry),
+        *_of_every_flow(FewImages),
         *(f for seed in SEEDS[1:] for f in _of_every_flow(Readings, seed=seed, profile="long")),
     )

@@ -31,6 +31,7 @@ PAGES = [
     "notebooks/better_score.html",
     "notebooks/norm_geometry.html",
     "notebooks/which_epoch.html",
+    "notebooks/few_images.html",
     "notebooks/verdict.html",
     "notebooks/gradient_short_circuit.html",
     "notebooks/cost.html",

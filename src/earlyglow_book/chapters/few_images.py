@@ -1,0 +1,170 @@
+"""How many ID images a reading needs to be fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import earlyglow as eg
+from earlyglow_book.chapters.norm_geometry import NormGeometry
+from earlyglow_book.chapters.tools import inference, lines, reading, stored
+from earlyglow_book.deferred import pd, torch
+from earlyglow_book.flow_runs.profiles import ProfileName
+from earlyglow_book.flow_runs.protocol import FIT
+from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.titles import title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
+
+_COUNTS = (25, 50, 100, 200, 500, 1000)
+_DRAWS = 5
+_TITLES = {
+    "layer_gradients": "the paper's score",
+    "neighbours": "5 nearest neighbours",
+    "covariance": "shrunk covariance",
+    "no_flow": "no flow",
+}
+
+
+@parameters
+class FewImages(NormGeometry):
+    """AUROCs of several readings fitted on parts of the fit half, early and late."""
+
+    name: ClassVar[str] = "few_images"
+    version: ClassVar[int] = 1
+
+    id_dataset: DatasetName = Field(
+        default="celeba", description="The ID set, which needs training images."
+    )
+    profile: ProfileName = Field(
+        default="long", description="Sizes: seconds, minutes, hours, or a GPU."
+    )
+
+    def settings(self) -> dict[str, Any]:
+        return {"counts": list(_COUNTS), "draws": _DRAWS, "epochs_read": list(self.read_epochs)}
+
+    def tables(
+        self,
+        sets: dict[str, ImageSet],
+        checkpoints: Iterator[MeasuredCheckpoint],
+        workspace: Path,
+    ) -> Tables:
+        pictures = reading.picture_statistics(sets)
+        parts = []
+        for checkpoint in checkpoints:
+            detectors = {
+                "layer_gradients": eg.LayerGradientDetector(checkpoint.flow),
+                "neighbours": eg.LayerNeighbourDetector(checkpoint.flow),
+                "covariance": eg.LayerCovarianceDetector(checkpoint.flow),
+                "no_flow": eg.ImageStatisticsDetector(),
+            }
+            norms = checkpoint.norms()
+            for name, detector in detectors.items():
+                values = pictures if name == "no_flow" else norms
+                table = aurocs_of_parts(detector, values, self.id_dataset)
+                parts.append(table.assign(detector=name, epoch=checkpoint.epoch))
+        return {"aurocs": stored.compact(pd.concat(parts, ignore_index=True))}
+
+
+def aurocs_of_parts(
+    detector: eg.detectors.StatisticsDetector, values: dict[str, Tensor], id_dataset: str
+) -> pd.DataFrame:
+    """AUROCs of a detector fitted on random parts of the fit images.
+
+    Args:
+        detector: reads the statistics.
+        values: statistics (N, L) by set, the fit images' among them.
+        id_dataset: the ID set.
+
+    Returns:
+        Columns fit_images, draw, ood, auroc.
+    """
+    fit, rows = values[FIT], []
+    for count in (count for count in _COUNTS if count <= len(fit)):
+        # All of them can be drawn in one way only.
+        for draw in range(_DRAWS if count < len(fit) else 1):
+            generator = torch.Generator().manual_seed(1000 * count + draw)
+            detector.fit_from_statistics(fit[torch.randperm(len(fit), generator=generator)[:count]])
+            own = detector.predict_from_statistics(values[id_dataset])
+            rows += [
+                {
+                    "fit_images": count,
+                    "draw": draw,
+                    "ood": name,
+                    "auroc": eg.auroc(own, detector.predict_from_statistics(ood)),
+                }
+                for name, ood in values.items()
+                if name not in (FIT, id_dataset)
+            ]
+    return pd.DataFrame(rows)
+
+
+def over_fit_images(rows: pd.DataFrame, images: dict[float, str]) -> Figure:
+    """Mean AUROC of each reading against the number of fit images, a panel for each epoch.
+
+    Args:
+        rows: of the table.
+        images: a title for each epoch.
+    """
+    named = rows.assign(reading=rows["detector"].map(_TITLES))
+    panels = {}
+    for epoch, title in images.items():
+        of_epoch = named[named["epoch"] == epoch]
+        means = of_epoch.groupby(["reading", "fit_images"], sort=False)["auroc"].mean()
+        panels[title] = means.rename("mean").reset_index()
+
+    def axis_of_counts(axis: Axes, counts: pd.Series) -> None:
+        lines.ticks_at_values(axis, counts, logarithmic=True)
+        axis.set_xlabel("fit images")
+
+    return lines.line_panels(
+        panels, "fit_images", "mean", "reading", axis_of_counts, "mean AUROC", 3.4
+    )
+
+
+def needed(rows: pd.DataFrame, within: float = 0.02) -> pd.DataFrame:
+    """The fewest fit images with which a reading comes near to all of them, in the mean.
+
+    Args:
+        rows: of the table, of one flow or several.
+        within: how near.
+
+    Returns:
+        Index reading; a column for each epoch.
+    """
+    means = rows.groupby(["detector", "epoch", "fit_images"])["auroc"].mean().unstack("fit_images")
+    near = means.ge(means.iloc[:, -1] - within, axis=0)
+    enough = near.iloc[:, ::-1].cummin(axis=1).iloc[:, ::-1].idxmax(axis=1).unstack("epoch")
+    return enough.loc[list(_TITLES)].rename(_TITLES)
+
+
+def words(chapter: FewImages, published: pd.DataFrame) -> Texts:
+    """What fifty fit images cost each reading against all of them, over all published flows.
+
+    Args:
+        chapter: says which epochs are read.
+        published: rows of the table of all flows, with their flow in front.
+    """
+    late = chapter.read_epochs[1]
+    rows = published[published["epoch"] == late]
+    keys = ["detector", "id_dataset", "model", "seed", "ood"]
+    table = rows.groupby([*keys, "fit_images"])["auroc"].mean().unstack("fit_images")
+    cost = table.iloc[:, -1] - table[50]
+    texts = {
+        "flows": str(len(published[["id_dataset", "model", "seed"]].drop_duplicates())),
+        "id": title_of(chapter.id_dataset),
+        "most": f"{table.columns[-1]:,}",
+    }
+    for name in _TITLES:
+        texts[f"cost_{name}"] = as_text(*inference.mean_over_sets(cost.loc[name])[:3])
+        texts[f"few_{name}"] = f"{table.loc[name, 50].mean():.3f}"
+    return texts

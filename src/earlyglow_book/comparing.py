@@ -43,7 +43,7 @@ def differing_tables(first: Result, second: Result) -> Iterator[tuple[str, pd.Da
             table.astype(dict.fromkeys(keys, str)).groupby(keys)[numbers].mean()
             for table in (one, two)
         ]
-        both = means[0].join(means[1], how="inner", lsuffix="_first", rsuffix="_second")
+        both = means[0].add_suffix("_first").join(means[1].add_suffix("_second"), how="inner")
         if both.empty:
             continue
         rows = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 
 import numpy as np
@@ -16,8 +17,10 @@ from earlyglow_book.chapters.verdict.evidence import (
     read_evidence,
 )
 from earlyglow_book.chapters.verdict.kmnist_cases import kmnist_cases
-from earlyglow_book.chapters.verdict.rules import claims_table, judged_claims
+from earlyglow_book.chapters.verdict.primary import primary_claims
+from earlyglow_book.chapters.verdict.rules import claim_cards, judged_claims
 from earlyglow_book.chapters.verdict.short_trainings import own_epoch
+from earlyglow_book.chapters.verdict.stopping import stopping_claims
 from earlyglow_book.chapters.verdict.words import (
     _bits,
     _gains_by_model,
@@ -143,9 +146,19 @@ def evidence(tables: dict[str, pd.DataFrame]) -> Evidence:
     )
 
 
-def claim(text: str, tables: dict[str, pd.DataFrame]) -> Claim:
-    found = [c for c in judged_claims(evidence(tables)) if c.id == text or c.text.startswith(text)]
-    return found[0]
+PRIMARY = ("first_epoch", "groups", "likelihood", "no_flow")
+STOPPING = ("stopped_early", "own_epoch", "untrained", "first_epoch_full_size", "released")
+
+
+def claim(name: str, tables: dict[str, pd.DataFrame]) -> Claim:
+    """The claim of that id; of the others only those that are judged with it are computed."""
+    judge = judged_claims
+    if name in PRIMARY:
+        judge = primary_claims
+    elif name.startswith(STOPPING):
+        judge = stopping_claims
+    (found,) = [c for c in judge(evidence(tables)) if c.id == name]
+    return found
 
 
 def verdict_of(text: str, tables: dict[str, pd.DataFrame]) -> str:
@@ -409,8 +422,9 @@ def test_every_claim_is_judged_from_published_results() -> None:
     assert len({claim.id for claim in judged}) == len(judged) >= 13
     assert len({claim.text for claim in judged}) == len(judged)
     assert all(claim.number and "nan" not in claim.number for claim in judged)
-    table = claims_table(judged)
-    assert table["verdict"].tolist() == [str(claim.judgement) for claim in judged]
+    cards = claim_cards(judged).data
+    assert cards.count('class="claim ') == len(judged)
+    assert all(html.escape(str(claim.judgement)) in cards for claim in judged)
 
 
 def test_flows_are_compared_by_their_means_over_seeds() -> None:

@@ -7,11 +7,6 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from earlyglow_book.chapters.verdict.evidence import (
-    gain_of_own_epoch,
-    spread_of_stopping_early,
-    stopping_early,
-)
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.claims import greater, no_worse
 
@@ -116,80 +111,6 @@ def test_correlation_within_is_spearmans() -> None:
     assert found.tolist() == [pytest.approx(expected)]
     assert found.index.names == [*pairs.PAIR, "seed"]
     assert pairs.correlation_within(rows.assign(other=1.0), "auroc", "other").empty
-
-
-def test_every_half_of_the_id_sets_chooses_for_the_other() -> None:
-    """mnist and kmnist are best at epoch 1, fashion_mnist and omniglot at epoch 2.
-
-    Two of each kind choose epoch 2, by .65 against .55; only the two of one kind choose theirs.
-    """
-    first, second = {1.0: 0.9, 2.0: 0.5, 3.0: 0.6}, {1.0: 0.2, 2.0: 0.8, 3.0: 0.75}
-    sets = {"mnist": first, "fashion_mnist": second, "kmnist": first, "omniglot": second}
-    rows = aurocs({(n, "x", 0, epoch): a for n, of in sets.items() for epoch, a in of.items()})
-    of_first, of_second = 0.5 - 0.6, ((0.2 - 0.75) + 2 * (0.8 - 0.75)) / 3
-    found = stopping_early(rows)
-    assert found.value == pytest.approx((of_first + of_second) / 2)
-    assert (found.pairs, found.id_sets) == (4, 4)
-    low, high = spread_of_stopping_early(rows)
-    assert low == pytest.approx(0.2 - 0.75)
-    assert high == pytest.approx(((0.5 - 0.6) + (0.8 - 0.75)) / 2)
-
-
-def test_pairs_count_equally_however_many_an_id_set_has() -> None:
-    values = {("mnist", ood, 0, e): a for ood in "abc" for e, a in ((1.0, 0.9), (2.0, 0.6))}
-    values |= {(name, "a", 0, e): 0.5 for name in ("kmnist", "omniglot") for e in (1.0, 2.0)}
-    values |= {("cifar10", "a", 0, e): 0.5 for e in (1.0, 2.0)}
-    assert stopping_early(aurocs(values)).value == pytest.approx(3 * 0.3 / 6)
-
-
-def test_own_epoch_is_chosen_on_one_seed_and_judged_on_the_others() -> None:
-    """Seed 0 chooses epoch 1 and seed 1 chooses epoch 2, for both OOD sets of mnist together."""
-    values = {
-        0: {"a": {1.0: 0.9, 2.0: 0.5, 3.0: 0.6}, "b": {1.0: 0.5, 2.0: 0.6, 3.0: 0.6}},
-        1: {"a": {1.0: 0.3, 2.0: 0.8, 3.0: 0.7}, "b": {1.0: 0.4, 2.0: 0.4, 3.0: 0.9}},
-    }
-    rows = aurocs(
-        {
-            ("mnist", ood, seed, epoch): auroc
-            for seed, by_ood in values.items()
-            for ood, by_epoch in by_ood.items()
-            for epoch, auroc in by_epoch.items()
-        }
-    )
-    gains = gain_of_own_epoch(rows)
-    assert gains["mnist", "a", "glow"] == pytest.approx(((0.3 - 0.7) + (0.5 - 0.6)) / 2)
-    assert gains["mnist", "b", "glow"] == pytest.approx(((0.4 - 0.9) + (0.6 - 0.6)) / 2)
-    assert gain_of_own_epoch(rows[rows["seed"] == 0]).empty
-
-
-def test_interval_of_stopping_early_covers_what_it_should() -> None:
-    """Nothing but noise over epochs that all pairs of an ID set share: there is no gain."""
-    random = np.random.default_rng(0)
-    names = ("mnist", "kmnist", "omniglot", "fashion_mnist", "cifar10", "gtsrb", "celeba")
-    found = []
-    for _ in range(30):
-        values = {
-            (name, f"ood{j}", 0, float(epoch)): 0.7 + shared + 0.02 * random.normal()
-            for name in names
-            for epoch in range(1, 10)
-            for shared in [0.1 * random.normal()]
-            for j in range(4)
-        }
-        found.append(stopping_early(aurocs(values)))
-    means = np.array([mean.value for mean in found])
-    assert abs(means.mean()) < 3 * means.std() / np.sqrt(len(means))
-    assert np.mean([mean.low <= 0 <= mean.high for mean in found]) >= 0.8
-
-
-def test_jackknife_of_a_mean_is_students() -> None:
-    random = np.random.default_rng(2)
-    by_set = random.random(6)
-    rows = aurocs({(f"set{i}", o, 0, 1.0): a for i, a in enumerate(by_set) for o in "ab"})
-    found = pairs.jackknife(rows, lambda part: float(part["auroc"].mean()))
-    low, high = stats.ttest_1samp(by_set, 0).confidence_interval(0.95)
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-    assert (found.value, found.pairs, found.id_sets) == (pytest.approx(by_set.mean()), 12, 6)
-    assert pairs.jackknife(rows[rows["id_dataset"] < "set2"], len).low == -np.inf
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,6 @@ from earlyglow_book.tables.texts import as_text
 
 FLOW = ["id_dataset", "model", "seed"]
 PAIR = ["id_dataset", "ood", "model"]
-_LEAST_FOR_JACKKNIFE = 3
 
 
 class Mean(NamedTuple):
@@ -106,22 +105,6 @@ def difference_over_pairs(first: pd.Series, second: pd.Series) -> Mean:
     fewer ID sets counts for the degrees of freedom.
     """
     return _sum_of_means({1: first, -1: second})
-
-
-def jackknife(rows: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) -> Mean:
-    """A number with an interval from leaving out one ID set after the other.
-
-    The statistic is of rows with the columns of ``PAIR``; it may choose something on all of them.
-    """
-    pairs, names = len(rows[PAIR].drop_duplicates()), rows["id_dataset"].unique()
-    value = statistic(rows)
-    # With two ID sets each one alone would have to choose for nobody.
-    if len(names) < _LEAST_FOR_JACKKNIFE:
-        return Mean(value, -math.inf, math.inf, pairs, len(names))
-    without = np.array([statistic(rows[rows["id_dataset"] != name]) for name in names])
-    sets = len(names)
-    variance = (sets - 1) / sets * float(((without - without.mean()) ** 2).sum())
-    return _with_interval(value, variance, pairs, sets)
 
 
 def within_range(mean: Mean, least: float, most: float) -> Mean:

@@ -212,13 +212,6 @@ def _bits_per_dim(evidence: Evidence) -> Claim:
     )
 
 
-def claims_table(claims: list[Claim]) -> pd.DataFrame:
-    """The claims as a table."""
-    columns = ["claim", "source", "test", "number", "verdict"]
-    rows = [(c.text, c.source, c.test, c.number, str(c.judgement)) for c in claims]
-    return pd.DataFrame(rows, columns=columns).set_index("claim")
-
-
 def claim_cards(claims: Sequence[Claim]) -> HTML:
     """The claims for readers: a verdict, a sentence and a number each; what was run folded."""
     cards = []

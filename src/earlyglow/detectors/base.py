@@ -15,8 +15,8 @@ from earlyglow.checks import require_whole
 from earlyglow.flows import Flow
 from earlyglow.image_checks import require_finite, require_tensor
 
-# Half a grey level beyond where a flow's images end.
-_MOST = 0.502
+# A grey level beyond where a flow's images end.
+_MOST = 0.505
 Images = Tensor | Iterable[Tensor | tuple[Tensor, Tensor]]
 
 

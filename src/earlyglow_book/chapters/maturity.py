@@ -82,7 +82,9 @@ def change_by_state(readings: pd.DataFrame, judged: pd.DataFrame, early: float) 
     for size in (1, 5):
         aurocs = hypotheses.pair_aurocs(readings, early, late, size)
         state = pd.MultiIndex.from_frame(aurocs.index.to_frame()[_FLOW]).map(states)
-        groups = [("all", aurocs), *((str(name), aurocs[state == name]) for name in set(states))]
+        groups = [("all", aurocs)]
+        if states.nunique() > 1:
+            groups += [(str(name), aurocs[state == name]) for name in sorted(set(states))]
         for detector, title in _SHOWN.items():
             for name, part in groups:
                 values = part.xs(detector, axis=1, level=1)

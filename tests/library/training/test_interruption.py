@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -15,11 +14,13 @@ import earlyglow as eg
 from earlyglow.training.checkpoints import load_tensors
 
 PROGRAM = """
-import sys, torch, earlyglow as eg
+import itertools, sys, torch, earlyglow as eg
+from torch.optim.optimizer import register_optimizer_step_post_hook
+steps = itertools.count(1)
+register_optimizer_step_post_hook(lambda *_: print("step", next(steps), flush=True))
 torch.manual_seed(0)
 flow = eg.Glow((1, 8, 8), levels=1, steps=1, hidden=4)
 config = eg.TrainingConfig(epochs=(60,), batch_size=16, learning_rate=1e-3)
-print("ready", flush=True)
 try:
     eg.train(flow, eg.load_images("digits", "train", limit=400), config, sys.argv[1])
 except KeyboardInterrupt as stopped:
@@ -41,9 +42,8 @@ def started(folder: Path) -> subprocess.Popen[str]:
 def test_the_state_is_saved_and_the_step_said(tmp_path: Path) -> None:
     process = started(tmp_path / "stopped")
     state = tmp_path / "stopped" / "state.safetensors"
-    while not state.is_file() and process.poll() is None:
-        time.sleep(0.02)
-    time.sleep(1.5)
+    assert process.stdout is not None
+    assert "step 40\n" in iter(process.stdout.readline, "")
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from earlyglow_book.deferred import Deferred
 
 if TYPE_CHECKING:
-    from earlyglow_book import image_changes
+    from earlyglow_book import image_changes, image_shifts
     from earlyglow_book.figures import heatmaps, intervals, lines, road, style
     from earlyglow_book.flow_runs import measuring, reading
     from earlyglow_book.tables import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
 else:
     image_changes = Deferred("earlyglow_book.image_changes")
+    image_shifts = Deferred("earlyglow_book.image_shifts")
     heatmaps, intervals, lines, road, style = (
         Deferred(f"earlyglow_book.figures.{name}")
         for name in ("heatmaps", "intervals", "lines", "road", "style")
@@ -69,6 +70,7 @@ __all__ = [
     "heatmaps",
     "hypotheses",
     "image_changes",
+    "image_shifts",
     "inference",
     "intervals",
     "lines",

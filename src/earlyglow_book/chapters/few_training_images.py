@@ -1,0 +1,221 @@
+"""How many training images a flow needs before its gradients detect anything."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import earlyglow as eg
+from earlyglow_book.chapters.tools import inference, lines, measuring, reading, stored
+from earlyglow_book.deferred import pd
+from earlyglow_book.flow_runs.profiles import ProfileName
+from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
+from earlyglow_book.flow_runs.run import FlowRun
+from earlyglow_book.flow_runs.study import FlowStudy
+from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.titles import title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
+
+COUNTS = (250, 500, 1000, 2000, 4000, 8000)
+_SEEN = "training images"
+_SEEN_IMAGES = 250
+_GROUP_SIZES = (1, 5)
+_TITLES = {
+    "layer_gradients": "the paper's score",
+    "neighbours": "5 nearest neighbours",
+    "likelihood": "likelihood",
+    "no_flow": "no flow",
+}
+
+
+@parameters
+class FewTrainingImages(FlowStudy):
+    """AUROCs of a flow that was trained on a part of its training set."""
+
+    name: ClassVar[str] = "few_training_images"
+    version: ClassVar[int] = 1
+
+    id_dataset: DatasetName = Field(
+        default="fashion_mnist", description="The ID set, which needs training images."
+    )
+    profile: ProfileName = Field(
+        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
+    )
+    train_images: Whole = Field(
+        default=1000, ge=0, description="Training images, at most; 0 for all of the set."
+    )
+    epochs: Numbers = Field(
+        default=(1, 3, 10, 20), description="Epochs to read, increasing; empty for the profile's."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "epochs", self.run.epochs)
+
+    @cached_property
+    def run(self) -> FlowRun:
+        return FlowRun(
+            self.id_dataset,
+            self.ood_datasets,
+            self.epochs,
+            profile=self.profile,
+            seed=self.seed,
+            model=self.model,
+            train_images=self.train_images,
+            objectives=OBJECTIVES[:1],
+            only_groups=_GROUP_SIZES,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        return {"seen_images": _SEEN_IMAGES}
+
+    def sets_to_measure(self) -> dict[str, ImageSet]:
+        """The usual sets, and some of the images that the flow is trained on."""
+        training = self.run.training_images()
+        return super().sets_to_measure() | {
+            _SEEN: training.take(eg.subset(len(training), _SEEN_IMAGES))
+        }
+
+    def tables(
+        self,
+        sets: dict[str, ImageSet],
+        checkpoints: Iterator[MeasuredCheckpoint],
+        workspace: Path,
+    ) -> Tables:
+        scored = (self.id_dataset, *self.ood_datasets)
+        pictures = reading.picture_statistics({name: sets[name] for name in (FIT, *scored)})
+        parts: dict[str, list[pd.DataFrame]] = defaultdict(list)
+        for checkpoint in checkpoints:
+            for size in _GROUP_SIZES:
+                scores, _ = reading.scores_of(checkpoint, scored, size, OBJECTIVES[0])
+                scores |= reading.likelihood_scores(checkpoint, scored, size)
+                scores |= reading.control_scores(pictures, FIT, size)
+                rows = reading.auroc_rows(scores, OBJECTIVES[0], size, self.id_dataset)
+                parts["readings"].append(rows.assign(epoch=checkpoint.epoch))
+            bits = measuring.bits_of_sets(checkpoint).assign(epoch=checkpoint.epoch)
+            parts["bits"].append(bits)
+        return {n: stored.compact(pd.concat(p, ignore_index=True)) for n, p in parts.items()}
+
+
+def mean_aurocs(rows: pd.DataFrame, size: int = 1) -> pd.DataFrame:
+    """Means over the OOD sets.
+
+    Args:
+        rows: of the tables "readings", with their ID set and number of training images.
+        size: images in a group.
+
+    Returns:
+        Columns id_dataset, train_images, epoch, detector, reading, mean.
+    """
+    chosen = rows[(rows["group_size"] == size) & rows["detector"].isin(list(_TITLES))]
+    keys = ["id_dataset", "train_images", "epoch", "detector"]
+    means = chosen.groupby(keys, observed=True)["auroc"].mean().rename("mean").reset_index()
+    return means.assign(reading=means["detector"].map(_TITLES))
+
+
+def over_training_images(rows: pd.DataFrame, epoch: float) -> Figure:
+    """Mean AUROC of each reading against the number of training images, a panel for each ID set.
+
+    Args:
+        rows: as in :func:`mean_aurocs`.
+        epoch: which one.
+    """
+    means = mean_aurocs(rows)
+    means = means[means["epoch"] == epoch]
+    panels = {title_of(str(name)): own for name, own in means.groupby("id_dataset", sort=False)}
+    return lines.line_panels(
+        panels, "train_images", "mean", "reading", _axis_of_counts, "mean AUROC", 3.4
+    )
+
+
+def over_seen_images(bits: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
+    """Bits per dimension of held-out images against the number of training images.
+
+    Args:
+        bits: of the tables of that name, with their ID set and number of training images.
+        epochs: a line for each.
+    """
+    own = bits[(bits["dataset"] == bits["id_dataset"]) & bits["epoch"].isin(epochs)]
+    own = own.assign(when=[f"epoch {epoch:g}" for epoch in own["epoch"]])
+    panels = {title_of(str(name)): rows for name, rows in own.groupby("id_dataset", sort=False)}
+    return lines.line_panels(
+        panels,
+        "train_images",
+        "bits_per_dim",
+        "when",
+        _axis_of_counts,
+        "held-out bits per dimension",
+        3.2,
+    )
+
+
+def _axis_of_counts(axis: Axes, counts: pd.Series) -> None:
+    lines.ticks_at_values(axis, counts, logarithmic=True)
+    axis.set_xlabel("training images")
+
+
+def overfitting(bits: pd.DataFrame) -> pd.DataFrame:
+    """Bits of held-out images minus bits of images that the flow was trained on.
+
+    Args:
+        bits: as in :func:`over_seen_images`.
+
+    Returns:
+        Index ID set and number of training images; a column for each epoch.
+    """
+    keys = ["id_dataset", "train_images", "epoch"]
+    held_out = bits[bits["dataset"] == bits["id_dataset"]].set_index(keys)["bits_per_dim"]
+    seen = bits[bits["dataset"] == _SEEN].set_index(keys)["bits_per_dim"]
+    return (held_out - seen).unstack("epoch")
+
+
+def words(rows: pd.DataFrame, bits: pd.DataFrame) -> Texts:
+    """What few training images cost, and how late minus early changes with their number.
+
+    Args:
+        rows: as in :func:`mean_aurocs`.
+        bits: as in :func:`over_seen_images`.
+    """
+    epochs = sorted(rows["epoch"].unique())
+    counts = sorted(rows["train_images"].unique())
+    early, late, few, many = epochs[0], epochs[-1], counts[0], counts[-1]
+    chosen = rows[rows["group_size"] == 1].set_index(
+        ["detector", "id_dataset", "ood", "train_images", "epoch"]
+    )["auroc"]
+    gaps = overfitting(bits)
+    texts = {
+        "few": f"{few:,}",
+        "many": f"{many:,}",
+        "early": f"{early:g}",
+        "late": f"{late:g}",
+        "gap_few": f"{gaps.xs(few, level='train_images')[late].mean():.2f}",
+        "gap_many": f"{gaps.xs(many, level='train_images')[late].mean():.2f}",
+        "no_flow": f"{chosen['no_flow'].mean():.3f}",
+    }
+    for name in ("layer_gradients", "neighbours", "likelihood"):
+        of_reading = chosen[name].unstack("epoch")
+        at_late = of_reading[late].unstack("train_images")
+        later = (of_reading[late] - of_reading[early]).unstack("train_images")
+        texts |= {
+            f"cost_{name}": _interval(at_late[many] - at_late[few]),
+            f"{name}_few": f"{at_late[few].mean():.3f}",
+            f"{name}_many": f"{at_late[many].mean():.3f}",
+            f"later_{name}_few": _interval(later[few]),
+            f"later_{name}_many": _interval(later[many]),
+        }
+    return texts
+
+
+def _interval(differences: pd.Series) -> str:
+    return as_text(*inference.mean_over_sets(differences)[:3])

@@ -1,0 +1,189 @@
+"""Familiar images under disturbances: are they noticed, and how many false alarms are they?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import earlyglow as eg
+from earlyglow_book.chapters.norm_geometry import NormGeometry
+from earlyglow_book.chapters.tools import image_changes, image_shifts, lines, reading, stored
+from earlyglow_book.deferred import pd, torch
+from earlyglow_book.flow_runs.profiles import ProfileName
+from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
+from earlyglow_book.flow_runs.run import FlowRun
+from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.results import Tables
+from earlyglow_book.tables.texts import Texts
+from earlyglow_book.titles import title_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from earlyglow.datasets.image_set import ImageSet
+    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
+
+FALSE_ALARMS = 0.05
+_TITLES = {
+    "layer_gradients": "the paper's score",
+    "neighbours": "5 nearest neighbours",
+    "likelihood": "likelihood",
+    "typicality": "typicality",
+    "no_flow": "no flow",
+}
+
+
+@parameters
+class Shift(NormGeometry):
+    """Scores of ID test images, half of them disturbed, at an early epoch and the last."""
+
+    name: ClassVar[str] = "shift"
+    version: ClassVar[int] = 1
+
+    id_dataset: DatasetName = Field(
+        default="fashion_mnist", description="The ID set, which needs training images."
+    )
+    profile: ProfileName = Field(
+        default="long", description="Sizes: seconds, minutes, hours, or a GPU."
+    )
+
+    @cached_property
+    def run(self) -> FlowRun:
+        return FlowRun(
+            self.id_dataset,
+            self.ood_datasets,
+            self.epochs,
+            profile=self.profile,
+            seed=self.seed,
+            model=self.model,
+            train_images=self.train_images,
+            objectives=OBJECTIVES[:1],
+            only_groups=(1,),
+        )
+
+    def settings(self) -> dict[str, Any]:
+        severities = {
+            name: list(getattr(image_shifts, name.upper())) for name in image_shifts.SHIFTS
+        }
+        return {"epochs_read": list(self.read_epochs), "shifts": severities}
+
+    def sets_to_measure(self) -> dict[str, ImageSet]:
+        """The fit half, and two parts of the eval half: one as it is, and one in every disguise."""
+        sets = self.run.load_sets()
+        own = sets[self.id_dataset]
+        middle = len(own) // 2
+        untouched, rest = own.take(torch.arange(middle)), own.take(torch.arange(middle, len(own)))
+        return {FIT: sets[FIT], self.id_dataset: untouched, _shifted("none", 0): rest} | {
+            _shifted(name, severity): image_changes.as_image_set(change(rest.images, severity))
+            for name, change in image_shifts.SHIFTS.items()
+            for severity in image_shifts.SEVERITIES
+        }
+
+    def tables(
+        self,
+        sets: dict[str, ImageSet],
+        checkpoints: Iterator[MeasuredCheckpoint],
+        workspace: Path,
+    ) -> Tables:
+        scored = [name for name in sets if name != FIT]
+        pictures = reading.picture_statistics(sets)
+        parts: dict[str, list[pd.DataFrame]] = defaultdict(list)
+        for checkpoint in checkpoints:
+            scores, _ = reading.scores_of(checkpoint, scored, 1, OBJECTIVES[0])
+            scores |= reading.likelihood_scores(checkpoint, scored, 1)
+            scores |= reading.control_scores(pictures, FIT, 1)
+            for name in _TITLES:
+                rows = alarm_rows(scores[name], self.id_dataset)
+                parts["shifts"].append(rows.assign(detector=name, epoch=checkpoint.epoch))
+        return {n: stored.compact(pd.concat(p, ignore_index=True)) for n, p in parts.items()}
+
+
+def _shifted(name: str, severity: int) -> str:
+    return f"{name} {severity}"
+
+
+def alarm_rows(scores: dict[str, Tensor], id_dataset: str) -> pd.DataFrame:
+    """AUROC and share of alarms of every disguise.
+
+    The threshold is that of the ID images as they are; the disguised ones are others.
+
+    Args:
+        scores: (N,) by set, the ID set among them, and the others named "shift severity".
+        id_dataset: the ID set.
+
+    Returns:
+        Columns shift, severity, auroc, alarms.
+    """
+    own = scores[id_dataset]
+    limit = eg.threshold(own, FALSE_ALARMS)
+    rows = []
+    for key, values in scores.items():
+        if key != id_dataset:
+            shift, severity = key.rsplit(" ", 1)
+            alarms = float((values > limit).double().mean())
+            rows.append((shift, int(severity), eg.auroc(own, values), alarms))
+    return pd.DataFrame(rows, columns=["shift", "severity", "auroc", "alarms"])
+
+
+def over_severity(rows: pd.DataFrame, epoch: float, value: str) -> Figure:
+    """A value of each reading against the severity, a panel for each shift.
+
+    Args:
+        rows: of the table, at severity 0 the other images as they are.
+        epoch: which one.
+        value: "auroc" or "alarms".
+    """
+    own = rows[rows["epoch"] == epoch]
+    own = own.assign(reading=own["detector"].map(_TITLES))
+    start = own[own["shift"] == "none"]
+    shifts = [str(name) for name in own["shift"].unique() if name != "none"]
+    panels = {name: pd.concat([start, own[own["shift"] == name]]) for name in shifts}
+
+    def axis_of_severities(axis: Axes, values: pd.Series) -> None:
+        lines.ticks_at_values(axis, values, logarithmic=False)
+        axis.set_xlabel("severity")
+
+    label = {"auroc": "AUROC against undisturbed images", "alarms": "share of alarms"}[value]
+    return lines.line_panels(
+        {name: table.rename(columns={value: label}) for name, table in panels.items()},
+        "severity",
+        label,
+        "reading",
+        axis_of_severities,
+        label,
+        3.2,
+    )
+
+
+def alarms_table(rows: pd.DataFrame, epoch: float, severity: int = 1) -> pd.DataFrame:
+    """Share of alarms under each shift at one severity, and without any; a column a reading."""
+    chosen = rows[(rows["epoch"] == epoch) & rows["severity"].isin((0, severity))]
+    table = chosen.pivot(index="shift", columns="detector", values="alarms")
+    return table.reindex(chosen["shift"].unique())[list(_TITLES)].rename(columns=_TITLES)
+
+
+def words(chapter: Shift, rows: pd.DataFrame) -> Texts:
+    """Alarms under the mildest shifts and the strongest, early and late."""
+    early, late = chapter.read_epochs
+    texts = {
+        "id": title_of(chapter.id_dataset),
+        "allowed": f"{FALSE_ALARMS:.0%}",
+        "early_images": chapter.titles[early],
+        "late_images": chapter.titles[late],
+    }
+    by_shift = rows.set_index(["detector", "epoch", "shift", "severity"])["alarms"]
+    for name in _TITLES:
+        for when, epoch in (("early", early), ("late", late)):
+            own = by_shift[name, epoch]
+            texts[f"{name}_none_{when}"] = f"{own['none', 0]:.0%}"
+            for severity, word in ((1, "mild"), (5, "strong")):
+                values = own.drop("none", level="shift").xs(severity, level="severity")
+                texts[f"{name}_{word}_{when}"] = f"{values.mean():.0%}"
+                texts[f"{name}_{word}_most_{when}"] = f"{values.max():.0%}"
+                texts[f"{name}_{word}_worst_{when}"] = str(values.idxmax())
+    return texts

@@ -1,0 +1,71 @@
+"""Images under the disturbances of everyday life, each at five severities.
+
+Every function takes uint8 images (N, C, H, W) and a severity, and returns new ones of the same
+shape; what is random in it depends on a seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import functional as TF
+
+# Grey levels of deviation; pixels of deviation; of the contrast that is left; JPEG's quality;
+# pixels of distance.
+NOISE = (4.0, 8.0, 16.0, 32.0, 64.0)
+BLUR = (0.4, 0.6, 0.8, 1.2, 2.0)
+CONTRAST = (0.9, 0.75, 0.6, 0.4, 0.2)
+JPEG = (95, 80, 50, 25, 10)
+TRANSLATION = (1, 2, 3, 5, 8)
+SEVERITIES = (1, 2, 3, 4, 5)
+
+
+def noise(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+    """White Gaussian noise."""
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randn(images.shape, generator=generator)
+    return _to_levels(images.float() + NOISE[severity - 1] * drawn)
+
+
+def blur(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+    """Gaussian blur."""
+    return TF.gaussian_blur(images, kernel_size=[13, 13], sigma=[BLUR[severity - 1]] * 2)
+
+
+def contrast(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+    """A share of each image's contrast around its mean."""
+    levels = images.float()
+    mean = levels.mean((1, 2, 3), keepdim=True)
+    return _to_levels(mean + CONTRAST[severity - 1] * (levels - mean))
+
+
+def jpeg(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+    """Compressed as JPEG and opened again."""
+    return torch.stack([TF.jpeg(image, JPEG[severity - 1]) for image in images])
+
+
+def translation(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+    """Moved along a diagonal that is drawn for each image; what comes in repeats the edge."""
+    distance, (height, width) = TRANSLATION[severity - 1], images.shape[2:]
+    generator = torch.Generator().manual_seed(seed)
+    signs = torch.randint(2, (len(images), 2), generator=generator) * 2 - 1
+    rows = (torch.arange(height) - distance * signs[:, :1]).clamp(0, height - 1)
+    columns = (torch.arange(width) - distance * signs[:, 1:]).clamp(0, width - 1)
+    which = torch.arange(len(images))
+    moved = images.permute(0, 2, 3, 1)[which[:, None, None], rows[:, :, None], columns[:, None]]
+    return moved.permute(0, 3, 1, 2).contiguous()
+
+
+def _to_levels(values: Tensor) -> Tensor:
+    return values.round().clamp(0, 255).to(torch.uint8)
+
+
+SHIFTS: dict[str, Callable[..., Tensor]] = {
+    "noise": noise,
+    "blur": blur,
+    "contrast": contrast,
+    "JPEG": jpeg,
+    "translation": translation,
+}

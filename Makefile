@@ -7,7 +7,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or
 
 
 .DEFAULT_GOAL := help
-.PHONY: help book pages test lint notebooks results lab bench bench-gpu clean
+.PHONY: help book pages test lint notebooks results lab wheelhouse bench bench-gpu clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ results: .venv/.installed  ## compute the published results that are missing (ho
 lab: .venv/.installed  ## install JupyterLab too, and open the notebooks
 	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --quiet --frozen --all-extras --inexact
 	$(BIN)/jupyter lab notebooks
+
+# TORCH_INDEX names an index of CPU builds of torch, which are a tenth of the size.
+wheelhouse: .venv/.installed  ## fill build/wheelhouse, from which laptops install without a network (3 to 5 GB)
+	$(BIN)/python tools/wheelhouse.py build/wheelhouse $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
 bench: .venv/.installed  ## measure norms and training steps on this machine (a quarter of an hour)
 	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/measure.py

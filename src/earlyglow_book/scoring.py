@@ -16,16 +16,13 @@ from earlyglow.cache import cache_folder
 from earlyglow.datasets.pictures import SUFFIXES, read_picture
 from earlyglow.detectors import conformal_p_values
 from earlyglow_book.flow_runs import measuring
+from earlyglow_book.flow_runs.detectors import DEFAULT, DetectorName, build_detector
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.study import FlowExperiment
 from earlyglow_book.parameters import ParameterError
 from earlyglow_book.results import Result
 from earlyglow_book.verify import stored_experiment
 
-DETECTORS = {
-    "paper": eg.LayerGradientDetector,
-    "neighbours": eg.LayerNeighbourDetector,
-}
 _SHOWN = 12
 
 
@@ -60,7 +57,10 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
 
 
 def score_pictures(
-    result: Result, files: Sequence[Path], detector: str = "paper", false_alarms: float = 0.05
+    result: Result,
+    files: Sequence[Path],
+    false_alarms: float = 0.05,
+    detector: DetectorName | None = None,
 ) -> Scored:
     """Score pictures with the last checkpoint of a stored result's flow.
 
@@ -70,8 +70,8 @@ def score_pictures(
     Args:
         result: of an experiment on one flow, such as an epoch sweep.
         files: of the pictures.
-        detector: "paper" or "neighbours".
         false_alarms: the share of ID pictures that may be called unusual.
+        detector: how the norms are read; None for the run's way.
 
     Raises:
         ParameterError: the result is of no flow.
@@ -91,7 +91,8 @@ def score_pictures(
     trained = run.train(cache_folder())
     flow = run.spec.build(run.seed)
     eg.load_weights(flow, trained.checkpoints[max(trained.checkpoints)])
-    scorer = DETECTORS[detector](flow.eval())
+    own_way = getattr(experiment, "detector", DEFAULT)
+    scorer = build_detector(detector or own_way, flow.eval())
     scorer.fit(measuring.noisy_pixels(fit, run.seed))
     id_scores = scorer.predict(measuring.noisy_pixels(own, run.seed))
     pictures = eg.ImageSet(pixels, torch.full((len(pixels),), -1), "pictures", "test")

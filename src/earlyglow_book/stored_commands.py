@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from earlyglow_book.command_errors import interruption, refusals
+from earlyglow_book.flow_runs.detectors import DetectorName
 
 if TYPE_CHECKING:
     from earlyglow_book.results import Result
@@ -20,10 +21,8 @@ _WRITTEN_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--detector",
-    type=click.Choice(("paper", "neighbours")),
-    default="paper",
-    show_default=True,
-    help="How the gradient norms are read.",
+    type=click.Choice(get_args(DetectorName)),
+    help="How the gradient norms are read.  [as in the run]",
 )
 @click.option(
     "--false-alarms",
@@ -34,7 +33,11 @@ _WRITTEN_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("-o", "--output", type=_WRITTEN_FILE, help="The table to write.  [scores.csv]")
 def score(
-    run: str, pictures: tuple[Path, ...], detector: str, false_alarms: float, output: Path | None
+    run: str,
+    pictures: tuple[Path, ...],
+    detector: DetectorName | None,
+    false_alarms: float,
+    output: Path | None,
 ) -> None:
     """Score PICTURES, files or folders, with the flow of a stored result.
 
@@ -47,7 +50,7 @@ def score(
     with refusals(), interruption():
         result = _named(run)
         files = scoring.picture_files(pictures)
-        scored = scoring.score_pictures(result, files, detector, false_alarms)
+        scored = scoring.score_pictures(result, files, false_alarms, detector)
     scored.table.to_csv(table, index=False)
     sheet = table.with_suffix(".png")
     scoring.write_contact_sheet(scored, sheet)

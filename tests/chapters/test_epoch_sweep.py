@@ -212,3 +212,33 @@ def test_the_epoch_sweep_is_quoted_at_its_size_and_objective() -> None:
     assert (found["bits_first"], found["bits_last"]) == ("6.00", "4.00")
     assert found["items"] == "12 ID against up to 12 OOD"
     assert found["epoch_images"] == f"{config.run.sizes.images_per_epoch:,}"
+
+
+def test_another_detector_is_a_result_of_its_own(tmp_path: Path) -> None:
+    """The paper's rows stay as they are, and the chosen detector's agree with it, fitted anew."""
+    other = EpochSweep(id_dataset="digits", profile="smoke", seed=3, detector="neighbours")
+    same = EpochSweep(id_dataset="digits", profile="smoke", seed=3)
+    assert other.inputs().key() != same.inputs().key()
+    assert same.inputs().key() == SWEEP.inputs().key()
+    tables, plain = result_of(other).tables, result_of(same).tables
+    theirs = tables["aurocs"][tables["aurocs"]["detector"] != "neighbours"]
+    pd.testing.assert_frame_equal(
+        theirs.reset_index(drop=True).astype(str), plain["aurocs"].astype(str)
+    )
+    flow = other.run.spec.build(3)
+    load_weights(flow, other.run.train(cache_folder()).checkpoints[1])
+    pixels = {
+        name: eg.dequantize(images.images, noise_seed(images, 3))
+        for name, images in other.run.load_sets().items()
+    }
+    detector = eg.LayerNeighbourDetector(flow.eval(), 5).fit(pixels["fit"])
+    expected = auroc(detector.predict(pixels["digits"]), detector.predict(pixels["textures"]))
+    rows = select(tables["aurocs"], "neighbours", "log_prob", 5).set_index("epoch")
+    assert rows.loc[1.0, "auroc"] == pytest.approx(expected, abs=2e-3)
+    shown = select(tables["aurocs"], "neighbours", "log_prob", 1).set_index("epoch")["auroc"]
+    assert words(other, tables)["mean_first"] == f"{shown[0.5]:.3f}"
+
+
+def test_a_detector_that_cannot_be_fitted_is_refused() -> None:
+    with pytest.raises(ValueError, match="'covariance' is fitted on at least 10 groups; it must"):
+        EpochSweep(id_dataset="digits", profile="smoke", detector="covariance", group_size=10)

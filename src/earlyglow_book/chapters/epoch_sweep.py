@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import earlyglow as eg
 from earlyglow_book.chapters.tools import aurocs, intervals, measuring, stored
 from earlyglow_book.deferred import np, pd, torch
-from earlyglow_book.flow_runs.protocol import FIT, SWEEP_VERSIONS, three_epochs
+from earlyglow_book.flow_runs.detectors import (
+    DEFAULT,
+    LEAST_GROUPS,
+    DetectorChoice,
+    build_detector,
+)
+from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES, SWEEP_VERSIONS, three_epochs
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.flow_runs.study import FlowExperiment, FlowModel, FlowProfile
 from earlyglow_book.parameters import (
@@ -18,6 +24,7 @@ from earlyglow_book.parameters import (
     Field,
     IdDataset,
     OodDatasets,
+    ParameterError,
     Seed,
     Whole,
     parameters,
@@ -69,8 +76,14 @@ class EpochSweep(FlowExperiment):
         ge=0,
         description="Scored images of each set, at most: 20 or more, 0 for the profile's.",
     )
+    detector: DetectorChoice = DEFAULT
 
     def __post_init__(self) -> None:
+        if self.group_size not in self.detector_sizes:
+            raise ParameterError(
+                f"group_size is {self.group_size}, but detector {self.detector!r} is fitted on at "
+                f"least {LEAST_GROUPS} groups; it must be at most {max(self.detector_sizes)}."
+            )
         object.__setattr__(self, "ood_datasets", self.run.ood_datasets)
         object.__setattr__(self, "epochs", self.run.epochs)
 
@@ -86,6 +99,19 @@ class EpochSweep(FlowExperiment):
             self.model,
             self.images,
         )
+
+    @property
+    def detector_sizes(self) -> tuple[int, ...]:
+        """The group sizes at which the chosen detector can be fitted."""
+        if self.detector == DEFAULT:
+            return self.run.group_sizes
+        images = self.run.sizes.fit_images
+        return tuple(size for size in self.run.group_sizes if images >= LEAST_GROUPS * size)
+
+    def configuration(self) -> dict[str, Any]:
+        # What is at its default is not named: results that are older than it keep their keys.
+        chosen = {} if self.detector == DEFAULT else {"detector": self.detector}
+        return {**super().configuration(), **chosen}
 
     def compute(self, workspace: Path) -> Computed:
         """Train, measure and score; what is done is kept in ``workspace``."""
@@ -103,6 +129,8 @@ class EpochSweep(FlowExperiment):
         """The tables of one checkpoint; scores and samples of a few epochs only."""
         epoch = checkpoint.epoch
         scores, dropped = scored(checkpoint, self.run.group_sizes)
+        if self.detector != DEFAULT:
+            scores = pd.concat([scores, *self._chosen_rows(checkpoint)], ignore_index=True)
         tables = {
             "aurocs": aurocs.auroc_table(scores.assign(epoch=epoch), self.id_dataset),
             "layers": dropped,
@@ -114,6 +142,12 @@ class EpochSweep(FlowExperiment):
         if self._is_sampled(epoch):
             tables["pictures"] = _samples(checkpoint.flow, self.seed)
         return tables
+
+    def _chosen_rows(self, checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
+        for size in self.detector_sizes:
+            for objective in OBJECTIVES:
+                detector = build_detector(self.detector, checkpoint.flow, size, objective)
+                yield detector_rows(checkpoint, detector, self.detector, objective, size)
 
     def _is_sampled(self, epoch: float) -> bool:
         """Samples are kept at a few epochs, and only where the training images may be shown."""
@@ -155,7 +189,7 @@ def scored(
 
 def _detectors(flow: eg.Flow, size: int) -> Iterator[tuple[str, str, Any]]:
     """Name, objective and detector."""
-    for objective in ("log_prob", "sum_z"):
+    for objective in OBJECTIVES:
         yield "layer_gradients", objective, eg.LayerGradientDetector(flow, size, objective)
     yield "likelihood", "", eg.LikelihoodDetector(flow, size)
     yield "typicality", "", eg.TypicalityDetector(flow, size)
@@ -186,9 +220,9 @@ def bits_by_epoch(epochs: pd.DataFrame, dataset: str) -> pd.Series:
 def words(chapter: EpochSweep, tables: Tables) -> Texts:
     """Means over the OOD sets at the first and the last trained epoch, and the best of all."""
     size = chapter.group_size
-    chosen = aurocs.select(tables["aurocs"], "layer_gradients", chapter.objective, size)
+    chosen = aurocs.select(tables["aurocs"], chapter.detector, chapter.objective, size)
     first, _, last = three_epochs(chosen["epoch"])
-    means = aurocs.mean_by_epoch(tables["aurocs"], "layer_gradients", chapter.objective, size)
+    means = aurocs.mean_by_epoch(tables["aurocs"], chapter.detector, chapter.objective, size)
     likelihood = aurocs.mean_by_epoch(tables["aurocs"], "likelihood", "", size)
     bits = bits_by_epoch(tables["epochs"], chapter.id_dataset)
     return {

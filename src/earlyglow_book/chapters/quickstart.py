@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import earlyglow as eg
 from earlyglow.datasets.finding import require_available
 from earlyglow_book.experiment import Chapter
+from earlyglow_book.flow_runs.detectors import DEFAULT, DetectorChoice
 from earlyglow_book.parameters import (
     DatasetName,
     Field,
@@ -42,6 +43,7 @@ class Quickstart(Chapter):
         default="classroom",
         description="Smoke trains for at most half an epoch, classroom for all epochs.",
     )
+    detector: DetectorChoice = DEFAULT
 
     def __post_init__(self) -> None:
         if self.id_dataset == self.ood_dataset:

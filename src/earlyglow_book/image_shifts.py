@@ -6,9 +6,12 @@ shape; what is random in it depends on a seed.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
@@ -43,7 +46,8 @@ def contrast(images: Tensor, severity: int, seed: int = 0) -> Tensor:
 
 def jpeg(images: Tensor, severity: int, seed: int = 0) -> Tensor:
     """Compressed as JPEG and opened again."""
-    return torch.stack([TF.jpeg(image, JPEG[severity - 1]) for image in images])
+    opened = [_through_jpeg(image, JPEG[severity - 1]) for image in images]
+    return torch.stack(opened).view_as(images)
 
 
 def translation(images: Tensor, severity: int, seed: int = 0) -> Tensor:
@@ -56,6 +60,15 @@ def translation(images: Tensor, severity: int, seed: int = 0) -> Tensor:
     which = torch.arange(len(images))
     moved = images.permute(0, 2, 3, 1)[which[:, None, None], rows[:, :, None], columns[:, None]]
     return moved.permute(0, 3, 1, 2).contiguous()
+
+
+def _through_jpeg(image: Tensor, quality: int) -> Tensor:
+    grey = len(image) == 1
+    stream = io.BytesIO()
+    levels = (image[0] if grey else image.permute(1, 2, 0)).numpy()
+    Image.fromarray(levels).save(stream, "JPEG", quality=quality)
+    opened = torch.from_numpy(np.array(Image.open(stream)))
+    return opened if grey else opened.permute(2, 0, 1)
 
 
 def _to_levels(values: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from earlyglow_book.chapters.verdict.evidence import (
     read_evidence,
 )
 from earlyglow_book.chapters.verdict.kmnist_cases import kmnist_cases
+from earlyglow_book.chapters.verdict.plan import criterion_claim
 from earlyglow_book.chapters.verdict.primary import primary_claims
 from earlyglow_book.chapters.verdict.rules import claim_cards, judged_claims
 from earlyglow_book.chapters.verdict.short_trainings import own_epoch
@@ -142,6 +143,7 @@ def evidence(tables: dict[str, pd.DataFrame]) -> Evidence:
         paper_bits=pd.DataFrame(),
         long_readings=pd.DataFrame(),
         long_fit_bits=pd.DataFrame(),
+        epoch_regrets=pd.DataFrame(),
         chaos=pd.DataFrame(),
     )
 
@@ -496,6 +498,35 @@ def test_the_largest_setback_is_that_of_one_flow() -> None:
     found = _bits(bits, published(values, "layer_gradients"))
     assert (found["bits_early"], found["bits_last"]) == ("7.00", "5.00")
     assert (found["bits_gained"], found["setback"]) == ("2.0", "2.0")
+
+
+def regrets(saved: float, noise: float, seeds: int) -> pd.DataFrame:
+    """Two criteria: the first saves so much on every pair, the second nothing."""
+    names = ("cifar10", "gtsrb", "celeba", "mnist", "kmnist", "omniglot")
+    index = pd.MultiIndex.from_tuples(
+        [(i, "glow", s, o) for i in names for o in names if i != o for s in range(seeds)],
+        names=["id_dataset", "model", "seed", "ood"],
+    )
+    drawn = np.random.default_rng(0).normal(size=(3, len(index))) * noise
+    columns = {"last epoch": 0.2 + drawn[0], "good": 0.2 - saved + drawn[1], "idle": 0.2 + drawn[2]}
+    return pd.DataFrame(columns, index=index)
+
+
+@pytest.mark.parametrize(
+    ("saved", "noise", "seeds", "said"),
+    [
+        (0.1, 0.01, 3, "holds"),
+        (0.1, 0.01, 1, "not decided (one seed alone: holds)"),
+        (0.0, 0.001, 3, "does not hold"),
+        (0.02, 0.3, 3, "not decided"),
+    ],
+)
+def test_criteria_are_judged_by_one_band(saved: float, noise: float, seeds: int, said: str) -> None:
+    judged = criterion_claim(regrets(saved, noise, seeds))
+    assert str(judged.judgement) == said
+    assert "2 criteria" in judged.test
+    if saved == 0.1:
+        assert judged.number.startswith("the best, “good”, saves ")
 
 
 def test_a_quoted_claim_that_is_missing_is_an_error() -> None:

@@ -177,6 +177,7 @@ def words(chapter: Shift, rows: pd.DataFrame) -> Texts:
         "late_images": chapter.titles[late],
     }
     by_shift = rows.set_index(["detector", "epoch", "shift", "severity"])["alarms"]
+    by_shift = by_shift.sort_index()
     for name in _TITLES:
         for when, epoch in (("early", early), ("late", late)):
             own = by_shift[name, epoch]

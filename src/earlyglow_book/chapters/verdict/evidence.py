@@ -9,6 +9,7 @@ import pandas as pd
 
 from earlyglow_book.chapters.chaos import changes_by_epoch
 from earlyglow_book.chapters.released_code import released_aurocs
+from earlyglow_book.chapters.which_epoch import PAPER, WhichEpoch, read_half_aurocs, regret_rows
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.aurocs import select
 from earlyglow_book.tables.published_rows import (
@@ -37,6 +38,7 @@ class Evidence:
         paper_bits: bits per dimension of flows of the paper's size.
         long_readings: every reading of the long flows.
         long_fit_bits: bits of their fit halves.
+        epoch_regrets: what each criterion for the epoch costs under the paper's score.
         chaos: how far two trainings end apart that differ in one bit, by model and epoch.
     """
 
@@ -52,6 +54,7 @@ class Evidence:
     paper_bits: pd.DataFrame
     long_readings: pd.DataFrame
     long_fit_bits: pd.DataFrame
+    epoch_regrets: pd.DataFrame
     chaos: pd.DataFrame
 
 
@@ -72,8 +75,18 @@ def read_evidence() -> Evidence:
         paper_bits=read_published_rows("epoch_sweep", "epochs", profile="paper"),
         long_readings=read_published_rows("readings", "readings", profile="long"),
         long_fit_bits=read_published_rows("readings", "fit_bits", profile="long"),
+        epoch_regrets=_published_regrets(),
         chaos=changes_by_epoch(read_published_rows("chaos", "aurocs")),
     )
+
+
+def _published_regrets() -> pd.DataFrame:
+    chapter = WhichEpoch()
+    id_only = chapter.read_rows("id_only")
+    if id_only.empty:
+        return pd.DataFrame()
+    id_only = id_only[id_only["objective"] == chapter.objective]
+    return regret_rows(read_half_aurocs(chapter), id_only, chapter.early, PAPER)
 
 
 def change_by_groups(single: pd.DataFrame, five: pd.DataFrame) -> pd.Series:

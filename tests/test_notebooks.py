@@ -55,6 +55,13 @@ SMOKE: dict[str, dict[str, object]] = {
     "norm_geometry": {"profile": "smoke", "id_dataset": "digits"},
     "which_epoch": {"profile": "smoke"},
     "few_images": {"profile": "smoke", "id_dataset": "digits"},
+    "few_training_images": {
+        "profile": "smoke",
+        "id_dataset": "digits",
+        "train_images": 100,
+        "epochs": [0, 1],
+    },
+    "shift": {"profile": "smoke", "id_dataset": "digits"},
     "verdict": {"model": "dense_glow"},
     "your_images": {"epochs": 1},
     "your_model": {"steps": 5},

@@ -12,8 +12,8 @@ from tests.chapters.studies import SMOKE
 STUDIES = [kind for kind in experiment_classes().values() if issubclass(kind, FlowStudy)]
 
 
-def test_there_are_ten() -> None:
-    assert len(STUDIES) == 10
+def test_there_are_twelve() -> None:
+    assert len(STUDIES) == 12
 
 
 @pytest.mark.parametrize("kind", STUDIES)

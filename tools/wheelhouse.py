@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PYTHONS = ("3.11", "3.12", "3.13")
 # Newest first; a wheel for an older system runs on a newer one.
-PLATFORMS = tuple(f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)) + (
+PLATFORMS = (
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(28, 16, -1)),
     "manylinux2014_x86_64",
     "manylinux1_x86_64",
     "linux_x86_64",
@@ -37,8 +38,8 @@ def pinned(folder: Path, wheel: Path, python: str, torch_index: str) -> Path:
     wanted.write_text(f"{wheel}[lab]\n")
     found = folder / f"python-{python}.txt"
     uv("pip", "compile", wanted, "--quiet", "--constraints", locked, "--python-version", python,
-       "--python-platform", "x86_64-manylinux_2_28", "--no-annotate", "--no-header",
-       *_extra_index(torch_index, "--index-strategy", "unsafe-best-match"), "-o", found)  # fmt: skip
+       "--python-platform", "x86_64-manylinux_2_28", "--no-annotate", "--no-header", "-o", found,
+       *_extra_index(torch_index, "--index-strategy", "unsafe-best-match"))  # fmt: skip
     lines = found.read_text().splitlines()
     found.write_text("".join(f"{line}\n" for line in lines if not line.startswith("earlyglow")))
     locked.unlink()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from earlyglow_book.chapters.chaos import Chaos
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.chapters.few_images import FewImages
+from earlyglow_book.chapters.few_training_images import COUNTS, FewTrainingImages
 from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
 from earlyglow_book.chapters.group_size import GroupSize
 from earlyglow_book.chapters.kmnist_failure import KmnistFailure
@@ -17,6 +18,7 @@ from earlyglow_book.chapters.no_flow import NoFlow
 from earlyglow_book.chapters.norm_geometry import NormGeometry
 from earlyglow_book.chapters.readings import Readings
 from earlyglow_book.chapters.released_code import ReleasedCode
+from earlyglow_book.chapters.shift import Shift
 from earlyglow_book.chapters.support_overlap import SupportOverlap
 from earlyglow_book.chapters.synthetic_augmentation import SyntheticAugmentation
 from earlyglow_book.experiment import Experiment
@@ -70,11 +72,13 @@ def published_experiments() -> tuple[Experiment, ...]:
         *_of_sets(EpochSweep, ("omniglot",), **_FULL_SIZE, epochs=(0, 0.1, 1, 5, 20, 50)),
         *_of_sets(EpochSweep, ("fashion_mnist", "mnist"), **_FULL_SIZE),
         Readings(id_dataset="celeba", profile="paper_short"),
+        *(f for n in COUNTS for f in _of_sets(FewTrainingImages, CLASSIFIED, train_images=n)),
         *_of_sets(ShortCircuit, CLASSIFIED, seed=SEEDS[1]),
         *(experiment for seed in SEEDS[1:] for experiment in _over_epochs(seed)),
         # The plan's flows; not all of them are published yet.
         *_of_every_flow(Readings, seed=SEEDS[0], profile="long"),
         *_of_every_flow(NormGeometry),
         *_of_every_flow(FewImages),
+        *_of_every_flow(Shift),
         *(f for seed in SEEDS[1:] for f in _of_every_flow(Readings, seed=seed, profile="long")),
     )

@@ -78,8 +78,8 @@ def test_words_from_made_rows() -> None:
         ]
     )
     found = words(rows, bits)
-    assert found["cost_neighbours"].startswith("0.100")
-    assert found["later_layer_gradients_few"].startswith("-0.050")
+    assert found["cost_neighbours"] == "+0.100"
+    assert found["later_layer_gradients_few"] == "-0.050"
     assert found["neighbours_few"] == "0.550"
     assert (found["gap_few"], found["gap_many"]) == ("2.00", "0.06")
     assert overfitting(bits).loc[("a", 250), 20] == pytest.approx(2.0)

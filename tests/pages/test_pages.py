@@ -32,6 +32,8 @@ PAGES = [
     "notebooks/norm_geometry.html",
     "notebooks/which_epoch.html",
     "notebooks/few_images.html",
+    "notebooks/few_training_images.html",
+    "notebooks/shift.html",
     "notebooks/verdict.html",
     "notebooks/gradient_short_circuit.html",
     "notebooks/cost.html",

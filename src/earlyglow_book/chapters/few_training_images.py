@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import inference, lines, measuring, reading, stored
+from earlyglow_book.chapters.tools import lines, measuring, reading, stored
 from earlyglow_book.deferred import pd
 from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.flow_runs.study import FlowStudy
 from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
-from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.results import Tables, read_published_tables
+from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
-COUNTS = (250, 500, 1000, 2000, 4000, 8000)
+COUNTS = (250, 1000, 8000)
 _SEEN = "training images"
 _SEEN_IMAGES = 250
 _GROUP_SIZES = (1, 5)
@@ -106,6 +106,16 @@ class FewTrainingImages(FlowStudy):
             bits = measuring.bits_of_sets(checkpoint).assign(epoch=checkpoint.epoch)
             parts["bits"].append(bits)
         return {n: stored.compact(pd.concat(p, ignore_index=True)) for n, p in parts.items()}
+
+
+def read_rows(table: str) -> pd.DataFrame:
+    """One table of every published result, with its ID set and number of training images."""
+    parts = [
+        found.assign(**{name: parameters[name] for name in ("id_dataset", "train_images")})
+        for parameters, found in read_published_tables(FewTrainingImages.name, table)
+    ]
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.sort_values(["id_dataset", "train_images"], kind="stable", ignore_index=True)
 
 
 def mean_aurocs(rows: pd.DataFrame, size: int = 1) -> pd.DataFrame:
@@ -195,6 +205,7 @@ def words(rows: pd.DataFrame, bits: pd.DataFrame) -> Texts:
     )["auroc"]
     gaps = overfitting(bits)
     texts = {
+        "sets": " and ".join(title_of(str(name)) for name in rows["id_dataset"].unique()),
         "few": f"{few:,}",
         "many": f"{many:,}",
         "early": f"{early:g}",
@@ -208,14 +219,14 @@ def words(rows: pd.DataFrame, bits: pd.DataFrame) -> Texts:
         at_late = of_reading[late].unstack("train_images")
         later = (of_reading[late] - of_reading[early]).unstack("train_images")
         texts |= {
-            f"cost_{name}": _interval(at_late[many] - at_late[few]),
+            f"cost_{name}": _mean(at_late[many] - at_late[few]),
             f"{name}_few": f"{at_late[few].mean():.3f}",
             f"{name}_many": f"{at_late[many].mean():.3f}",
-            f"later_{name}_few": _interval(later[few]),
-            f"later_{name}_many": _interval(later[many]),
+            f"later_{name}_few": _mean(later[few]),
+            f"later_{name}_many": _mean(later[many]),
         }
     return texts
 
 
-def _interval(differences: pd.Series) -> str:
-    return as_text(*inference.mean_over_sets(differences)[:3])
+def _mean(differences: pd.Series) -> str:
+    return f"{differences.mean():+.3f}"

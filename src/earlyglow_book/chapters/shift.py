@@ -12,7 +12,7 @@ import earlyglow as eg
 from earlyglow_book.chapters.norm_geometry import NormGeometry
 from earlyglow_book.chapters.tools import image_changes, image_shifts, lines, reading, stored
 from earlyglow_book.deferred import pd, torch
-from earlyglow_book.flow_runs.profiles import ProfileName
+from earlyglow_book.flow_runs.profiles import ProfileName, find_profile
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.parameters import DatasetName, Field, parameters
@@ -21,14 +21,17 @@ from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 FALSE_ALARMS = 0.05
+_FLOW = ["id_dataset", "model", "seed"]
 _TITLES = {
     "layer_gradients": "the paper's score",
     "neighbours": "5 nearest neighbours",
@@ -165,6 +168,74 @@ def alarms_table(rows: pd.DataFrame, epoch: float, severity: int = 1) -> pd.Data
     chosen = rows[(rows["epoch"] == epoch) & rows["severity"].isin((0, severity))]
     table = chosen.pivot(index="shift", columns="detector", values="alarms")
     return table.reindex(chosen["shift"].unique())[list(_TITLES)].rename(columns=_TITLES)
+
+
+def disguises(chapter: Shift) -> dict[str, NDArray[np.uint8]]:
+    """One test image as it is and under each shift, by severity; none if it may not be shown.
+
+    Args:
+        chapter: of its ID set.
+
+    Returns:
+        uint8 (6, C, H, W) by the name of the shift.
+    """
+    if not eg.DATASETS[chapter.id_dataset].may_be_shown:
+        return {}
+    image = eg.load_images(chapter.id_dataset, "test").images[:1]
+    return {
+        name: torch.cat([image, *(change(image, s) for s in image_shifts.SEVERITIES)]).numpy()
+        for name, change in image_shifts.SHIFTS.items()
+    }
+
+
+def mild_alarms(published: pd.DataFrame) -> pd.DataFrame:
+    """Share of alarms at the first severity, mean over shifts, of every flow.
+
+    Args:
+        published: the table of all flows, with their flow in front.
+
+    Returns:
+        Columns of the flow, detector, epoch, alarms.
+    """
+    mild = published[published["severity"] == 1]
+    keys = [*_FLOW, "detector", "epoch"]
+    return mild.groupby(keys, observed=True)["alarms"].mean().reset_index()
+
+
+def over_training(published: pd.DataFrame) -> Figure:
+    """:func:`mild_alarms` of the paper's score and nearest neighbours, a line for each flow.
+
+    Args:
+        published: the table of all flows.
+    """
+    means, label = mild_alarms(published), "share of alarms"
+    images = means["epoch"] * (find_profile("long").images_per_epoch or 0)
+    means = means.assign(images=images, ID=means["id_dataset"].map(title_of))
+    means = means.rename(columns={"alarms": label})
+    panels = {_TITLES[name]: means[means["detector"] == name] for name in list(_TITLES)[:2]}
+
+    def axis_of_images(axis: Axes, values: pd.Series) -> None:
+        lines.ticks_at_values(axis, values, logarithmic=True)
+        axis.set_xlabel("images seen")
+
+    return lines.line_panels(panels, "images", label, "ID", axis_of_images, label, 3.2)
+
+
+def words_of_flows(published: pd.DataFrame) -> Texts:
+    """How alarms at the mildest severity change from early to late, over all flows.
+
+    Args:
+        published: the table of all flows.
+    """
+    table = mild_alarms(published).pivot(index=_FLOW, columns=["detector", "epoch"])["alarms"]
+    early, late = sorted(published["epoch"].unique())
+    texts = {"flows": str(len(table))}
+    for name in ("layer_gradients", "neighbours", "typicality"):
+        change = table[name, late] - table[name, early]
+        texts[f"change_{name}"] = (
+            f"{change.mean():+.0%} ({change.min():+.0%} to {change.max():+.0%})"
+        )
+    return texts
 
 
 def words(chapter: Shift, rows: pd.DataFrame) -> Texts:

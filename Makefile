@@ -7,7 +7,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or
 
 
 .DEFAULT_GOAL := help
-.PHONY: help book pages test lint notebooks results lab wheelhouse bench bench-gpu clean
+.PHONY: help book pages pdf test lint notebooks results lab wheelhouse bench bench-gpu clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ book: .venv/.installed  ## build the book and say where to open it
 
 pages: .venv/.installed  ## build the book from the committed outputs, in a minute
 	$(BIN)/python book/build.py --as-committed
+
+pdf: .venv/.installed .venv/.browser  ## print the whole book, from the committed outputs, as build/earlyglow.pdf
+	$(BIN)/python book/build.py --as-committed
+	$(BIN)/python -m tools.print_book build/source build/earlyglow.pdf
 
 # The library is tested alone: a copy of its folder, beside a book that cannot be imported.
 test: .venv/.installed .venv/.browser lint  ## run every check and test
@@ -66,6 +70,6 @@ clean:  ## remove what was built, but neither the environment nor the cache
 	touch $@
 
 # The tests open the book's pages in a browser.
-.venv/.browser: .venv/.installed tests/install_browser.sh
-	if sh tests/install_browser.sh .venv/browser; then touch $@; \
+.venv/.browser: .venv/.installed tools/install_browser.sh
+	if sh tools/install_browser.sh .venv/browser; then touch $@; \
 	else echo "no browser could be had: the tests that open pages will fail, the others run"; fi

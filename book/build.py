@@ -11,6 +11,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from earlyglow_book.notebooks import execute, find_notebook
 from earlyglow_book.registry import chapter_names
@@ -22,10 +25,19 @@ def stage(folder: Path) -> None:
     """Copy the book's sources to ``folder``, without the notebooks."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(ROOT / name, folder)
+    shutil.copy(ROOT / "_toc.yml", folder)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    text = yaml.safe_dump(with_launch_buttons(config), sort_keys=False)
+    (folder / "_config.yml").write_text(text, encoding="utf-8")
     shutil.copytree(ROOT / "book", folder / "book")
     (folder / "notebooks").mkdir()
+
+
+def with_launch_buttons(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with buttons that start notebooks, or, without an address, with none."""
+    if config["repository"]["url"]:
+        return config | {"launch_buttons": {"binderhub_url": "https://mybinder.org"}}
+    return {name: value for name, value in config.items() if name != "repository"}
 
 
 def execute_notebooks(folder: Path) -> None:

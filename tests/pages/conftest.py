@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
+
+from tools.headless import headless_browser
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,23 +36,5 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    # Read when Playwright starts: where tests/install_browser.sh puts Playwright's own browser.
-    os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(ROOT / ".venv/browser/playwright")
-    with sync_playwright() as playwright:
-        options: dict[str, object] = {"args": ["--no-sandbox", "--disable-background-networking"]}
-        unpacked = ROOT / ".venv/browser/unpacked"
-        chromium = unpacked / "usr/lib/chromium/chromium"
-        names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-        installed = next((path for name in names if (path := shutil.which(name))), None)
-        if installed:
-            options["executable_path"] = installed
-        elif chromium.is_file():
-            options["executable_path"] = str(chromium)
-            folders = [
-                *unpacked.glob("usr/lib/*-linux-gnu"),
-                *unpacked.glob("usr/lib/*/pulseaudio"),
-            ]
-            options["env"] = {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, folders))}
-        instance = playwright.chromium.launch(**options)
+    with headless_browser() as instance:
         yield instance
-        instance.close()

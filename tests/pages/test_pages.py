@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 PAGES = [
@@ -12,6 +13,7 @@ PAGES = [
     "book/plan.html",
     "notebooks/idea.html",
     "book/glossary.html",
+    "book/notation.html",
     "book/glow.html",
     "book/score.html",
     "notebooks/quickstart.html",
@@ -43,6 +45,9 @@ PAGES = [
     "book/api.html",
     "book/references.html",
 ]
+_BARE = (
+    "cells => cells.filter(c => c.querySelector('img') && !c.querySelector('figcaption')).length"
+)
 pytestmark = pytest.mark.xdist_group("book")
 
 
@@ -72,7 +77,23 @@ def test_page_opens(name: str, width: int, book: Path, browser: Browser) -> None
     assert page.inner_text("h1").strip()
     assert not page.get_by_text("Traceback (most recent call last)").count()
     assert _overflow(page) <= 1
+    if width == 1280:
+        assert _barriers(page) == []
     page.close()
+
+
+def test_figures_are_numbered_and_captioned(book: Path, browser: Browser) -> None:
+    """Numbers run through the whole book, and no picture of a notebook is without one."""
+    numbers: list[int] = []
+    for name in PAGES:
+        page = browser.new_page()
+        page.goto(f"file://{book / name}")
+        assert page.eval_on_selector_all("article div.cell", _BARE) == 0
+        texts = page.locator("figcaption .caption-number").all_inner_texts()
+        numbers += [int(text.split()[1]) for text in texts]
+        page.close()
+    assert sorted(numbers) == list(range(1, len(numbers) + 1))
+    assert len(numbers) > 80
 
 
 def test_formulas_are_typeset_without_a_network(book: Path, browser: Browser) -> None:
@@ -90,6 +111,17 @@ def test_numbers_in_the_text_are_glued(book: Path, browser: Browser) -> None:
         page.goto(f"file://{book / name}")
         assert "glue:text" not in page.inner_text("body")
         page.close()
+
+
+def _barriers(page: Page) -> list[str]:
+    """What keeps some readers out, by axe: its serious findings and worse."""
+    rules = {"type": "tag", "values": ["wcag2a", "wcag2aa"]}
+    found = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": rules}).response
+    return [
+        f"{violation['help']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
 
 
 def _overflow(page: Page) -> int:

@@ -160,6 +160,7 @@ def over_severity(rows: pd.DataFrame, epoch: float, value: str) -> Figure:
         axis_of_severities,
         label,
         3.2,
+        reference=(FALSE_ALARMS, "allowed") if value == "alarms" else (0.5, "chance"),
     )
 
 
@@ -215,7 +216,10 @@ def over_training(published: pd.DataFrame) -> Figure:
     panels = {_TITLES[name]: means[means["detector"] == name] for name in list(_TITLES)[:2]}
 
     def axis_of_images(axis: Axes, values: pd.Series) -> None:
-        lines.ticks_at_values(axis, values, logarithmic=True)
+        seen = sorted(values.unique())
+        axis.set_xscale("log")
+        axis.set_xticks(seen, [f"{number:,.0f}" for number in seen])
+        axis.minorticks_off()
         axis.set_xlabel("images seen")
 
     return lines.line_panels(panels, "images", label, "ID", axis_of_images, label, 3.2)
@@ -232,9 +236,11 @@ def words_of_flows(published: pd.DataFrame) -> Texts:
     texts = {"flows": str(len(table))}
     for name in ("layer_gradients", "neighbours", "typicality"):
         change = table[name, late] - table[name, early]
-        texts[f"change_{name}"] = (
-            f"{change.mean():+.0%} ({change.min():+.0%} to {change.max():+.0%})"
-        )
+        least, most = f"{change.min():+.0%}", f"{change.max():+.0%}"
+        texts[f"change_{name}"] = f"{change.mean():+.0%} ({least} to {most})"
+        texts[f"more_{name}"] = str((change > 0).sum())
+        texts[f"alarms_{name}"] = f"{table[name, late].mean():.0%}"
+    texts["alarms_no_flow"] = f"{table['no_flow', late].mean():.0%}"
     return texts
 
 

@@ -32,6 +32,7 @@ from earlyglow.training.checkpoints import (
     save_tensors,
 )
 from earlyglow.training.config import TrainingConfig
+from earlyglow.training.duration import warn_of_long_training
 from earlyglow.training.errors import CheckpointError, NonFiniteLossError
 from earlyglow.training.updates import Update, choose_update
 
@@ -174,7 +175,8 @@ class _Session:
         self.log = [record for record in self.log if record["step"] <= step]
 
     def _train_to(self, last: int, update: Update, step_on: Callable[[Tensor], Tensor]) -> None:
-        saved = time.monotonic()
+        begun = saved = time.monotonic()
+        first = self.step
         with (
             interrupts_noted() as interrupted,
             progress_bar(last, "training", "step", initial=self.step) as progress,
@@ -189,6 +191,8 @@ class _Session:
                 if not is_due and len(self._unchecked) < _CHECK_STEPS:
                     continue
                 self._check_losses(progress)
+                if step - first + 1 == _CHECK_STEPS and self.device.type == "cpu":
+                    warn_of_long_training(time.monotonic() - begun, _CHECK_STEPS, last - self.step)
                 if is_due:
                     self._save_checkpoint(self.due[self.step])
                 stopping = interrupted.is_set()

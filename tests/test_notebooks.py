@@ -61,6 +61,7 @@ SMOKE: dict[str, dict[str, object]] = {
         "train_images": 100,
         "epochs": [0, 1],
     },
+    "short_circuit_idea": {"steps": 30},
     "shift": {"profile": "smoke", "id_dataset": "digits"},
     "verdict": {"model": "dense_glow"},
     "your_images": {"epochs": 1},

@@ -37,6 +37,7 @@ PAGES = [
     "notebooks/few_training_images.html",
     "notebooks/shift.html",
     "notebooks/verdict.html",
+    "notebooks/short_circuit_idea.html",
     "notebooks/gradient_short_circuit.html",
     "notebooks/cost.html",
     "book/rerun.html",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
-COUNTS = (250, 1000, 8000)
+COUNTS = (250, 8000)
 _SEEN = "training images"
 _SEEN_IMAGES = 250
 _GROUP_SIZES = (1, 5)

@@ -38,6 +38,11 @@ PAGES = [
     "book/rerun.html",
     "notebooks/your_images.html",
     "notebooks/your_model.html",
+    "book/exercises/quickstart.html",
+    "book/exercises/idea.html",
+    "book/exercises/glow.html",
+    "book/exercises/score.html",
+    "book/exercises/epoch_sweep.html",
     "book/api.html",
     "book/references.html",
 ]
@@ -48,7 +53,7 @@ def test_the_list_of_pages_is_complete(book: Path) -> None:
     built = {
         path.relative_to(book).as_posix()
         for folder in ("book", "notebooks")
-        for path in (book / folder).glob("*.html")
+        for path in (book / folder).rglob("*.html")
     }
     assert built == set(PAGES)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
 import pytest
 from click.testing import CliRunner
@@ -62,35 +63,31 @@ def test_instructors_get_each_solution_in_place_of_its_blank(name: str, written:
     assert len(code) == sum(c.kind == "code" for c in for_students(cells))
 
 
-@pytest.mark.parametrize("name", [n for n in SOURCES if n.startswith("exercises/")])
-def test_all_solutions_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The instructor's cells from the first to the last, in one name space."""
-    monkeypatch.chdir(tmp_path)
-    space: dict[str, object] = {}
-    for cell in for_instructors(read_cells(SOURCES[name].read_text())):
-        if cell.kind == "code":
-            exec(cell.source, space)  # noqa: S102
-
-
 @pytest.mark.parametrize("name", SOURCES)
-def test_students_notebooks_run_to_the_first_blank(
+def test_pages_run_up_to_each_blank_and_with_its_solution_on(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Everything up to the first blank runs; its check then says that nothing is written."""
+    """A student comes to each blank; its check, if it has one, fails there, and passes solved."""
     monkeypatch.chdir(tmp_path)
-    space: dict[str, object] = {}
-    is_after_a_blank = False
-    for cell in for_students(read_cells(SOURCES[name].read_text())):
-        if cell.kind != "code":
+    solved: dict[str, object] = {}
+    blank: dict[str, object] = {}
+    check = ""
+    for cell in read_cells(SOURCES[name].read_text()):
+        if cell.kind == "markdown":
             continue
-        if "check" in cell.tags:
+        if "blank" in cell.tags:
+            blank = dict(solved)
+            exec(cell.source, blank)  # noqa: S102
+        elif "check" in cell.tags:
+            check = cell.source
             with pytest.raises(WrongAnswerError):
-                exec(cell.source, space)  # noqa: S102
-            break
-        if is_after_a_blank:
-            break
-        exec(cell.source, space)  # noqa: S102
-        is_after_a_blank = "blank" in cell.tags
+                exec(check, blank)  # noqa: S102
+        else:
+            exec(cell.source, solved)  # noqa: S102
+            if "solution" in cell.tags:
+                exec(check, solved)  # noqa: S102
+                check = ""
+    plt.close("all")
 
 
 def test_a_blank_without_a_solution_is_refused() -> None:

@@ -59,6 +59,9 @@ PAGES = [
     "book/exercises/few_images.html",
     "book/exercises/gradient_short_circuit.html",
     "book/exercises/cost.html",
+    "book/exercises/released_code.html",
+    "book/exercises/maturity.html",
+    "book/exercises/verdict.html",
     "book/api.html",
     "book/references.html",
 ]

@@ -7,7 +7,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or
 
 
 .DEFAULT_GOAL := help
-.PHONY: help book pages pdf test lint notebooks results lab wheelhouse bench bench-gpu clean
+.PHONY: help book pages pdf test lint notebooks student results lab wheelhouse bench bench-gpu clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: .venv/.installed  ## check style and types
 
 notebooks: .venv/.installed  ## execute the committed notebooks and draw the figures again
 	$(BIN)/python book/refresh_notebooks.py
+
+student: .venv/.installed  ## write the class's notebooks, for students and solved, into build/class
+	$(BIN)/earlyglow student build/class
 
 results: .venv/.installed  ## compute the published results that are missing (hours; goes on where it stopped)
 	EARLYGLOW_RESULTS=results $(BIN)/earlyglow sweep

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from earlyglow_book.classroom.commands import student
 from earlyglow_book.command_errors import absences, interruption, own_errors, refusals
 from earlyglow_book.stored_commands import cache, compare, score
 
@@ -25,7 +26,7 @@ def main() -> None:
     """OOD detection with immature Glow models: run and check the experiments."""
 
 
-for command in (score, compare, cache):
+for command in (score, compare, cache, student):
     main.add_command(command)
 
 

@@ -43,6 +43,30 @@ PAGES = [
     "book/rerun.html",
     "notebooks/your_images.html",
     "notebooks/your_model.html",
+    "book/teaching.html",
+    "book/lessons/likelihood.html",
+    "book/lessons/gradients.html",
+    "book/lessons/immature.html",
+    "book/lessons/leaderboard.html",
+    "book/exercises/quickstart.html",
+    "book/exercises/idea.html",
+    "book/exercises/glow.html",
+    "book/exercises/score.html",
+    "book/exercises/epoch_sweep.html",
+    "book/exercises/likelihood_paradox.html",
+    "book/exercises/group_size.html",
+    "book/exercises/support_overlap.html",
+    "book/exercises/low_level_features.html",
+    "book/exercises/readings.html",
+    "book/exercises/better_score.html",
+    "book/exercises/norm_geometry.html",
+    "book/exercises/which_epoch.html",
+    "book/exercises/few_images.html",
+    "book/exercises/gradient_short_circuit.html",
+    "book/exercises/cost.html",
+    "book/exercises/released_code.html",
+    "book/exercises/maturity.html",
+    "book/exercises/verdict.html",
     "book/api.html",
     "book/references.html",
 ]
@@ -56,7 +80,7 @@ def test_the_list_of_pages_is_complete(book: Path) -> None:
     built = {
         path.relative_to(book).as_posix()
         for folder in ("book", "notebooks")
-        for path in (book / folder).glob("*.html")
+        for path in (book / folder).rglob("*.html")
     }
     assert built == set(PAGES)
 

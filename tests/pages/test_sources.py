@@ -36,7 +36,8 @@ def test_everything_public_is_documented() -> None:
 def test_every_notebook_and_chapter_is_in_the_table_of_contents() -> None:
     contents = yaml.safe_load((ROOT / "_toc.yml").read_text())
     listed = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
-    chapters = {f"book/{path.stem}" for path in (ROOT / "book").glob("*.md")}
+    pages = (path.relative_to(ROOT).with_suffix("") for path in (ROOT / "book").rglob("*.md"))
+    chapters = {page.as_posix() for page in pages}
     assert {contents["root"], *listed} == chapters | {
         f"notebooks/{name}" for name in chapter_names()
     }

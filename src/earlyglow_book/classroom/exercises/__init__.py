@@ -1,0 +1,1 @@
+"""What is right and what is typically wrong in the code exercises, one module a chapter."""

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from earlyglow.datasets.image_set import ImageSet
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.hashing import digest
 from earlyglow.precision import float32_products
+from earlyglow.processes import joined
 from earlyglow.progress import progress_bar
 from earlyglow.threads import threads_for
 from earlyglow.training.batches import Batches, prepare
@@ -72,6 +73,9 @@ def train(
     Killed at any moment and called again with the same arguments, a run ends with the same
     weights as one never killed (bit-identical on a CPU).
 
+    Started by ``torchrun``, several processes train one flow: each takes its part of every batch,
+    and the gradients are those of the whole batch. ``folder`` must be one that all of them see.
+
     Args:
         model: a freshly built flow; its weights are overwritten where ``folder`` holds a state.
         images: the training set.
@@ -83,7 +87,8 @@ def train(
 
     Raises:
         TypeError: ``images`` is no ImageSet.
-        ValueError: there are fewer images than a batch holds, or two epochs fall on one step.
+        ValueError: there are fewer images than a batch holds, two epochs fall on one step, or there
+            are more processes than a batch has images.
         NonFiniteLossError: the loss is not a number any more.
         CheckpointError: ``folder`` holds the files of another run, or damaged ones.
     """
@@ -97,9 +102,10 @@ def train(
     session = _Session(model, images, config, folder, device)
     numbers = config.batch_size * images.images[0].numel()
     with threads_for(numbers), float32_products("ieee"):
-        session.resume_or_start()
+        session.begin()
         session.run()
     model.eval()
+    session.processes.wait()
     paths = {epoch: session.checkpoint_path(epoch) for epoch in config.epochs}
     return TrainingRun(folder, paths, session.log)
 
@@ -132,6 +138,14 @@ class _Session:
                 f"epochs is {config.epochs}, but two of them fall on the same step: an epoch has "
                 f"{self.steps_per_epoch} steps; leave one out."
             )
+        self.processes, size = joined(), config.batch_size
+        if self.processes.count > size:
+            raise ValueError(
+                f"{self.processes.count} processes share a batch of {size} images; start at most "
+                f"{size}, or raise batch_size."
+            )
+        self._part = self.processes.part(size)
+        self._weight = (self._part.stop - self._part.start) / size
         self.step = 0
         self.log: list[dict[str, float]] = []
         self._unchecked: list[tuple[int, Tensor]] = []
@@ -142,7 +156,18 @@ class _Session:
         short = f"{epoch:g}"
         return self.folder / f"epoch-{short if float(short) == epoch else epoch}.safetensors"
 
-    def resume_or_start(self) -> None:
+    def begin(self) -> None:
+        """Resume or start; the first of several processes does it, and the others take its state.
+
+        The actnorms are thus initialised once.
+        """
+        if self.processes.is_first:
+            self._resume_or_start()
+        self.processes.wait()
+        if not self.processes.is_first:
+            self._load_state(self.folder / "state.safetensors")
+
+    def _resume_or_start(self) -> None:
         """Load the state that lies in the folder, or begin.
 
         A checkpoint that is missing can only be made by training again from the beginning.
@@ -160,12 +185,20 @@ class _Session:
         if self.step == last:
             return
         self._update, step_on = choose_update(
-            self.model, self.config, self.batches[self.step], self._optimiser_state
+            self.model,
+            self.config,
+            self.batches[self.step][self._part],
+            self._optimiser_state,
+            self._average if self.processes.count > 1 else None,
         )
         try:
             self._train_to(last, self._update, step_on)
         finally:
             self._update.finish()
+
+    def _average(self, tensors: Sequence[Tensor]) -> None:
+        """Make means over this process's part of a batch those over the whole, in place."""
+        self.processes.add_up(tensors, self._weight)
 
     def _go_back_to(self, step: int) -> None:
         """Take a checkpoint of a run that went further; what lies in the folder stays."""
@@ -183,7 +216,7 @@ class _Session:
         ):
             for step in range(self.step, last):
                 update.set_learning_rate(self._learning_rate_at(step))
-                loss = step_on(self.batches[step])
+                loss = step_on(self.batches[step][self._part])
                 self.step = step + 1
                 self._unchecked.append((step, loss))
                 progress.update()
@@ -229,7 +262,9 @@ class _Session:
 
     def _check_losses(self, progress: tqdm) -> None:
         """Read the losses since the last check, stop at one that is not finite, and log."""
-        values = torch.stack([loss for _, loss in self._unchecked]).tolist()
+        losses = torch.stack([loss for _, loss in self._unchecked])
+        self._average([losses])
+        values = losses.tolist()
         for (step, _), value in zip(self._unchecked, values, strict=True):
             if not math.isfinite(value):
                 raise NonFiniteLossError(self._describe_non_finite(step, value))
@@ -270,9 +305,13 @@ class _Session:
         # The last step's loss was taken before its update, which may have broken the weights.
         if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
             raise NonFiniteLossError(self._describe_non_finite(self.step - 1, math.nan))
+        if not self.processes.is_first:
+            return
         save_tensors(self.checkpoint_path(epoch), plain_state(self.model), self._facts())
 
     def _save_state(self) -> None:
+        if not self.processes.is_first:
+            return
         tensors = {f"model.{name}": value for name, value in plain_state(self.model).items()}
         tensors |= dict(self._update.state()) if self._update else {}
         facts = {**self._facts(), "log": self.log}

@@ -74,9 +74,17 @@ def joined() -> Processes:
     has_gpu = torch.cuda.is_available()
     if has_gpu:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    torch.distributed.init_process_group("nccl" if has_gpu else "gloo")
+    store, rank, count = next(torch.distributed.rendezvous("env://"))
+    # Processes that are started again must not read the addresses of those that died.
+    attempt = f"attempt {os.environ['TORCHELASTIC_RESTART_COUNT']}"
+    torch.distributed.init_process_group(
+        "nccl" if has_gpu else "gloo",
+        store=torch.distributed.PrefixStore(attempt, store),
+        rank=rank,
+        world_size=count,
+    )
     atexit.register(torch.distributed.destroy_process_group)
-    return Processes(torch.distributed.get_rank(), torch.distributed.get_world_size())
+    return Processes(rank, count)
 
 
 def spread(

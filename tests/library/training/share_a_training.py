@@ -41,13 +41,14 @@ def measure(flow: eg.Flow, part: Tensor) -> list[Tensor]:
     return [flow.log_prob(part).detach(), norms.values]
 
 
-def _kill_second_in_its_thirteenth_step() -> None:
+def _kill_second_in_its_thirteenth_step(folder: Path) -> None:
     add_up, gradients = Processes.add_up, []
 
     def killing(self: Processes, tensors: Sequence[Tensor], weight: float) -> None:
         # Losses are added up apart, as one tensor.
         gradients.append(len(tensors) > 1)
         if self.rank == 1 and sum(gradients) == 13:
+            (folder / "killed").touch()
             os.kill(os.getpid(), signal.SIGKILL)
         add_up(self, tensors, weight)
 
@@ -56,9 +57,9 @@ def _kill_second_in_its_thirteenth_step() -> None:
 
 def main() -> None:
     fitting._CHECK_STEPS = 1
-    if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
-        _kill_second_in_its_thirteenth_step()
     folder, flow = Path(sys.argv[1]), build()
+    if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+        _kill_second_in_its_thirteenth_step(folder)
     eg.train(flow, eg.load_images("digits", "train"), CONFIG, folder)
     found = spread(lambda part: measure(flow.double(), part), measured_images(), CHUNK)
     torch.save(found, folder / f"measured-{joined().rank}-of-{joined().count}.pt")

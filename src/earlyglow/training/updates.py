@@ -63,7 +63,7 @@ def _captured(
     config: TrainingConfig,
     batch: Tensor,
     state: Mapping[str, Tensor],
-    average: Average | None,
+    average: Average | None = None,
 ) -> tuple[Update, Callable[[Tensor], Tensor]]:
     update: StackedUpdate | PlainUpdate
     if type(model) is Glow and config.optimiser == "adamax":

@@ -22,7 +22,9 @@ def progress_bar(total: int, description: str, unit: str, initial: int = 0) -> t
     mode = os.environ.get("EARLYGLOW_PROGRESS")
     watched = sys.stderr.isatty() or _in_live_notebook()
     is_other = os.environ.get("RANK", "0") != "0"
-    options: dict[str, Any] = {"disable": is_other or mode == "0" or not (watched or mode == "lines")}
+    options: dict[str, Any] = {
+        "disable": is_other or mode == "0" or not (watched or mode == "lines")
+    }
     if mode == "lines" and not watched:
         options |= {"file": _Lines(), "mininterval": _SECONDS, "delay": _SECONDS, "ncols": 76}
     return tqdm(total=total, desc=description, unit=unit, initial=initial, leave=False, **options)

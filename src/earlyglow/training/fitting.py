@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +31,7 @@ from earlyglow.training.checkpoints import (
 from earlyglow.training.config import TrainingConfig
 from earlyglow.training.duration import warn_of_long_training
 from earlyglow.training.errors import CheckpointError, NonFiniteLossError
+from earlyglow.training.interruption import interrupts_noted
 from earlyglow.training.updates import Update, choose_update
 
 _SAVE_SECONDS = 60.0
@@ -327,21 +324,11 @@ class _Session:
         # A run may be asked for other epochs than it was begun with.
         ours = {**self.config.as_dict(), "epochs": theirs.get("epochs")}
         if facts["identity"] != digest({**self._described, "config": ours}):
-            other = self._other_than(theirs)
+            other = self.config.differences(theirs) or "other images or another model"
             raise CheckpointError(
                 f"{path} belongs to another training run: {other}; choose an empty folder."
             )
         return tensors, facts
-
-    def _other_than(self, theirs: Mapping[str, object]) -> str:
-        """What sets this run apart from the one whose settings are given."""
-        ours = self.config.as_dict()
-        differing = [
-            f"{name} is {value!r} here and {theirs.get(name)!r} there"
-            for name, value in ours.items()
-            if name != "epochs" and value != theirs.get(name)
-        ]
-        return ", ".join(differing) or "other images or another model"
 
     def _load_state(self, path: Path) -> None:
         tensors, facts = self._read_own(path)
@@ -354,32 +341,6 @@ class _Session:
         self._optimiser_state = tensors
         self.step = int(facts["step"])  # type: ignore[call-overload]
         self.log = list(facts["log"])  # type: ignore[call-overload]
-
-
-@contextmanager
-def interrupts_noted() -> Iterator[threading.Event]:
-    """Ctrl-C sets an event, so that a training stops where its state can be saved.
-
-    In the middle of a step some weights would be of the next one, and between two looks at the
-    losses a part of the log would be lost: that takes at most twenty steps. Outside of the main
-    thread signals cannot be caught, and the event is never set. A second Ctrl-C stops at once.
-    """
-    noted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-
-    def note(number: int, frame: object) -> None:
-        if noted.is_set():
-            raise KeyboardInterrupt
-        noted.set()
-        print("\nsaving; Ctrl-C again stops at once", file=sys.stderr)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _ahead(device: torch.device) -> int:

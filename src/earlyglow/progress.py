@@ -15,12 +15,16 @@ _SECONDS = 5.0
 def progress_bar(total: int, description: str, unit: str, initial: int = 0) -> tqdm:
     """A bar that shows the rate and the time left.
 
-    It is silent where nobody watches (a pipe, a log file) and where ``EARLYGLOW_PROGRESS`` is 0.
-    Where that is "lines" and nobody watches, a line is written every few seconds.
+    It is silent where nobody watches (a pipe, a log file), where ``EARLYGLOW_PROGRESS`` is 0, and
+    in all but the first of several processes that ``torchrun`` started. Where it is "lines" and
+    nobody watches, a line is written every few seconds.
     """
     mode = os.environ.get("EARLYGLOW_PROGRESS")
     watched = sys.stderr.isatty() or _in_live_notebook()
-    options: dict[str, Any] = {"disable": mode == "0" or not (watched or mode == "lines")}
+    is_other = os.environ.get("RANK", "0") != "0"
+    options: dict[str, Any] = {
+        "disable": is_other or mode == "0" or not (watched or mode == "lines")
+    }
     if mode == "lines" and not watched:
         options |= {"file": _Lines(), "mininterval": _SECONDS, "delay": _SECONDS, "ncols": 76}
     return tqdm(total=total, desc=description, unit=unit, initial=initial, leave=False, **options)

@@ -221,7 +221,7 @@ def save(
         seconds: time of the process that stored it; work found in a cache is not counted.
         code: version and commit of the package, of :func:`~earlyglow_book.machine.code_state`.
     """
-    final = working_folder() / inputs.experiment / f"{label}-{inputs.key()[:_KEY_LETTERS]}"
+    final = working_folder() / inputs.experiment / folder_name(label, inputs)
     final.parent.mkdir(parents=True, exist_ok=True)
     # After the folder is renamed there is nothing left to clean up.
     with tempfile.TemporaryDirectory(
@@ -251,6 +251,11 @@ def save(
             if not (final / _MANIFEST).is_file():
                 raise
     return load(final)
+
+
+def folder_name(label: str, inputs: Inputs) -> str:
+    """The folder of a result, inside of that of its experiment."""
+    return f"{label}-{inputs.key()[:_KEY_LETTERS]}"
 
 
 def discard(inputs: Inputs) -> None:

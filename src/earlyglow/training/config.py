@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from numbers import Real
@@ -94,6 +94,14 @@ class TrainingConfig:
         require_choice("precision", self.precision, get_args(Precision))
         for augmentation in self.augmentation:
             require_choice("augmentation", augmentation, get_args(Augmentation))
+
+    def differences(self, theirs: Mapping[str, object]) -> str:
+        """What sets this configuration apart from another's ``as_dict``, epochs aside; in words."""
+        return ", ".join(
+            f"{name} is {value!r} here and {theirs.get(name)!r} there"
+            for name, value in self.as_dict().items()
+            if name != "epochs" and value != theirs.get(name)
+        )
 
     def as_dict(self) -> dict[str, object]:
         """The settings as JSON-like values."""

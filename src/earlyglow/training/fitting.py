@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +18,7 @@ from earlyglow.datasets.image_set import ImageSet
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.hashing import digest
 from earlyglow.precision import float32_products
+from earlyglow.processes import joined
 from earlyglow.progress import progress_bar
 from earlyglow.threads import threads_for
 from earlyglow.training.batches import Batches, prepare
@@ -34,6 +31,7 @@ from earlyglow.training.checkpoints import (
 from earlyglow.training.config import TrainingConfig
 from earlyglow.training.duration import warn_of_long_training
 from earlyglow.training.errors import CheckpointError, NonFiniteLossError
+from earlyglow.training.interruption import interrupts_noted
 from earlyglow.training.updates import Update, choose_update
 
 _SAVE_SECONDS = 60.0
@@ -72,6 +70,9 @@ def train(
     Killed at any moment and called again with the same arguments, a run ends with the same
     weights as one never killed (bit-identical on a CPU).
 
+    Started by ``torchrun``, several processes train one flow: each takes its part of every batch,
+    and the gradients are those of the whole batch. ``folder`` must be one that all of them see.
+
     Args:
         model: a freshly built flow; its weights are overwritten where ``folder`` holds a state.
         images: the training set.
@@ -83,7 +84,8 @@ def train(
 
     Raises:
         TypeError: ``images`` is no ImageSet.
-        ValueError: there are fewer images than a batch holds, or two epochs fall on one step.
+        ValueError: there are fewer images than a batch holds, two epochs fall on one step, or there
+            are more processes than a batch has images.
         NonFiniteLossError: the loss is not a number any more.
         CheckpointError: ``folder`` holds the files of another run, or damaged ones.
     """
@@ -97,9 +99,10 @@ def train(
     session = _Session(model, images, config, folder, device)
     numbers = config.batch_size * images.images[0].numel()
     with threads_for(numbers), float32_products("ieee"):
-        session.resume_or_start()
+        session.begin()
         session.run()
     model.eval()
+    session.processes.wait()
     paths = {epoch: session.checkpoint_path(epoch) for epoch in config.epochs}
     return TrainingRun(folder, paths, session.log)
 
@@ -132,6 +135,14 @@ class _Session:
                 f"epochs is {config.epochs}, but two of them fall on the same step: an epoch has "
                 f"{self.steps_per_epoch} steps; leave one out."
             )
+        self.processes, size = joined(), config.batch_size
+        if self.processes.count > size:
+            raise ValueError(
+                f"{self.processes.count} processes share a batch of {size} images; start at most "
+                f"{size}, or raise batch_size."
+            )
+        self._part = self.processes.part(size)
+        self._weight = (self._part.stop - self._part.start) / size
         self.step = 0
         self.log: list[dict[str, float]] = []
         self._unchecked: list[tuple[int, Tensor]] = []
@@ -142,7 +153,18 @@ class _Session:
         short = f"{epoch:g}"
         return self.folder / f"epoch-{short if float(short) == epoch else epoch}.safetensors"
 
-    def resume_or_start(self) -> None:
+    def begin(self) -> None:
+        """Resume or start; the first of several processes does it, and the others take its state.
+
+        The actnorms are thus initialised once.
+        """
+        if self.processes.is_first:
+            self._resume_or_start()
+        self.processes.wait()
+        if not self.processes.is_first:
+            self._load_state(self.folder / "state.safetensors")
+
+    def _resume_or_start(self) -> None:
         """Load the state that lies in the folder, or begin.
 
         A checkpoint that is missing can only be made by training again from the beginning.
@@ -160,12 +182,20 @@ class _Session:
         if self.step == last:
             return
         self._update, step_on = choose_update(
-            self.model, self.config, self.batches[self.step], self._optimiser_state
+            self.model,
+            self.config,
+            self.batches[self.step][self._part],
+            self._optimiser_state,
+            self._average if self.processes.count > 1 else None,
         )
         try:
             self._train_to(last, self._update, step_on)
         finally:
             self._update.finish()
+
+    def _average(self, tensors: Sequence[Tensor]) -> None:
+        """Make means over this process's part of a batch those over the whole, in place."""
+        self.processes.add_up(tensors, self._weight)
 
     def _go_back_to(self, step: int) -> None:
         """Take a checkpoint of a run that went further; what lies in the folder stays."""
@@ -183,7 +213,7 @@ class _Session:
         ):
             for step in range(self.step, last):
                 update.set_learning_rate(self._learning_rate_at(step))
-                loss = step_on(self.batches[step])
+                loss = step_on(self.batches[step][self._part])
                 self.step = step + 1
                 self._unchecked.append((step, loss))
                 progress.update()
@@ -229,7 +259,9 @@ class _Session:
 
     def _check_losses(self, progress: tqdm) -> None:
         """Read the losses since the last check, stop at one that is not finite, and log."""
-        values = torch.stack([loss for _, loss in self._unchecked]).tolist()
+        losses = torch.stack([loss for _, loss in self._unchecked])
+        self._average([losses])
+        values = losses.tolist()
         for (step, _), value in zip(self._unchecked, values, strict=True):
             if not math.isfinite(value):
                 raise NonFiniteLossError(self._describe_non_finite(step, value))
@@ -270,9 +302,13 @@ class _Session:
         # The last step's loss was taken before its update, which may have broken the weights.
         if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
             raise NonFiniteLossError(self._describe_non_finite(self.step - 1, math.nan))
+        if not self.processes.is_first:
+            return
         save_tensors(self.checkpoint_path(epoch), plain_state(self.model), self._facts())
 
     def _save_state(self) -> None:
+        if not self.processes.is_first:
+            return
         tensors = {f"model.{name}": value for name, value in plain_state(self.model).items()}
         tensors |= dict(self._update.state()) if self._update else {}
         facts = {**self._facts(), "log": self.log}
@@ -288,21 +324,11 @@ class _Session:
         # A run may be asked for other epochs than it was begun with.
         ours = {**self.config.as_dict(), "epochs": theirs.get("epochs")}
         if facts["identity"] != digest({**self._described, "config": ours}):
-            other = self._other_than(theirs)
+            other = self.config.differences(theirs) or "other images or another model"
             raise CheckpointError(
                 f"{path} belongs to another training run: {other}; choose an empty folder."
             )
         return tensors, facts
-
-    def _other_than(self, theirs: Mapping[str, object]) -> str:
-        """What sets this run apart from the one whose settings are given."""
-        ours = self.config.as_dict()
-        differing = [
-            f"{name} is {value!r} here and {theirs.get(name)!r} there"
-            for name, value in ours.items()
-            if name != "epochs" and value != theirs.get(name)
-        ]
-        return ", ".join(differing) or "other images or another model"
 
     def _load_state(self, path: Path) -> None:
         tensors, facts = self._read_own(path)
@@ -315,32 +341,6 @@ class _Session:
         self._optimiser_state = tensors
         self.step = int(facts["step"])  # type: ignore[call-overload]
         self.log = list(facts["log"])  # type: ignore[call-overload]
-
-
-@contextmanager
-def interrupts_noted() -> Iterator[threading.Event]:
-    """Ctrl-C sets an event, so that a training stops where its state can be saved.
-
-    In the middle of a step some weights would be of the next one, and between two looks at the
-    losses a part of the log would be lost: that takes at most twenty steps. Outside of the main
-    thread signals cannot be caught, and the event is never set. A second Ctrl-C stops at once.
-    """
-    noted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
-
-    def note(number: int, frame: object) -> None:
-        if noted.is_set():
-            raise KeyboardInterrupt
-        noted.set()
-        print("\nsaving; Ctrl-C again stops at once", file=sys.stderr)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _ahead(device: torch.device) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -18,10 +18,16 @@ log = logging.getLogger(__name__)
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 _WARM_UP_STEPS = 3
+# Makes gradients of a part of the batch those of the whole, in place.
+Average = Callable[[Sequence[Tensor]], None]
 
 
 def choose_update(
-    model: Flow, config: TrainingConfig, batch: Tensor, state: Mapping[str, Tensor]
+    model: Flow,
+    config: TrainingConfig,
+    batch: Tensor,
+    state: Mapping[str, Tensor],
+    average: Average | None = None,
 ) -> tuple[Update, Callable[[Tensor], Tensor]]:
     """The update that is fastest on the device of ``batch``, and the call that makes a step of it.
 
@@ -34,11 +40,12 @@ def choose_update(
         config: its optimiser, weight decay and precision are read.
         batch: images (B, C, H, W) like all that come later.
         state: what :meth:`Update.state` gave, to go on from; other names are passed over.
+        average: what several processes do with the gradients of their parts of the batch.
     """
     recomputes = any(getattr(module, "recomputes", False) for module in model.modules())
     if batch.device.type == "cuda" and not recomputes:
         try:
-            return _captured(model, config, batch, state)
+            return _captured(model, config, batch, state, average)
         except RuntimeError as error:
             reason = str(error).strip().partition("\n")[0] or type(error).__name__
             log.warning(
@@ -46,19 +53,23 @@ def choose_update(
                 "with one kernel at a time, several times slower",
                 reason,
             )
-    plain = PlainUpdate(model, config)
+    plain = PlainUpdate(model, config, average=average)
     plain.load_state(state)
     return plain, plain
 
 
 def _captured(
-    model: Flow, config: TrainingConfig, batch: Tensor, state: Mapping[str, Tensor]
+    model: Flow,
+    config: TrainingConfig,
+    batch: Tensor,
+    state: Mapping[str, Tensor],
+    average: Average | None = None,
 ) -> tuple[Update, Callable[[Tensor], Tensor]]:
     update: StackedUpdate | PlainUpdate
     if type(model) is Glow and config.optimiser == "adamax":
-        update = StackedUpdate(model, config, compiled=True)
+        update = StackedUpdate(model, config, compiled=True, average=average)
     else:
-        update = PlainUpdate(model, config, capturable=True)
+        update = PlainUpdate(model, config, capturable=True, average=average)
     try:
         update.load_state(state)
         return update, CapturedStep(update, batch)
@@ -102,10 +113,18 @@ class PlainUpdate(Update):
         model: the flow.
         config: its optimiser, weight decay and precision are read.
         capturable: whether the step can be captured in a CUDA graph.
+        average: what several processes do with the gradients of their parts of the batch.
     """
 
-    def __init__(self, model: Flow, config: TrainingConfig, capturable: bool = False) -> None:
+    def __init__(
+        self,
+        model: Flow,
+        config: TrainingConfig,
+        capturable: bool = False,
+        average: Average | None = None,
+    ) -> None:
         self.model, self.config, self.capturable = model, config, capturable
+        self.average = average
         self.optimiser = _optimiser(model, config, capturable)
 
     def set_learning_rate(self, value: float) -> None:
@@ -123,6 +142,9 @@ class PlainUpdate(Update):
         ):
             loss = -self.model.log_prob(batch).mean()
         loss.backward()
+        if self.average:
+            gradients = (parameter.grad for parameter in self.model.parameters())
+            self.average([gradient for gradient in gradients if gradient is not None])
         self.optimiser.step()
         return loss.detach()
 
@@ -150,9 +172,13 @@ class StackedUpdate(Update):
         model: the flow, its actnorms initialised.
         config: its weight decay and precision are read.
         compiled: whether the arithmetic is compiled.
+        average: what several processes do with the gradients of their parts of the batch.
     """
 
-    def __init__(self, model: Glow, config: TrainingConfig, compiled: bool) -> None:
+    def __init__(
+        self, model: Glow, config: TrainingConfig, compiled: bool, average: Average | None = None
+    ) -> None:
+        self.average = average
         self.glow = StackedGlow(model, config.precision, compiled)
         self.weight_decay = config.weight_decay
         self.mean = torch.zeros_like(self.glow.flat)
@@ -167,6 +193,8 @@ class StackedUpdate(Update):
     def __call__(self, batch: Tensor) -> Tensor:
         loss = -self.glow.log_prob(batch).mean()
         gradient = self.glow.gradient(loss)
+        if self.average:
+            self.average([gradient])
         with torch.no_grad():
             self._adamax(
                 self.glow.flat,

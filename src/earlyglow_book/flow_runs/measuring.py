@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from earlyglow.detectors import LayerGradientDetector, mean_log_prob, mean_of_gr
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.gradients import LayerNorms, layer_gradient_norms_by_group
 from earlyglow.hashing import digest
+from earlyglow.processes import spread
 from earlyglow.progress import progress_bar
 from earlyglow.training.checkpoints import load_tensors, load_weights, save_tensors
 from earlyglow.training.fitting import choose_device
@@ -86,11 +88,19 @@ def measure(
     """Measure one image set under a flow; ``seed`` and the set make the dequantisation noise."""
     device = next(flow.parameters()).device
     x = noisy_pixels(images, seed).to(device)
-    norms: dict[tuple[str, int], LayerNorms] = {}
-    for objective in objectives:
-        by_size = layer_gradient_norms_by_group(flow, x, group_sizes, objective=objective)
-        norms |= {(objective, size): by_size[size] for size in group_sizes}
-    return Statistics(mean_log_prob(flow, x), norms)
+    kinds = [(objective, size) for objective in objectives for size in group_sizes]
+
+    def columns(part: Tensor) -> list[Tensor]:
+        norms: dict[tuple[str, int], LayerNorms] = {}
+        for objective in objectives:
+            by_size = layer_gradient_norms_by_group(flow, part, group_sizes, objective=objective)
+            norms |= {(objective, size): by_size[size] for size in group_sizes}
+        return [mean_log_prob(flow, part), *(norms[kind].values for kind in kinds)]
+
+    log_prob, *values = spread(columns, x, math.lcm(*group_sizes))
+    names = tuple(name for name, _ in flow.named_parameters())
+    pairs = zip(kinds, values, strict=True)
+    return Statistics(log_prob, {kind: LayerNorms(v, names, kind[1]) for kind, v in pairs})
 
 
 def noisy_pixels(images: ImageSet, seed: int) -> Tensor:

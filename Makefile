@@ -23,7 +23,7 @@ pdf: .venv/.installed .venv/.browser  ## print the whole book, from the committe
 	$(BIN)/python -m tools.print_book build/source build/earlyglow.pdf
 
 # The library is tested alone: a copy of its folder, beside a book that cannot be imported.
-test: .venv/.installed .venv/.browser lint  ## run every check and test
+test: .venv/.installed .venv/.browser workflow/.venv/.installed lint  ## run every check and test
 	rm -rf build/library && mkdir -p build/library && cp -r src/earlyglow build/library
 	echo 'raise ImportError("the library is tested alone")' > build/library/earlyglow_book.py
 	! PYTHONPATH=build/library $(BIN)/python -c 'import earlyglow_book' 2>/dev/null
@@ -70,6 +70,11 @@ clean:  ## remove what was built, but neither the environment nor the cache
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5,<1'
 	UV_PROJECT_ENVIRONMENT=.venv $(BIN)/uv sync --frozen --all-extras --no-extra lab --inexact --compile-bytecode
+	touch $@
+
+# Snakemake takes other versions of the same packages.
+workflow/.venv/.installed: .venv/.installed workflow/uv.lock
+	cd workflow && ../$(BIN)/python -m uv sync --quiet --frozen
 	touch $@
 
 # The tests open the book's pages in a browser.

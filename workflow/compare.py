@@ -1,4 +1,4 @@
-"""Say whether two stores hold the same results: the same keys, and tables equal to the last byte."""
+"""Say whether two stores hold the same results: the same keys, and equal tables, byte by byte."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def tables(store: Path) -> dict[str, dict[str, str]]:
 
 
 def main() -> None:
+    """Print each result, and fail where one differs."""
     ours, theirs = (tables(Path(store)) for store in sys.argv[1:])
     for name in sorted({*ours, *theirs}):
         same = ours.get(name) == theirs.get(name)

@@ -5,7 +5,7 @@
 #   sh workflow/slurm_here.sh stop FOLDER     stop it
 #
 # Needs slurmctld, slurmd and munged (Debian: apt-get install slurm-wlm munge). No control groups, no
-# accounting, no service: the three run as the user who starts them, and only for that user.
+# accounting, no service: the three run as root, who starts them, and only for root.
 set -eu
 
 usage="usage: sh workflow/slurm_here.sh start|stop FOLDER"
@@ -14,6 +14,8 @@ mkdir -p "${2:?$usage}"
 folder=$(cd "$2" && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 export SLURM_CONF="$folder/slurm.conf"
+# Inside of a job Snakemake's srun has lost SLURM_CONF and looks here.
+usual=/etc/slurm/slurm.conf
 
 write_configuration() {
     cat > "$SLURM_CONF" <<CONFIGURATION
@@ -58,6 +60,12 @@ start() {
     chmod 755 "$folder"
     (umask 077 && head -c 1024 /dev/urandom > "$folder/munge.key")
     write_configuration
+    if [ -e "$usual" ]; then
+        echo "$usual exists: this machine has a SLURM of its own" >&2
+        exit 1
+    fi
+    mkdir -p "$(dirname "$usual")"
+    ln -sf "$SLURM_CONF" "$usual"
     munged --force --socket "$folder/munge.socket" --key-file "$folder/munge.key" \
         --pid-file "$folder/munged.pid" --log-file "$folder/munged.log" \
         --seed-file "$folder/munged.seed"
@@ -81,6 +89,9 @@ stop() {
             kill "$(cat "$folder/$program.pid")" 2> /dev/null || true
         fi
     done
+    if [ "$(readlink "$usual")" = "$SLURM_CONF" ]; then
+        rm "$usual"
+    fi
     echo "SLURM is stopped"
 }
 

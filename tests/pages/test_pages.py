@@ -14,6 +14,7 @@ PAGES = [
     "notebooks/idea.html",
     "book/glossary.html",
     "book/notation.html",
+    "book/cluster.html",
     "book/glow.html",
     "book/score.html",
     "notebooks/quickstart.html",

@@ -36,6 +36,7 @@ from earlyglow.training.updates import Update, choose_update
 
 _SAVE_SECONDS = 60.0
 _CHECK_STEPS = 20
+_LOGGED = ("step", "epoch", "bits_per_dim", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -340,7 +341,8 @@ class _Session:
         put_weights(self.model, weights, path)
         self._optimiser_state = tensors
         self.step = int(facts["step"])  # type: ignore[call-overload]
-        self.log = list(facts["log"])  # type: ignore[call-overload]
+        # JSON has its own order of names, and a table of the log must not depend on the way here.
+        self.log = [{name: record[name] for name in _LOGGED} for record in facts["log"]]  # type: ignore[attr-defined]
 
 
 def _ahead(device: torch.device) -> int:

@@ -11,6 +11,7 @@ from earlyglow_book.deferred import pd
 from earlyglow_book.flow_runs.profiles import PROFILES
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.results import read_published_tables
+from earlyglow_book.tables.texts import Texts
 
 if TYPE_CHECKING:
     import pandas
@@ -139,3 +140,18 @@ def whole_paper(profiles: Iterable[str] = PROFILES) -> pandas.DataFrame:
             }
             rows.append(row)
     return pd.DataFrame(rows).set_index(["profile", "model"])
+
+
+def paper_hours(whole: pandas.DataFrame) -> Texts:
+    """What the paper's own sizes take on the GPU, and how much of that is training.
+
+    Args:
+        whole: of :func:`whole_paper`, with the profile "paper".
+    """
+    glow = whole.loc[("paper", "glow")]
+    training = glow["million images trained"] * 1e6 / measured_rates()[GPU, "paper Glow"].training
+    return {
+        "paper_gpu": f"{glow['GPU hours']:,.0f}",
+        "paper_share": f"{training / 3600 / glow['GPU hours']:.0%}",
+        "paper_images": f"{glow['million images trained']:,.0f} million",
+    }

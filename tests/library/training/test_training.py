@@ -96,6 +96,8 @@ def test_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     second = train(model, digits(), config(), tmp_path, CPU)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == stamps
     assert second.log == first.log
+    # A table of the log has its columns in the order of the names.
+    assert [list(record) for record in second.log] == [list(record) for record in first.log]
     expected = weights_of(first.checkpoints[2])
     assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
 

@@ -22,10 +22,11 @@ from earlyglow_book.results import Computed
 from earlyglow_book.titles import file_name
 
 if TYPE_CHECKING:
-    from earlyglow_book.chapters.gradient_short_circuit import comparison, inputs
+    from earlyglow_book.chapters.gradient_short_circuit import comparison, inputs, shares
 else:
     comparison = Deferred("earlyglow_book.chapters.gradient_short_circuit.comparison")
     inputs = Deferred("earlyglow_book.chapters.gradient_short_circuit.inputs")
+    shares = Deferred("earlyglow_book.chapters.gradient_short_circuit.shares")
 
 GSC, GSC_EXACT, PLAIN = "GSC", "GSC (exact)", "no intervention"
 GRAD_NORM_CLOSED_FORM = "GradNorm (closed form)"
@@ -113,6 +114,11 @@ class ShortCircuit(Experiment):
         return EpochSweep(self.id_dataset, named, profile=self.profile, seed=self.seed)
 
     @property
+    def shares(self) -> ShortCircuitShares:
+        """The same classifier, cut as much as its accuracy allows."""
+        return ShortCircuitShares(self.id_dataset, self.profile, self.seed)
+
+    @property
     def times(self) -> ShortCircuitCost:
         """What the detectors cost on the same network."""
         return ShortCircuitCost(self.id_dataset, self.fraction, self.profile)
@@ -133,7 +139,7 @@ class ShortCircuit(Experiment):
 
     def prepare(self) -> None:
         """Compute all that the notebook shows, where it is not stored yet."""
-        for experiment in (self, self.sweep, self.times):
+        for experiment in (self, self.sweep, self.times, self.shares):
             result_of(experiment)
 
     def compute(self, workspace: Path) -> Computed:
@@ -171,6 +177,61 @@ class ShortCircuitCost(Experiment):
     def compute(self, workspace: Path) -> Computed:
         """Measure; nothing is kept in ``workspace``."""
         return comparison.timed(self)
+
+
+@parameters
+class ShortCircuitShares(Experiment):
+    """The classifier of :class:`ShortCircuit`, cut a little at every place.
+
+    How much may be cut is chosen by accuracy on images that are not judged.
+    """
+
+    name: ClassVar[str] = "short_circuit_shares"
+    notebook: ClassVar[str] = "gradient_short_circuit"
+    versions: ClassVar[dict[str, int]] = {
+        "classifiers": 1,
+        "datasets": 1,
+        "short_circuit": 1,
+        "short_circuit_shares": 1,
+    }
+
+    id_dataset: DatasetName = Field(
+        default="cifar10", description="The labelled set that the classifier is trained on."
+    )
+    profile: ProfileName = "classroom"
+    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+
+    @property
+    def classifier(self) -> ShortCircuit:
+        """The experiment whose classifier this is, with its usual OOD sets."""
+        return ShortCircuit(self.id_dataset, profile=self.profile, seed=self.seed)
+
+    def configuration(self) -> dict[str, Any]:
+        trained = inputs.classifier_config(self.classifier).as_dict()
+        return {
+            **self.parameters(),
+            "ood_datasets": list(self.classifier.ood_datasets),
+            "places": list(PLACES[self.classifier.network]),
+            "shares": list(shares.SHARES),
+            "sizes": asdict(self.classifier.sizes),
+            "training": trained,
+        }
+
+    def splits(self) -> list[tuple[str, str]]:
+        return self.classifier.splits()
+
+    def label(self) -> str:
+        return self.classifier.label()
+
+    def compute(self, workspace: Path) -> Computed:
+        """Train the classifier, or find it trained, and cut."""
+        trained = inputs.trained_classifier(self.classifier, workspace)
+        oods, images = self.classifier.ood_datasets, self.classifier.sizes.images
+        sets = inputs.sets_to_score(self.id_dataset, oods, images, self.seed)
+        labels = inputs.labels_of_scored(self.id_dataset, sets)
+        places = PLACES[self.classifier.network]
+        table = shares.share_table(trained.model, sets, self.id_dataset, labels, places)
+        return Computed({"shares": table})
 
 
 def network_name(id_dataset: str) -> str:

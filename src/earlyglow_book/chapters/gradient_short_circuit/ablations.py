@@ -114,18 +114,18 @@ def ablation_tables(
                 after[variant] = {name: logits_after(explain, x) for name, x in features.items()}
                 progress.update()
     oods = [name for name in sets if name != id_dataset]
-    energies = {variant: _energies(logits) for variant, logits in after.items()}
+    scored = {variant: energies(logits) for variant, logits in after.items()}
     aurocs, accuracies, errors, orders = [], [], [], []
     for variant, logits in after.items():
         settings = asdict(variant)
-        table = auroc_table(score_table(energies[variant], "GSC"), id_dataset)
+        table = auroc_table(score_table(scored[variant], "GSC"), id_dataset)
         aurocs.append(table[_KEPT].assign(**settings))
         accuracies.append({**settings, "accuracy": accuracy(logits[id_dataset], id_labels)})
         second = replace(variant, exact=True)
         if not variant.exact and second in after:
             where = {"at": variant.at, "fraction": variant.fraction}
             errors += [{**where, **error} for error in _errors(logits, after[second])]
-            change = mean_auroc_change(energies[second], energies[variant], id_dataset, oods)
+            change = mean_auroc_change(scored[second], scored[variant], id_dataset, oods)
             orders.append({**where, **change_columns(change)})
     return {
         "ablation": pd.concat(aurocs, ignore_index=True),
@@ -158,7 +158,7 @@ def score_table(scores: BySet, detector: str) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(**common)
 
 
-def _energies(logits: BySet) -> dict[str, Tensor]:
+def energies(logits: BySet) -> dict[str, Tensor]:
     """Energy scores (N,) by set, higher = more OOD."""
     return {name: -torch.logsumexp(part, dim=1) for name, part in logits.items()}
 

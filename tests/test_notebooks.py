@@ -116,7 +116,7 @@ def test_committed_notebooks_are_executed_and_clean(name: str) -> None:
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_run_at_smoke(name: str, fresh: Path) -> None:
-    given = {k: ",".join(v) if isinstance(v, list) else v for k, v in SMOKE[name].items()}
+    given = {k: ",".join(map(str, v)) if isinstance(v, list) else v for k, v in SMOKE[name].items()}
     options = [word for k, v in given.items() for word in ("-p", k, str(v))]
     outcome = CliRunner().invoke(main, ["run", name, *options])
     assert outcome.exit_code == 0, outcome.output
@@ -157,7 +157,7 @@ def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
         (
             ["run", "epoch_sweep", "-p", "id_datset", "gtsrb"],
             "no parameter 'id_datset'; there are: id_dataset, ood_datasets, epochs, group_size, "
-            "objective, profile, seed, model, images. Did you mean 'id_dataset'?",
+            "objective, profile, seed, model, images, detector. Did you mean 'id_dataset'?",
         ),
         (["run", "epoch_sweep", "-p", "id_dataset", "gtsbr"], "Did you mean 'gtsrb'?"),
         (["run", "epoch_sweep", "-p", "group_size", "two"], "group_size is 'two'"),

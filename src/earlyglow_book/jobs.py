@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
@@ -17,7 +17,6 @@ import click
 from earlyglow.cache import cache_folder
 from earlyglow.datasets.finding import find_fingerprint
 from earlyglow.hashing import digest
-from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.experiment import Experiment, command, result_of
 from earlyglow_book.flow_runs import expense
 from earlyglow_book.flow_runs.flows import MODELS, VERSIONS
@@ -54,8 +53,9 @@ def plan(
     """
     experiments: Iterable[Experiment] = published_experiments()
     if profile:
+        sweep: Callable[..., Experiment] = experiment_classes()["epoch_sweep"]
         experiments = [
-            EpochSweep(id_dataset=name, model=model, profile=profile, seed=seed)  # type: ignore[arg-type]
+            sweep(id_dataset=name, model=model, profile=profile, seed=seed)
             for name in id_datasets
             for model in models
             for seed in seeds

@@ -9,7 +9,11 @@ from earlyglow_book.chapters.chaos import Chaos
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.chapters.few_images import FewImages
 from earlyglow_book.chapters.few_training_images import COUNTS, FewTrainingImages
-from earlyglow_book.chapters.gradient_short_circuit import ShortCircuit, ShortCircuitCost
+from earlyglow_book.chapters.gradient_short_circuit import (
+    ShortCircuit,
+    ShortCircuitCost,
+    ShortCircuitShares,
+)
 from earlyglow_book.chapters.group_size import GroupSize
 from earlyglow_book.chapters.kmnist_failure import KmnistFailure
 from earlyglow_book.chapters.likelihood_paradox import LikelihoodParadox
@@ -64,6 +68,7 @@ def published_experiments() -> tuple[Experiment, ...]:
         *_of_sets(ReleasedCode, GREY, model="dense_glow"),
         *_of_sets(GroupSize, (*GREY, *COLOUR)),
         *_of_sets(ShortCircuit, CLASSIFIED, seed=SEEDS[0]),
+        *_of_sets(ShortCircuitShares, CLASSIFIED, seed=SEEDS[0]),
         *_of_sets(ShortCircuitCost, CLASSIFIED),
         *_of_sets(LowLevelFeatures, ("cifar10", "fashion_mnist")),
         *_of_sets(SyntheticAugmentation, ("cifar10", "gtsrb")),
@@ -74,6 +79,7 @@ def published_experiments() -> tuple[Experiment, ...]:
         Readings(id_dataset="celeba", profile="paper_short"),
         *(f for n in COUNTS for f in _of_sets(FewTrainingImages, CLASSIFIED, train_images=n)),
         *_of_sets(ShortCircuit, CLASSIFIED, seed=SEEDS[1]),
+        *_of_sets(ShortCircuitShares, CLASSIFIED, seed=SEEDS[1]),
         *(experiment for seed in SEEDS[1:] for experiment in _over_epochs(seed)),
         # The plan's flows; not all of them are published yet.
         *_of_every_flow(Readings, seed=SEEDS[0], profile="long"),

@@ -53,7 +53,7 @@ class FewTrainingImages(FlowStudy):
         default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
     )
     train_images: Whole = Field(
-        default=1000, ge=0, description="Training images, at most; 0 for all of the set."
+        default=250, ge=0, description="Training images, at most; 0 for all of the set."
     )
     epochs: Numbers = Field(
         default=(1, 3, 10, 20), description="Epochs to read, increasing; empty for the profile's."
@@ -76,6 +76,9 @@ class FewTrainingImages(FlowStudy):
             objectives=OBJECTIVES[:1],
             only_groups=_GROUP_SIZES,
         )
+
+    def label(self) -> str:
+        return f"{super().label()}-{self.train_images or 'all'}"
 
     def settings(self) -> dict[str, Any]:
         return {"seen_images": _SEEN_IMAGES}

@@ -133,7 +133,7 @@ def test_a_run_writes_a_page_that_needs_nothing_else(fresh: Path) -> None:
         (("-p", "seed=1:30"), "seed is '1:30', but it must be of type int"),
         (("-p", "seed", "0x10"), "seed is '0x10', but it must be of type int"),
         (("-p", "epochs", "1e400"), "epochs is inf, but it must be"),
-        (("-p", "seed", str(2**32)), "at most 4.29497e+09"),
+        (("-p", "seed", str(2**32)), "at most 4,294,967,295"),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_sentence(

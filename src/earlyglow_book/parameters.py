@@ -132,7 +132,7 @@ def _declared_as(name: str, field: Any) -> Parameter:
 
 def _bounds(metadata: list[Any]) -> list[str]:
     return [
-        f"{words} {getattr(mark, bound):g}"
+        f"{words} {getattr(mark, bound):,}"
         for mark in metadata
         for bound, words in _BOUNDS.items()
         if hasattr(mark, bound)

@@ -113,6 +113,10 @@ class EpochSweep(FlowExperiment):
         chosen = {} if self.detector == DEFAULT else {"detector": self.detector}
         return {**super().configuration(), **chosen}
 
+    def label(self) -> str:
+        own = super().label()
+        return own if self.detector == DEFAULT else f"{own}-{self.detector}"
+
     def compute(self, workspace: Path) -> Computed:
         """Train, measure and score; what is done is kept in ``workspace``."""
         # All images first: a set that is missing must not be noticed after the training.

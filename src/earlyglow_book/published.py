@@ -79,7 +79,6 @@ def published_experiments() -> tuple[Experiment, ...]:
         Readings(id_dataset="celeba", profile="paper_short"),
         *(f for n in COUNTS for f in _of_sets(FewTrainingImages, CLASSIFIED, train_images=n)),
         *_of_sets(ShortCircuit, CLASSIFIED, seed=SEEDS[1]),
-        *_of_sets(ShortCircuitShares, CLASSIFIED, seed=SEEDS[1]),
         *(experiment for seed in SEEDS[1:] for experiment in _over_epochs(seed)),
         # The plan's flows; not all of them are published yet.
         *_of_every_flow(Readings, seed=SEEDS[0], profile="long"),

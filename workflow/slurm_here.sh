@@ -45,7 +45,7 @@ MpiDefault=none
 KillWait=2
 ReturnToService=2
 MinJobAge=3600
-NodeName=$(hostname) NodeAddr=127.0.0.1 CPUs=2 RealMemory=4096 State=UNKNOWN
+NodeName=$(hostname) NodeAddr=127.0.0.1 CPUs=2 RealMemory=6000 State=UNKNOWN
 PartitionName=here Nodes=ALL Default=YES MaxTime=60 State=UP
 CONFIGURATION
     echo "CgroupPlugin=cgroup/v1" > "$folder/cgroup.conf"

@@ -1,8 +1,8 @@
 """The book's computations cut into jobs, for an engine that spreads them over machines.
 
 ``workflow/Snakefile`` calls it as ``python -m earlyglow_book.jobs``. A flow is trained, then
-measured; then every experiment on it makes its tables. Whatever a job does not find done it does
-itself, so that no result depends on how the work was cut.
+measured; then every experiment on it makes its tables, and its notebook can be run. Whatever a job
+does not find done it does itself, so that no result depends on how the work was cut.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +18,8 @@ import click
 from earlyglow.cache import cache_folder
 from earlyglow.datasets.finding import find_fingerprint
 from earlyglow.hashing import digest
-from earlyglow_book.experiment import Experiment, command, result_of
+from earlyglow_book import notebooks
+from earlyglow_book.experiment import Experiment, result_of
 from earlyglow_book.flow_runs import expense
 from earlyglow_book.flow_runs.flows import MODELS, VERSIONS
 from earlyglow_book.flow_runs.profiles import PROFILES
@@ -30,8 +32,8 @@ from earlyglow_book.results import find, folder_name, working_folder
 Job = dict[str, Any]
 # A queue ends a job that takes longer than it said: the rates are of another machine, perhaps.
 _SAFETY, _LEAST_MINUTES = 3, 10
-# Of an experiment that trains no flow: a classifier.
-_USUAL_MINUTES = 120
+# Of what trains no flow: a classifier, a notebook.
+_USUAL = {"gpu": 0, "minutes": 120, "megabytes": 4000}
 
 
 @click.group()
@@ -84,16 +86,27 @@ def do(kind: str, name: str, parameters: str) -> None:
             pass
 
 
+@main.command()
+@click.argument("name")
+@click.argument("parameters")
+@click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
+def notebook(name: str, parameters: str, output: Path) -> None:
+    """Run the notebook of the experiment NAME with PARAMETERS, a JSON object, into OUTPUT."""
+    experiment = experiment_classes()[name](**json.loads(parameters))
+    notebooks.run(name, experiment.parameters(), output)
+
+
 def planned(experiments: Iterable[Experiment]) -> dict[str, Any]:
     """The jobs by kind and name, what is stored, and what cannot be computed here.
 
     Of a job are given: its experiment and parameters, the name of the job that comes before it
-    ("" for none), whether it wants a GPU, and its minutes.
+    ("" for none), whether it wants a GPU, its minutes and its megabytes. What is stored has a
+    notebook too, where its chapter has one of its own.
     """
     jobs: dict[str, Any] = {
         "results": str(working_folder()),
         "cache": str(cache_folder()),
-        **{kind: {} for kind in ("train", "measure", "table")},
+        **{kind: {} for kind in ("train", "measure", "table", "notebook")},
         "stored": [],
         "without_images": {},
     }
@@ -102,31 +115,31 @@ def planned(experiments: Iterable[Experiment]) -> dict[str, Any]:
         name = f"{experiment.name}/{folder_name(experiment.label(), inputs)}"
         found = find(inputs)
         missing = [split for split, fingerprint in inputs.data.items() if fingerprint is None]
-        if found is not None:
-            jobs["stored"].append(found.name)
-        elif missing:
+        if found is None and missing:
             jobs["without_images"][name] = missing
+            continue
+        if found is not None:
+            jobs["stored"].append(name)
         else:
             jobs["table"][name] = _with_its_flow(experiment, jobs)
+        if not (experiment.shown_by or experiment.notebook):
+            after = "" if found else name
+            jobs["notebook"][name] = {**_described(experiment), **_USUAL, "after": after}
     _order_trainings(jobs["train"])
     return jobs
 
 
 def _with_its_flow(experiment: Experiment, jobs: dict[str, dict[str, Job]]) -> Job:
     """The job of an experiment's tables; those of its flow are added to ``jobs``."""
-    job: Job = {
-        "experiment": experiment.name,
-        "parameters": json.dumps(experiment.parameters()),
-        # Without the program's name.
-        "notebook": command(experiment).partition(" ")[2],
-        "after": "",
-        "gpu": 0,
-        "minutes": _USUAL_MINUTES,
-    }
+    job = {**_described(experiment), **_USUAL}
     run = getattr(experiment, "run", None)
     if run is None:
         return job
-    job |= {"gpu": int(run.sizes.precision == "bf16"), "minutes": _minutes(run)}
+    job |= {
+        "gpu": int(run.sizes.precision == "bf16"),
+        "minutes": _minutes(run),
+        "megabytes": math.ceil(expense.memory(run) / 1e6),
+    }
     fingerprints = {
         f"{name}/{split}": find_fingerprint(name, split) for name, split in run.splits()
     }
@@ -147,6 +160,12 @@ def _with_its_flow(experiment: Experiment, jobs: dict[str, dict[str, Job]]) -> J
     jobs["train"].setdefault(train, {**job, "folder": folder, "last": last})
     jobs["measure"].setdefault(measure, {**job, "after": train})
     return {**job, "after": measure}
+
+
+def _described(experiment: Experiment) -> Job:
+    """What any job of an experiment has."""
+    parameters = json.dumps(experiment.parameters())
+    return {"experiment": experiment.name, "parameters": parameters, "after": ""}
 
 
 def _order_trainings(trainings: dict[str, Job]) -> None:

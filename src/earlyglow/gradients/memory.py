@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,6 +15,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 _MARGIN = 1.25
+_OWN_GROUPS = Path("/proc/self/cgroup")
+# By controllers, as Linux names them in version 2 and in version 1: where the groups lie, and the
+# files of their limit and of what they use.
+_GROUP_FILES = {
+    "": (Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
+    "memory": (
+        Path("/sys/fs/cgroup/memory"),
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+    ),
+}
 
 
 class TensorMemory(TorchDispatchMode):
@@ -96,11 +108,36 @@ def need_of(call: Callable[[Tensor], object], x: Tensor) -> Need:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Bytes that can still be allocated on a device."""
+    """Bytes that this process can still allocate on a device."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached
-    return psutil.virtual_memory().available
+    return min([psutil.virtual_memory().available, *_left_by_control_groups()])
+
+
+def _left_by_control_groups() -> Iterator[int]:
+    """Bytes that each control group leaves this process: a container's, or a queue's for a job."""
+    if not _OWN_GROUPS.is_file():
+        return
+    for line in _OWN_GROUPS.read_text().splitlines():
+        _, controllers, own = line.split(":", 2)
+        if controllers not in _GROUP_FILES:
+            continue
+        root, limit, usage = _GROUP_FILES[controllers]
+        own_folder = root / own.lstrip("/")
+        for folder in (own_folder, *own_folder.parents):
+            if not folder.is_relative_to(root) or not (folder / limit).is_file():
+                continue
+            most = (folder / limit).read_text().strip()
+            if most != "max":
+                used = int((folder / usage).read_text()) - _reclaimable(folder)
+                yield max(int(most) - used, 0)
+
+
+def _reclaimable(folder: Path) -> int:
+    """Bytes of files that a control group counts and gives back at once."""
+    lines = (folder / "memory.stat").read_text().splitlines()
+    return next(int(words[1]) for words in map(str.split, lines) if words[0] == "inactive_file")
 
 
 def _peak(call: Callable[[Tensor], object], x: Tensor) -> int:

@@ -226,7 +226,7 @@ class _Session:
                     warn_of_long_training(time.monotonic() - begun, _CHECK_STEPS, last - self.step)
                 if is_due:
                     self._save_checkpoint(self.due[self.step])
-                stopping = interrupted.is_set()
+                stopping = any(self.processes.collect(interrupted.is_set()))
                 if is_due or stopping or time.monotonic() - saved > _SAVE_SECONDS:
                     self._save_state()
                     saved = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ PAPER_SETS = {
 }
 _SEEDS = 3
 GPU, PROCESSOR = "GPU", "processor"
+# Python and torch before the first image; with a GPU's libraries rather more than without.
+_PROCESS_BYTES, _MEMORY_MARGIN = 2e9, 1.25
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,9 @@ def measured_rates() -> Mapping[tuple[str, str], Rates]:
         (PROCESSOR, str(case)): Rates(float(row["training step"]), float(row["batched"]))
         for case, row in best.iterrows()
     }
-    return {**rates, (GPU, "paper Glow"): Rates(float(captured), 1000 / float(as_called))}
+    of_gpu = Rates(float(captured), 1000 / float(as_called))
+    # A smaller Glow was not measured there; it is not slower.
+    return {**rates, **{(GPU, flow): of_gpu for flow in ("paper Glow", "classroom Glow")}}
 
 
 def measured_flow(run: FlowRun) -> str:
@@ -104,6 +109,26 @@ def hours(run: FlowRun, device: str) -> float:
     """Hours of a flow and its norms on a device, at most; NaN where no rate was measured there."""
     rates = measured_rates().get((device, measured_flow(run)))
     return rates.hours(work_of(run)) if rates else float("nan")
+
+
+@functools.cache
+def measured_bytes() -> Mapping[str, float]:
+    """Bytes of tensors for each image of a training step, by flow, as published."""
+    (_, memory), *_ = read_published_tables("cost", "memory")
+    steps = memory[memory["contender"] == "training step"]
+    return dict(zip(steps["case"], steps["bytes"] / steps["images"], strict=True))
+
+
+def memory(run: FlowRun) -> float:
+    """Bytes that training a flow takes at most: the process, its images, and a step's tensors.
+
+    Norms take as many images at a time as what is left allows.
+    """
+    images = PAPER_TRAINING_IMAGES.get(run.id_dataset, max(PAPER_TRAINING_IMAGES.values()))
+    # Twice, while a file is read.
+    held = 2 * images * math.prod(run.spec.image_shape)
+    step = run.training.batch_size * measured_bytes()[measured_flow(run)]
+    return _PROCESS_BYTES + held + _MEMORY_MARGIN * step
 
 
 def paper_runs(profile: str, model: str) -> list[FlowRun]:
@@ -148,10 +173,40 @@ def paper_hours(whole: pandas.DataFrame) -> Texts:
     Args:
         whole: of :func:`whole_paper`, with the profile "paper".
     """
-    glow = whole.loc[("paper", "glow")]
-    training = glow["million images trained"] * 1e6 / measured_rates()[GPU, "paper Glow"].training
+    paper = whole.loc["paper"]
+    glow, trained = paper.loc["glow"], paper["million images trained"]
+    training = trained["glow"] * 1e6 / measured_rates()[GPU, "paper Glow"].training / 3600
+    longest = max(hours(run, GPU) for run in paper_runs("paper", "glow"))
     return {
         "paper_gpu": f"{glow['GPU hours']:,.0f}",
-        "paper_share": f"{training / 3600 / glow['GPU hours']:.0%}",
-        "paper_images": f"{glow['million images trained']:,.0f} million",
+        "paper_share": f"{training / glow['GPU hours']:.0%}",
+        "paper_images": f"{trained.sum():,.0f} million",
+        "paper_longest": f"{longest:.1f}",
     }
+
+
+def profile_hours(whole: pandas.DataFrame) -> Texts:
+    """Hours of the whole paper by profile, kind of flow and device, and images trained, for a page.
+
+    Args:
+        whole: of :func:`whole_paper`.
+    """
+    columns = {
+        "gpu": "GPU hours",
+        "processor": "processor hours",
+        "images": "million images trained",
+    }
+    return {
+        f"whole_{profile}_{model}_{name}": _rounded(row[column])
+        for (profile, model), row in whole.iterrows()
+        for name, column in columns.items()
+    }
+
+
+def _rounded(value: float) -> str:
+    """Two digits, or all before the point; "not measured" for NaN."""
+    if math.isnan(value):
+        return "not measured"
+    if value < 1:
+        return f"{value:.2g}"
+    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"

@@ -82,6 +82,24 @@ def test_one_process_goes_on_where_two_stopped(folder: Path) -> None:
     assert done.log[-1]["bits_per_dim"] < done.log[0]["bits_per_dim"]
 
 
+class WithAnother(Processes):
+    """A process beside which another one was interrupted."""
+
+    def collect(self, value: bool) -> list[bool]:
+        return [value, True]
+
+
+def test_all_stop_where_one_is_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that went on would wait for the other for ever."""
+    monkeypatch.setattr(fitting, "joined", WithAnother)
+    monkeypatch.setattr(fitting, "_CHECK_STEPS", 3)
+    images = eg.load_images("digits", "train")
+    with pytest.raises(KeyboardInterrupt, match="step 3 of 20"):
+        eg.train(script.build(), images, script.CONFIG, tmp_path)
+    _, facts = load_tensors(tmp_path / "state.safetensors")
+    assert facts["step"] == 3
+
+
 @pytest.mark.parametrize("length", [0, 7, 60, 203])
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
 def test_parts_are_the_whole(length: int, count: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from earlyglow_book.flow_runs import expense
@@ -39,4 +41,31 @@ def test_the_whole_paper_is_the_sum_of_its_flows() -> None:
     assert hours == pytest.approx((images / rates.training + norms / rates.norms) / 3600)
     said = expense.paper_hours(whole)
     assert said["paper_gpu"] == f"{hours:,.0f}"
-    assert said["paper_images"] == f"{images / 1e6:,.0f} million"
+    # 250 passes of the four grey sets, three seeds.
+    grey = 3 * 250 * (3 * 60_000 + 19_280)
+    assert said["paper_images"] == f"{(images + grey) / 1e6:,.0f} million"
+    assert float(said["paper_longest"]) == pytest.approx(
+        max(expense.hours(run, expense.GPU) for run in runs), abs=0.05
+    )
+
+
+def test_hours_of_every_profile_are_those_of_the_table() -> None:
+    whole = expense.whole_paper()
+    said = expense.profile_hours(whole)
+    assert len(said) == 2 * len(whole) + len(whole) / 2
+    # No DenseGlow was measured on the GPU.
+    assert said["whole_paper_dense_glow_gpu"] == "not measured"
+    hours = whole.loc[("paper", "glow"), "processor hours"]
+    assert float(said["whole_paper_glow_processor"].replace(",", "")) == pytest.approx(hours, abs=1)
+    assert said["whole_classroom_images"] == f"{27 * 20 * 5000 / 1e6}"
+
+
+def test_memory_is_that_of_a_step_and_the_images() -> None:
+    """Two batch sizes differ by their step alone; the measured bytes are of a training step."""
+    run = FlowRun("cifar10", ("svhn",), profile="paper")
+    without = replace(run.training, batch_size=1)
+    smaller = replace(run, seed=1)
+    object.__setattr__(smaller, "training", without)
+    difference = expense.memory(run) - expense.memory(smaller)
+    assert difference == pytest.approx(1.25 * 63 * expense.measured_bytes()["paper Glow"])
+    assert expense.memory(smaller) > 2 * 50_000 * 3072

@@ -186,21 +186,19 @@ def paper_hours(whole: pandas.DataFrame) -> Texts:
 
 
 def profile_hours(whole: pandas.DataFrame) -> Texts:
-    """Hours of the whole paper by profile, kind of flow and device, and images trained, for a page.
+    """Images trained on, and hours by kind of flow and device, of the whole paper by profile.
 
     Args:
         whole: of :func:`whole_paper`.
     """
-    columns = {
-        "gpu": "GPU hours",
-        "processor": "processor hours",
-        "images": "million images trained",
-    }
-    return {
-        f"whole_{profile}_{model}_{name}": _rounded(row[column])
+    trained = whole["million images trained"].groupby("profile").sum()
+    columns = {"gpu": "GPU hours", "processor": "processor hours"}
+    hours = {
+        f"whole_{profile}_{model}_{device}": _rounded(row[column])
         for (profile, model), row in whole.iterrows()
-        for name, column in columns.items()
+        for device, column in columns.items()
     }
+    return {f"whole_{name}_images": _rounded(count) for name, count in trained.items()} | hours
 
 
 def _rounded(value: float) -> str:

@@ -33,8 +33,8 @@ for seed in sys.argv[1].split(","):
 PYTHON
 
 echo "== SLURM"
-sh "$here/slurm_here.sh" start "$folder/slurm"
 trap 'sh "$here/slurm_here.sh" stop "$folder/slurm"' EXIT
+sh "$here/slurm_here.sh" start "$folder/slurm"
 export SLURM_CONF="$folder/slurm/slurm.conf"
 export EARLYGLOW_CACHE="$folder/slurm/cache" EARLYGLOW_RESULTS="$folder/slurm/results"
 

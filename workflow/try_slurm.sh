@@ -76,6 +76,6 @@ echo "== the results of both"
 echo "== the tables again, as one array"
 rm -r "$folder/slurm/results"
 submit "$folder/second.log"
-squeue --states all --array --noheader --format '%i' | grep -E '_[0-9]+$' | paste -sd ' ' | grep . \
-    || { echo "there was no array" >&2; exit 1; }
+submissions=$(grep -c '[Ss]ubmitted' "$folder/second.log")
+[ "$submissions" = 1 ] || { echo "there were $submissions submissions, not one" >&2; exit 1; }
 "$python" "$here/compare.py" "$folder/one/results" "$folder/slurm/results"

@@ -12,6 +12,7 @@ from earlyglow_book.chapters.gradient_short_circuit import ShortCircuitShares, i
 from earlyglow_book.chapters.gradient_short_circuit.shares import (
     chosen_shares,
     claim_at_chosen_share,
+    words,
 )
 from earlyglow_book.experiment import result_of
 
@@ -43,6 +44,15 @@ def test_the_claim_is_judged_at_that_share() -> None:
     assert "from 0.01 on" in untested.number
     better = claim_at_chosen_share(TABLE[TABLE["fraction"] == 0.01], "deep")
     assert str(better.judgement) == "holds"
+
+
+def test_each_classifier_is_named_with_its_verdict() -> None:
+    experiment = ShortCircuitShares("fashion_mnist", seed=1)
+    said = words({experiment: rows(("stage2", 0.01, 0.0, 0.02, 0.01, 0.03))})["allowed_cuts"]
+    assert said == (
+        "share 0.01: 0.020 [0.010, 0.030]; accuracy lost 0.002 "
+        "(Fashion-MNIST, seed 1, after stage2: holds)"
+    )
 
 
 def test_a_row_by_hand() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import earlyglow as eg
+from earlyglow_book.chapters.gradient_short_circuit import ShortCircuitShares
 from earlyglow_book.chapters.gradient_short_circuit.ablations import (
     Variant,
     accuracy,
@@ -17,9 +18,11 @@ from earlyglow_book.chapters.gradient_short_circuit.ablations import (
 )
 from earlyglow_book.chapters.gradient_short_circuit.claims import ACCURACY_MARGIN
 from earlyglow_book.chapters.gradient_short_circuit.inputs import BySet
+from earlyglow_book.results import read_published_tables
 from earlyglow_book.tables.changes import mean_auroc_change
 from earlyglow_book.tables.claims import Claim, Judgement, Verdict, positive
-from earlyglow_book.tables.texts import as_text
+from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.titles import title_of
 
 SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
@@ -116,3 +119,27 @@ def claim_at_chosen_share(table: pd.DataFrame, at: str) -> Claim:
         number,
         judgement,
     )
+
+
+def read_published_shares() -> dict[ShortCircuitShares, pd.DataFrame]:
+    """The published tables of the classroom's classifiers."""
+    found = {
+        ShortCircuitShares(**parameters): table
+        for parameters, table in read_published_tables(ShortCircuitShares.name, "shares")
+    }
+    return {experiment: t for experiment, t in found.items() if experiment.profile == "classroom"}
+
+
+def words(published: dict[ShortCircuitShares, pd.DataFrame]) -> Texts:
+    """What the allowed cut is worth at each classifier's usual place, in one sentence.
+
+    Args:
+        published: of :func:`read_published_shares`.
+    """
+    numbers = []
+    for experiment, table in published.items():
+        where = experiment.classifier.split_at
+        claim = claim_at_chosen_share(table, where)
+        name = f"{title_of(experiment.id_dataset)}, seed {experiment.seed}"
+        numbers.append(f"{claim.number} ({name}, after {where}: {claim.judgement.verdict})")
+    return {"allowed_cuts": "; ".join(numbers)}

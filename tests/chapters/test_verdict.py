@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import html
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -302,6 +305,34 @@ def test_permutations_against_every_one_of_them() -> None:
     # Each seed of a flow is one of four choosers, two of which have each epoch.
     assert found.p == pytest.approx(1 / 6, abs=0.03)
     assert found.placebo[1.0] == pytest.approx(((0.7 - 0.9) + (0.8 - 0.5)) / 2)
+
+
+_NULL = """
+import numpy as np, pandas as pd
+from earlyglow_book.chapters.verdict.short_trainings import own_epoch
+drawn = np.random.default_rng(0)
+rows = pd.DataFrame(
+    [(m, i, i + "x", s, e, drawn.random()) for m in ("glow", "dense_glow") for i in "abcdef"
+     for s in (0, 1) for e in (1.0, 2.0, 3.0)],
+    columns=["model", "id_dataset", "ood", "seed", "epoch", "auroc"],
+)
+print(own_epoch(rows).null)
+"""
+
+
+def test_permutations_are_the_same_in_every_process() -> None:
+    """Python orders a set of texts by a number that it draws anew for each process."""
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", _NULL],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1")
+    }
+    assert len(said) == 1
 
 
 def test_the_control_has_the_same_number_for_both_models() -> None:

@@ -142,7 +142,8 @@ def _permuted_gains(
     columns = matrix.columns.get_indexer(choices)
     models = choices.index.get_level_values("model")
     shuffled = np.tile(columns, (_PERMUTATIONS, 1))
-    for model in set(models):
+    # In a fixed order: that of a set of texts is another in each process.
+    for model in sorted(set(models)):
         order = generator.random((_PERMUTATIONS, int((models == model).sum()))).argsort(axis=1)
         shuffled[:, models == model] = columns[models == model][order]
     gains = matrix.to_numpy()[np.arange(len(matrix)), shuffled].sum(axis=1)

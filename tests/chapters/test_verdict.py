@@ -22,7 +22,7 @@ from earlyglow_book.chapters.verdict.evidence import (
 from earlyglow_book.chapters.verdict.kmnist_cases import kmnist_cases
 from earlyglow_book.chapters.verdict.plan import criterion_claim
 from earlyglow_book.chapters.verdict.primary import primary_claims
-from earlyglow_book.chapters.verdict.rules import claim_cards, judged_claims
+from earlyglow_book.chapters.verdict.rules import _of_seeds, claim_cards, judged_claims
 from earlyglow_book.chapters.verdict.short_trainings import own_epoch
 from earlyglow_book.chapters.verdict.stopping import stopping_claims
 from earlyglow_book.chapters.verdict.words import (
@@ -33,7 +33,7 @@ from earlyglow_book.chapters.verdict.words import (
     seeds_and_images,
     words,
 )
-from earlyglow_book.tables.claims import Claim, Verdict
+from earlyglow_book.tables.claims import Claim, Judgement, Verdict
 from tests.chapters.rows import published
 
 ID_SETS = ("mnist", "fashion_mnist", "kmnist", "omniglot", "cifar10", "gtsrb", "celeba")
@@ -379,6 +379,19 @@ def test_cases_of_kmnist_against_students_interval() -> None:
         pytest.approx(0.57),
         "inside",
     )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "before", "after"),
+    [
+        (1, Verdict.HOLDS, "not decided (one seed alone: holds)"),
+        (1, Verdict.FAILS, "not decided (one seed alone: does not hold)"),
+        (1, Verdict.UNTESTED, "not tested here"),
+        (3, Verdict.HOLDS, "holds"),
+    ],
+)
+def test_one_seed_decides_nothing(seeds: int, before: Verdict, after: str) -> None:
+    assert str(_of_seeds(Judgement(before), seeds)) == after
 
 
 def test_both_bandwidths_have_rows() -> None:

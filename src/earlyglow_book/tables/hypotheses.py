@@ -44,7 +44,9 @@ HYPOTHESES = (
     Hypothesis(
         "H2a", "the fall belongs to the paper's reading", "(late − early), neighbours − paper"
     ),
-    Hypothesis("H2b", "under neighbours nothing falls", "late − early, neighbours (margin −.02)"),
+    Hypothesis(
+        "H2b", "under neighbours nothing falls", "late − early + .02, neighbours (above 0: no fall)"
+    ),
     Hypothesis("H3", "the shared axes are what hurts", "5 axes removed − halfway, late"),
     Hypothesis("H4 early", "an early flow adds to the picture", "neighbours − no flow, early"),
     Hypothesis("H4 late", "a late flow adds to the picture", "neighbours − no flow, late"),

@@ -94,7 +94,7 @@ def _own_epoch(evidence: Evidence) -> list[Claim]:
             continue
         found, (name, scored) = short_trainings.own_epoch(rows), _SIZES[size]
         placebo = found.placebo.iloc[:-1]
-        distinct = found.p <= _LEVEL
+        distinct = found.p <= _LEVEL and found.gain.low > 0
         detail = "; no evidence for early epochs" if distinct else ""
         claims.append(
             Claim(

@@ -16,6 +16,7 @@ from earlyglow_book.chapters.support_overlap import (
     auroc_of_likelihood_ratio,
     correlations_across,
     correlations_within,
+    overlaps_of_histograms,
     words,
 )
 from earlyglow_book.experiment import result_of
@@ -109,3 +110,26 @@ def test_the_true_density_is_beaten_by_a_wrong_one() -> None:
     assert auroc_of_density(-1.0, 0.5, 0.5) > 0.6
     with pytest.raises(ValueError, match="ood_deviation is 0"):
         auroc_of_density(0.0, 0.5, 0.0)
+
+
+def test_overlaps_of_stored_histograms_are_those_of_the_binned_scores() -> None:
+    generator = np.random.default_rng(0)
+    edges = np.linspace(-12, 12, 101)
+    scores = {"own": generator.normal(0, 1, 400), "ood": generator.normal(1, 2, 300)}
+    rows = pd.DataFrame(
+        [
+            {"id_dataset": "own", "model": "glow", "seed": 0, "epoch": 1.0, "dataset": name}
+            | {"detector": detector, "group_size": size}
+            | {"counts": np.histogram(values, edges)[0].astype(np.uint16).tobytes()}
+            for name, values in scores.items()
+            for detector, size in (("likelihood", 1), ("likelihood", 5), ("neighbours", 1))
+        ]
+    )
+    found = overlaps_of_histograms(rows)
+    assert found["ood"].tolist() == ["ood"]
+    own, ood = (np.digitize(values, edges) for values in scores.values())
+    shared = sum(min((own == b).mean(), (ood == b).mean()) for b in range(102))
+    assert found["overlap"].item() == pytest.approx(shared)
+    labels = np.repeat([0, 1], [len(own), len(ood)])
+    expected = roc_auc_score(labels, np.concatenate((own, ood)))
+    assert found["auroc"].item() == pytest.approx(expected)

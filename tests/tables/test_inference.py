@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from earlyglow_book.tables.inference import (
+    difference_over_sets,
     holm,
     mean_over_sets,
     node_jackknife,
@@ -123,3 +124,32 @@ def test_what_cannot_be_deleted_is_named() -> None:
         node_jackknife(pd.Series([0.1, 0.2], index=star))
     with pytest.raises(ValueError, match="pairs of 2 data sets"):
         node_jackknife(pd.Series([0.1], index=star[:1]))
+
+
+def test_a_difference_between_kinds_of_pairs_covers() -> None:
+    """The pairs of both kinds share data sets, which the interval has to know."""
+    generator, covered = np.random.default_rng(6), []
+    for _ in range(300):
+        values = simulated(generator, roles=1.0)[0]
+        first = values.index.get_level_values("ood").isin(list("abcvw"))
+        _, low, high, *_ = difference_over_sets(values[first], values[~first])
+        covered.append(low <= 0 <= high)
+    assert np.mean(covered) == pytest.approx(0.95, abs=0.035)
+
+
+def test_a_difference_by_hand_and_of_nothing() -> None:
+    values = simulated(np.random.default_rng(7))[0]
+    first, second = values[::2], values[1::2]
+    left = []
+    for name in GREY + COLOUR:
+        parts = [
+            np.mean([v for pair, v in part.items() if name not in pair])  # type: ignore[operator]
+            for part in (first, second)
+        ]
+        left.append(parts[0] - parts[1])
+    error = np.sqrt((len(left) - 1) * np.var(left))
+    found = difference_over_sets(first, second)
+    assert found.value == pytest.approx(first.mean() - second.mean())
+    assert found.high - found.value == pytest.approx(stats.t.ppf(0.975, len(left) - 1) * error)
+    nothing = difference_over_sets(first, second[:0])
+    assert (nothing.low, nothing.id_sets) == (-np.inf, 0)

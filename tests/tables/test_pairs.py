@@ -37,25 +37,6 @@ def test_mean_over_pairs_of_equal_id_sets_is_students() -> None:
     assert (mean.value, mean.pairs, mean.id_sets) == (pytest.approx(by_set.mean()), 32, 8)
 
 
-def test_difference_within_id_sets_is_the_paired_t_test() -> None:
-    random = np.random.default_rng(0)
-    first, second = (
-        pairs_of(
-            {(f"set{i}", f"{k}{j}", "glow"): random.random() for i in range(7) for j in range(3)}
-        )
-        for k in "ab"
-    )
-    found = pairs.difference_over_pairs(first, second)
-    by_set = [part.to_numpy().reshape(7, 3).mean(1) for part in (first, second)]
-    low, high = stats.ttest_rel(*by_set).confidence_interval(0.95)
-    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
-    assert found.value == pytest.approx(np.mean(by_set[0] - by_set[1]))
-    assert pairs.difference_over_pairs(first, second[:0]).pairs == 0
-    # One ID set on one side says nothing of how such sets differ.
-    one_sided = pairs.difference_over_pairs(first, second[:3])
-    assert (one_sided.low, one_sided.id_sets) == (-np.inf, 1)
-
-
 def test_both_models_of_an_id_set_are_one_cluster() -> None:
     numbers = {(f"set{i}", "ood", m): float(i) for i in range(6) for m in ("glow", "dense_glow")}
     mean = pairs.mean_over_pairs(pairs_of(numbers))

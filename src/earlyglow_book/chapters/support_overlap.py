@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import pairs, stored, style
+from earlyglow_book.chapters.tools import pairs, published_rows, regret, stored, style
 from earlyglow_book.deferred import np, pd, stats
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
@@ -87,6 +87,32 @@ def _compressed_scores(checkpoint: MeasuredCheckpoint) -> dict[str, np.ndarray]:
         name: np.arcsinh((values - middle) / (three_quarters - quarter))
         for name, values in scores.items()
     }
+
+
+def read_long_overlaps() -> pd.DataFrame:
+    """:func:`overlaps_of_histograms` of the published long trainings."""
+    rows = published_rows.read_published_rows("readings", "histograms", profile="long")
+    return overlaps_of_histograms(rows) if len(rows) else rows
+
+
+def overlaps_of_histograms(histograms: pd.DataFrame) -> pd.DataFrame:
+    """Overlap and AUROC of the likelihoods of single images, from their stored histograms.
+
+    Args:
+        histograms: of flows' readings: ``FLOW``, epoch, detector, group_size, dataset, counts.
+
+    Returns:
+        A row for each flow, epoch and OOD set: ``FLOW``, epoch, ood, overlap, auroc.
+    """
+    chosen = (histograms["detector"] == "likelihood") & (histograms["group_size"] == 1)
+    rows = []
+    for keys, part in histograms[chosen].groupby([*pairs.FLOW, "epoch"]):
+        counts = {row.dataset: regret.read_counts(row.counts) for row in part.itertuples()}
+        own = counts.pop(keys[0])
+        for ood, other in counts.items():
+            shares = np.minimum(own / own.sum(), other / other.sum())
+            rows.append([*keys, ood, shares.sum(), regret.auroc_of_counts(own, other)])
+    return pd.DataFrame(rows, columns=[*pairs.FLOW, "epoch", "ood", "overlap", "auroc"])
 
 
 _QUESTIONS = (("epoch", "epoch"), ("AUROC", "auroc"), ("|AUROC - ½|", "distance"))

@@ -85,6 +85,13 @@ def positive(change: tuple[float, float, float]) -> Judgement:
     return _decided(low > 0, high < 0)
 
 
+def of_seeds(judgement: Judgement, seeds: int) -> Judgement:
+    """Nothing is decided from one seed; the text says what it would be."""
+    if seeds != 1 or judgement.verdict not in (Verdict.HOLDS, Verdict.FAILS):
+        return judgement
+    return Judgement(Verdict.OPEN, f" (one seed alone: {judgement.verdict})")
+
+
 def too_few(id_sets: int) -> Judgement:
     """Nothing is decided from a few ID sets."""
     return Judgement(Verdict.OPEN, f" ({counted(id_sets, 'ID set')})")

@@ -55,6 +55,28 @@ def mean_over_sets(values: pd.Series) -> Mean:
     return Mean(*estimate, len(by_pair), id_sets)
 
 
+def difference_over_sets(first: pd.Series, second: pd.Series) -> Mean:
+    """Mean over the first pairs minus mean over the second, as :func:`mean_over_sets`.
+
+    Deleting a data set deletes it from both; the side with fewer ID sets is counted.
+
+    Args:
+        first: a number for each pair and model, with index levels id_dataset and ood.
+        second: the same of other pairs.
+    """
+    parts = [values.dropna().groupby(level=list(_ROLES)).mean() for values in (first, second)]
+    id_sets = min(part.index.get_level_values("id_dataset").nunique() for part in parts)
+    both = pd.concat(parts, axis=1, keys=["first", "second"])
+    value = float(both["first"].mean() - both["second"].mean())
+    try:
+        left_out = _left_out(both)
+    except ValueError:
+        return Mean(value, -math.inf, math.inf, len(both), id_sets)
+    differences = left_out[:, :1] - left_out[:, 1:]
+    reach = float(_deviation(differences)[0] * stats.t.ppf(0.975, len(differences) - 1))
+    return Mean(value, value - reach, value + reach, len(both), id_sets)
+
+
 def simultaneous_band(values: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     """Means over pairs of several columns, with a band that covers all of them at once.
 
@@ -70,10 +92,8 @@ def simultaneous_band(values: pd.DataFrame, confidence: float = 0.95) -> pd.Data
         One row for each column: value, low, high.
     """
     left_out = _left_out(values)
-    count = len(left_out)
-    centred = left_out - left_out.mean(0)
-    deviation = np.sqrt((count - 1) / count * (centred**2).sum(0))
-    varying = centred[:, deviation > 0]
+    deviation = _deviation(left_out)
+    varying = (left_out - left_out.mean(0))[:, deviation > 0]
     critical = _largest_t(varying, confidence) if varying.shape[1] else 0.0
     mean = values.mean().to_numpy()
     columns = {
@@ -87,11 +107,10 @@ def simultaneous_band(values: pd.DataFrame, confidence: float = 0.95) -> pd.Data
 def p_above_zero(values: pd.Series) -> float:
     """One-sided p-value of the mean over pairs being at most zero, by the node jackknife."""
     left_out = _left_out(values.to_frame())[:, 0]
-    count = len(left_out)
-    variance = (count - 1) / count * ((left_out - left_out.mean()) ** 2).sum()
-    if variance == 0:
+    deviation = float(_deviation(left_out))
+    if deviation == 0:
         return 0.5 - 0.5 * float(np.sign(values.mean()))
-    return float(stats.t.sf(values.mean() / np.sqrt(variance), count - 1))
+    return float(stats.t.sf(values.mean() / deviation, len(left_out) - 1))
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -107,20 +126,29 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
+def _deviation(left_out: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The jackknife's standard error of each column of :func:`_left_out`."""
+    count = len(left_out)
+    return np.sqrt((count - 1) / count * ((left_out - left_out.mean(0)) ** 2).sum(0))
+
+
 def _left_out(values: pd.DataFrame) -> NDArray[np.float64]:
-    """Means (K, columns) over the pairs that are left when one data set is deleted."""
+    """Means (K, columns) over the pairs that are left when one data set is deleted.
+
+    A pair that has no number in a column does not count there.
+    """
     roles = [values.index.get_level_values(role).astype(str) for role in _ROLES]
     sets = sorted({*roles[0], *roles[1]})
     if len(sets) < 3:
         raise ValueError(f"there are pairs of {len(sets)} data sets, but deleting one needs 3.")
     numbers, means = values.to_numpy(dtype=float), []
     for name in sets:
-        kept = (roles[0] != name) & (roles[1] != name)
-        if not kept.any():
+        kept = numbers[(roles[0] != name) & (roles[1] != name)]
+        if np.isnan(kept).all(0).any():
             raise ValueError(
                 f"{name} is part of every pair, so that deleting it leaves none; add pairs without."
             )
-        means.append(numbers[kept].mean(0))
+        means.append(np.nanmean(kept, axis=0))
     return np.array(means)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +89,17 @@ def mean_over_pairs(values: pd.Series) -> Mean:
     than there are ID sets. That OOD sets are shared too is not taken into account. Values have
     ``PAIR`` as index.
     """
-    return _sum_of_means({1: values})
+    known = values.dropna().astype(float)
+    sets = known.index.get_level_values("id_dataset").nunique()
+    if sets < 2:
+        return Mean(float(known.mean()), -math.inf, math.inf, len(known), sets)
+    # What each pair contributes to the deviation.
+    shares = (known - known.mean()) / len(known)
+    of_sets = shares.groupby(level="id_dataset").sum().to_numpy()
+    error = math.sqrt(sets / (sets - 1) * float((of_sets**2).sum()))
+    reach = float(stats.t.ppf(0.975, sets - 1)) * error
+    value = float(known.mean())
+    return Mean(value, value - reach, value + reach, len(known), sets)
 
 
 def mean_and_pairs(values: pd.Series) -> str:
@@ -98,13 +108,9 @@ def mean_and_pairs(values: pd.Series) -> str:
     return f"{mean} ({mean.pairs} pairs)"
 
 
-def difference_over_pairs(first: pd.Series, second: pd.Series) -> Mean:
-    """Mean of the first pairs less mean of the second, as :func:`mean_over_pairs`.
-
-    An ID set with pairs of both kinds counts once, with the difference within it. The side with
-    fewer ID sets counts for the degrees of freedom.
-    """
-    return _sum_of_means({1: first, -1: second})
+def negative(mean: Mean) -> Mean:
+    """The mean of the numbers with the other sign."""
+    return mean._replace(value=-mean.value, low=-mean.high, high=-mean.low)
 
 
 def within_range(mean: Mean, least: float, most: float) -> Mean:
@@ -112,30 +118,6 @@ def within_range(mean: Mean, least: float, most: float) -> Mean:
     if not math.isfinite(mean.low):
         return mean
     return mean._replace(low=max(mean.low, least), high=min(mean.high, most))
-
-
-def _sum_of_means(parts: Mapping[int, pd.Series]) -> Mean:
-    """The sum of means over pairs, each with the sign it is under."""
-    known = {sign: values.dropna().astype(float) for sign, values in parts.items()}
-    if any(values.empty for values in known.values()):
-        return Mean(math.nan, -math.inf, math.inf, 0, 0)
-    value = sum(sign * float(values.mean()) for sign, values in known.items())
-    # What each pair contributes to the deviation.
-    shares = pd.concat(
-        sign * (values - float(values.mean())) / len(values) for sign, values in known.items()
-    )
-    sets = min(values.index.get_level_values("id_dataset").nunique() for values in known.values())
-    if sets == 1:
-        return Mean(value, -math.inf, math.inf, len(shares), 1)
-    of_sets = shares.groupby(level="id_dataset").sum().to_numpy()
-    variance = sets / (sets - 1) * float((of_sets**2).sum())
-    return _with_interval(value, variance, len(shares), sets)
-
-
-def _with_interval(value: float, variance: float, pairs: int, sets: int) -> Mean:
-    """Student's 95 % interval, with one degree of freedom less than there are ID sets."""
-    reach = float(stats.t.ppf(0.975, sets - 1)) * math.sqrt(variance)
-    return Mean(value, value - reach, value + reach, pairs, sets)
 
 
 def correlation_within(

@@ -29,6 +29,11 @@ def auroc_of_counts(id_counts: Counts, ood_counts: Counts) -> float:
     return float(wins / (id_counts.sum() * ood_counts.sum()))
 
 
+def read_counts(stored: bytes) -> Counts:
+    """A stored histogram's counts, which are numbers of 16 bits."""
+    return np.frombuffer(stored, np.uint16).astype(np.int64)
+
+
 def halves(counts: Counts, generator: np.random.Generator) -> tuple[Counts, Counts]:
     """The images of a histogram in two halves, drawn without replacement."""
     first = generator.multivariate_hypergeometric(counts, int(counts.sum()) // 2)
@@ -52,8 +57,7 @@ def half_aurocs(histograms: pd.DataFrame, id_dataset: str, seed: int = 0) -> pd.
     generator, found = np.random.default_rng(seed), {}
     for (epoch, detector), part in histograms.groupby(["epoch", "detector"], observed=True):
         divided = {
-            row.dataset: halves(np.frombuffer(row.counts, np.uint16).astype(np.int64), generator)
-            for row in part.itertuples()
+            row.dataset: halves(read_counts(row.counts), generator) for row in part.itertuples()
         }
         own = divided.pop(id_dataset)
         for half in (0, 1):

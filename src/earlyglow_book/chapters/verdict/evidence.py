@@ -9,6 +9,7 @@ import pandas as pd
 
 from earlyglow_book.chapters.chaos import changes_by_epoch
 from earlyglow_book.chapters.released_code import released_aurocs
+from earlyglow_book.chapters.support_overlap import read_long_overlaps
 from earlyglow_book.chapters.which_epoch import PAPER, WhichEpoch, read_half_aurocs, regret_rows
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.aurocs import select
@@ -38,6 +39,7 @@ class Evidence:
         paper_bits: bits per dimension of flows of the paper's size.
         long_readings: every reading of the long flows.
         long_fit_bits: bits of their fit halves.
+        long_overlaps: overlaps of their likelihoods, by histograms.
         epoch_regrets: what each criterion for the epoch costs under the paper's score.
         chaos: how far two trainings end apart that differ in one bit, by model and epoch.
     """
@@ -54,6 +56,7 @@ class Evidence:
     paper_bits: pd.DataFrame
     long_readings: pd.DataFrame
     long_fit_bits: pd.DataFrame
+    long_overlaps: pd.DataFrame
     epoch_regrets: pd.DataFrame
     chaos: pd.DataFrame
 
@@ -75,6 +78,7 @@ def read_evidence() -> Evidence:
         paper_bits=read_published_rows("epoch_sweep", "epochs", profile="paper"),
         long_readings=read_published_rows("readings", "readings", profile="long"),
         long_fit_bits=read_published_rows("readings", "fit_bits", profile="long"),
+        long_overlaps=read_long_overlaps(),
         epoch_regrets=_published_regrets(),
         chaos=changes_by_epoch(read_published_rows("chaos", "aurocs")),
     )

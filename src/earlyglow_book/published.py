@@ -18,7 +18,7 @@ from earlyglow_book.chapters.group_size import GroupSize
 from earlyglow_book.chapters.kmnist_failure import KmnistFailure
 from earlyglow_book.chapters.likelihood_paradox import LikelihoodParadox
 from earlyglow_book.chapters.low_level_features import LowLevelFeatures
-from earlyglow_book.chapters.no_flow import NoFlow
+from earlyglow_book.chapters.no_flow import NoFlow, PictureScores
 from earlyglow_book.chapters.norm_geometry import NormGeometry
 from earlyglow_book.chapters.readings import Readings
 from earlyglow_book.chapters.released_code import ReleasedCode
@@ -60,6 +60,7 @@ def published_experiments() -> tuple[Experiment, ...]:
         EpochSweep(id_dataset="gtsrb", profile="smoke"),
         *_over_epochs(SEEDS[0]),
         *_of_sets(NoFlow, (*GREY, *COLOUR)),
+        *_of_sets(PictureScores, (*GREY, *COLOUR)),
         *_of_every_flow(LikelihoodParadox),
         *(Chaos(model=model) for model in ("dense_glow", "glow")),
         *_of_sets(KmnistFailure, GREY, model="glow"),

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from earlyglow_book.chapters.tools import reading
+from earlyglow_book.chapters.tools import aurocs, reading, stored
 from earlyglow_book.deferred import pd
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import FlowRun
@@ -64,3 +64,17 @@ class NoFlow(FlowExperiment):
             for size in _GROUP_SIZES
         ]
         return Computed({"aurocs": pd.concat(rows, ignore_index=True)})
+
+
+@parameters
+class PictureScores(NoFlow):
+    """The control's score of every single image, to be put beside the scores of flows."""
+
+    name: ClassVar[str] = "picture_scores"
+    versions: ClassVar[dict[str, int]] = {**NoFlow.versions, "picture_scores": 1}
+
+    def compute(self, workspace: Path) -> Computed:
+        """Fit the control on the fit half and score the others."""
+        pictures = reading.picture_statistics(self.run.load_sets())
+        (scores,) = reading.control_scores(pictures, FIT, 1).values()
+        return Computed({"scores": stored.compact(aurocs.set_rows(scores, reading.NO_FLOW))})

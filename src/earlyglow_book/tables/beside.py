@@ -1,0 +1,58 @@
+"""A flow's score beside that of the picture's own statistics: what do both together detect?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from earlyglow.detectors import conformal_p_values
+from earlyglow.metrics import auroc
+from earlyglow_book.tables.pairs import FLOW
+
+_KEYS = [*FLOW, "epoch", "detector"]
+Scores = dict[str, torch.Tensor]
+
+
+def together(flows: pd.DataFrame, pictures: pd.DataFrame) -> pd.DataFrame:
+    """AUROC of a flow's score, of the picture's, and of both by Fisher's rule, for every pair.
+
+    Every second ID image turns the scores into p-values and is judged in none of the three.
+
+    Args:
+        flows: scores of single images in one order for each set: ``FLOW``, epoch, detector,
+            dataset, score.
+        pictures: scores of the same images in the same order: id_dataset, dataset, score.
+
+    Returns:
+        ``FLOW``, epoch, detector, ood, flow, picture, both.
+    """
+    of_pictures = {own: _by_set(part) for own, part in pictures.groupby("id_dataset")}
+    rows = []
+    for keys, part in flows.groupby(_KEYS, observed=True):
+        own, flow, picture = keys[0], _by_set(part), of_pictures[keys[0]]
+        p_flow, p_picture = _minus_log_p(flow, own), _minus_log_p(picture, own)
+        both = {name: p_flow[name] + p_picture[name] for name in flow}
+        rows += [
+            [*keys, ood, *(auroc(s[own][1::2], s[ood]) for s in (flow, picture, both))]
+            for ood in flow
+            if ood != own
+        ]
+    return pd.DataFrame(rows, columns=[*_KEYS, "ood", "flow", "picture", "both"])
+
+
+def _by_set(rows: pd.DataFrame) -> Scores:
+    return {
+        str(name): torch.from_numpy(_numbers(part))
+        for name, part in rows.groupby("dataset", observed=True)
+    }
+
+
+def _numbers(rows: pd.DataFrame) -> NDArray[np.float64]:
+    return rows["score"].to_numpy(dtype=np.float64)
+
+
+def _minus_log_p(scores: Scores, own: str) -> Scores:
+    calibration = scores[own][::2]
+    return {name: -conformal_p_values(s, calibration).log() for name, s in scores.items()}

@@ -140,6 +140,7 @@ def evidence(tables: dict[str, pd.DataFrame]) -> Evidence:
         sum_z={size: of("layer_gradients", "sum_z", size) for size in (1, 5)},
         full_size={name: of_full[of_full["objective"] == name] for name in ("log_prob", "sum_z")},
         no_flow=control.assign(auroc=CONTROL),
+        beside=pd.DataFrame(),
         released=released_aurocs(),
         baselines={name: of(name, "", 1) for name in ("likelihood", "typicality")},
         overlap=tables["support_overlap"],

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from earlyglow.detectors import conformal_p_values
 from earlyglow.metrics import auroc
+from earlyglow_book.results import read_published_tables
 from earlyglow_book.tables.pairs import FLOW
+from earlyglow_book.tables.published_rows import read_published_rows
 
 _KEYS = [*FLOW, "epoch", "detector"]
 Scores = dict[str, torch.Tensor]
@@ -40,6 +42,22 @@ def together(flows: pd.DataFrame, pictures: pd.DataFrame) -> pd.DataFrame:
             if ood != own
         ]
     return pd.DataFrame(rows, columns=[*_KEYS, "ood", "flow", "picture", "both"])
+
+
+def read_together(profile: str = "classroom") -> pd.DataFrame:
+    """:func:`together` of the published sweeps at their last epoch, single images.
+
+    The scores are the paper's (of log p) and the likelihood.
+    """
+    parts = []
+    for parameters, rows in read_published_tables("epoch_sweep", "scores"):
+        if parameters["profile"] != profile:
+            continue
+        chosen = (rows["group_size"] == 1) & (rows["epoch"] == rows["epoch"].max())
+        kept = rows[chosen & rows["objective"].isin(("log_prob", ""))]
+        parts.append(kept.assign(**{name: parameters[name] for name in FLOW}))
+    pictures = read_published_rows("picture_scores", "scores", profile)
+    return together(pd.concat(parts), pictures) if parts and len(pictures) else pd.DataFrame()
 
 
 def _by_set(rows: pd.DataFrame) -> Scores:

@@ -92,6 +92,13 @@ def of_seeds(judgement: Judgement, seeds: int) -> Judgement:
     return Judgement(Verdict.OPEN, f" (one seed alone: {judgement.verdict})")
 
 
+def adds(mean: Mean) -> Judgement:
+    """Whether a gain is above zero; one that is surely below ``MARGIN`` counts as none."""
+    if mean.id_sets < LEAST_ID_SETS:
+        return too_few(mean.id_sets)
+    return _decided(mean.low > 0, mean.high < MARGIN)
+
+
 def too_few(id_sets: int) -> Judgement:
     """Nothing is decided from a few ID sets."""
     return Judgement(Verdict.OPEN, f" ({counted(id_sets, 'ID set')})")

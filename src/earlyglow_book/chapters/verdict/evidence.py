@@ -13,6 +13,7 @@ from earlyglow_book.chapters.support_overlap import read_long_overlaps
 from earlyglow_book.chapters.which_epoch import PAPER, WhichEpoch, read_half_aurocs, regret_rows
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.aurocs import select
+from earlyglow_book.tables.beside import read_together
 from earlyglow_book.tables.published_rows import (
     read_baseline_rows,
     read_gradient_rows,
@@ -32,6 +33,7 @@ class Evidence:
         full_size: single images' of the released one-channel model at its own size, by objective.
         baselines: AUROCs of single images by detector: likelihood, typicality.
         no_flow: AUROCs of single images by the control without a flow.
+        beside: AUROCs of a flow's score and the picture's, alone and together.
         released: the released code's own table.
         overlap: overlaps of support, at all epochs.
         complexity: mean length of each set's PNG files.
@@ -49,6 +51,7 @@ class Evidence:
     full_size: Mapping[str, pd.DataFrame]
     baselines: Mapping[str, pd.DataFrame]
     no_flow: pd.DataFrame
+    beside: pd.DataFrame
     released: pd.DataFrame
     overlap: pd.DataFrame
     complexity: pd.DataFrame
@@ -71,6 +74,7 @@ def read_evidence() -> Evidence:
         },
         baselines={name: read_baseline_rows(name) for name in ("likelihood", "typicality")},
         no_flow=select(read_published_rows("no_flow", "aurocs"), "no_flow"),
+        beside=read_together(),
         released=released_aurocs(),
         overlap=read_published_rows("support_overlap", "overlap"),
         complexity=read_published_rows("likelihood_paradox", "complexity"),

@@ -9,6 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from earlyglow_book.chapters.verdict import kmnist_cases
+from earlyglow_book.chapters.verdict.beside import beside_claims
 from earlyglow_book.chapters.verdict.evidence import (
     Evidence,
     gain_by_complexity,
@@ -40,6 +41,7 @@ def judged_claims(evidence: Evidence) -> list[Claim]:
     """Every claim, judged from the published rows; the four primary ones first."""
     return [
         *primary_claims(evidence),
+        *beside_claims(evidence.beside),
         *stopping_claims(evidence),
         _simple_ood(evidence),
         _simple_id_gets_worse(evidence),

@@ -11,6 +11,7 @@ import torch
 
 from earlyglow.gradients.memory import TensorMemory
 from earlyglow_book.chapters.cost import PLANS, Cost, comparison
+from earlyglow_book.chapters.cost.growth import Growth, exponents, growth_table
 from earlyglow_book.chapters.cost.measuring import (
     Contender,
     interleaved_times,
@@ -209,3 +210,38 @@ def test_ratios_of_times_and_the_targets_they_meet() -> None:
     assert found["cost_paper_share"] == "20%"
     assert found["cost_paper_floor"] == "20.0"
     assert found["cost_dense_floor"] == "200"
+
+
+def test_exponents_are_those_of_known_growth() -> None:
+    powers = {"images": 1.0, "image side": 2.0, "steps of flow": 0.5}
+    times = pd.DataFrame(
+        [
+            {"contender": name, "images": images if name == "batched norms" else 2}
+            | {"quantity": quantity, "value": value, "repetition": repetition}
+            | {"seconds": 3.0 * value**power}
+            for quantity, power in powers.items()
+            for value in (2, 4, 8)
+            for images in [value if quantity == "images" else 8]
+            for name in ("batched norms", "loop")
+            for repetition in range(3)
+        ]
+    )
+    found = exponents(growth_table(times))
+    for quantity, power in powers.items():
+        assert found["batched norms", quantity] == pytest.approx(power)
+    # The loop's seconds are of two images, and of as many as the others have four times as much.
+    table = growth_table(times).set_index(["contender", "quantity", "value"])["seconds"]
+    assert table["loop", "image side", 2] == pytest.approx(4 * 3.0 * 2**2)
+    assert found["loop", "images"] == pytest.approx(2.0)
+
+
+def test_growth_changes_one_quantity_at_a_time() -> None:
+    """Shapes and sizes of the flows and batches that are timed, and a loop of the same flow."""
+    seen = {}
+    for quantity, value, contenders in Growth(profile="smoke")._calls():
+        seen[quantity, value] = {c.name: c.images for c in contenders}
+    assert seen["images", 4] == {"batched norms": 4, "loop": 4, "training step": 4}
+    assert seen["hidden channels", 16] == {"batched norms": 8, "loop": 4, "training step": 8}
+    assert seen["images in a group", 2] == {"batched norms": 8}
+    result = recompute(Growth(profile="smoke"))
+    assert set(result.tables["times"]["quantity"]) == {quantity for quantity, _ in seen}

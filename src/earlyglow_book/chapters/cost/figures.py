@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from earlyglow_book.chapters.cost.growth import exponents
 from earlyglow_book.figures.style import COLOURS, MARKERS, legend, look, panels, style
 
 _RATE = "images per second"
@@ -52,6 +55,34 @@ def cost_by_batch_size(speeds: pd.DataFrame) -> Figure:
         axis.set_xlabel("images in one pass")
         axis.set_ylabel(_RATE)
         legend(figure, [axis])
+    return figure
+
+
+def growth_of(table: pd.DataFrame, contenders: Sequence[str]) -> Figure:
+    """Seconds of a call against each quantity, both relative to its smallest value, log-log.
+
+    Args:
+        table: of ``growth_table``.
+        contenders: those that are drawn, a panel each; the legend has the first one's exponents.
+    """
+    fitted = exponents(table)
+    with style():
+        figure, axes = panels(len(contenders), height=3.4, share_y=True)
+        for axis, contender in zip(axes, contenders, strict=True):
+            own = table[table["contender"] == contender]
+            for i, (quantity, rows) in enumerate(own.groupby("quantity", sort=False)):
+                times, power = rows["value"] / rows["value"].min(), fitted[contender, quantity]
+                seconds = rows["seconds"] / rows["seconds"].iloc[0]
+                name = f"{quantity} ({power:.1f})" if axis is axes[0] else str(quantity)
+                axis.plot(times, seconds, label=name, **look(str(quantity), i))
+            axis.set_xscale("log", base=2)
+            axis.set_yscale("log", base=2)
+            for side in (axis.xaxis, axis.yaxis):
+                side.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
+            axis.set_title(contender)
+            axis.set_xlabel("times the smallest value")
+        axes[0].set_ylabel("times its seconds")
+        legend(figure, [axes[0]])
     return figure
 
 

@@ -7,7 +7,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or
 
 
 .DEFAULT_GOAL := help
-.PHONY: help book pages pdf test lint notebooks student results lab wheelhouse bench bench-gpu clean
+.PHONY: help book pages pdf test lint notebooks student results lab wheelhouse bench bench-peers bench-gpu clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,8 +56,14 @@ lab: .venv/.installed  ## install JupyterLab too, and open the notebooks
 wheelhouse: .venv/.installed  ## fill build/wheelhouse, from which laptops install without a network (3 to 5 GB)
 	$(BIN)/python tools/wheelhouse.py build/wheelhouse $(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX))
 
-bench: .venv/.installed  ## measure norms and training steps on this machine (a quarter of an hour)
+bench: .venv/.installed  ## measure norms and training steps on this machine (twenty minutes)
 	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/measure.py
+	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/growth.py
+
+# The other packages take other versions of the same packages, and get an environment of their own.
+bench-peers: .venv/.installed  ## measure Opacus and BackPACK beside ours (two minutes, after a download)
+	EARLYGLOW_RESULTS=results $(BIN)/uv run --no-sync --with opacus --with backpack-for-pytorch \
+	    python benchmarks/peers.py
 
 bench-gpu: .venv/.installed  ## measure them on this machine's GPU (three minutes)
 	EARLYGLOW_RESULTS=results $(BIN)/python benchmarks/gpu.py

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from earlyglow.gradients.memory import TensorMemory
-from earlyglow_book.chapters.cost import PLANS, Cost, comparison
+from earlyglow_book.chapters.cost import PLANS, Cost, PeersCost, comparison
 from earlyglow_book.chapters.cost.growth import Growth, exponents, growth_table
 from earlyglow_book.chapters.cost.measuring import (
     Contender,
@@ -245,3 +247,38 @@ def test_growth_changes_one_quantity_at_a_time() -> None:
     assert seen["images in a group", 2] == {"batched norms": 8}
     result = recompute(Growth(profile="smoke"))
     assert set(result.tables["times"]["quantity"]) == {quantity for quantity, _ in seen}
+
+
+def test_other_packages_are_compared_with_the_loop_in_double_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Stand-ins for packages: one is exact, one covers a tensor and is wrong, one refuses."""
+    peers = importlib.import_module("earlyglow_book.chapters.cost.peers")
+
+    def half(model: torch.nn.Module) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
+        exact = peers.PEERS["loop"](model)
+
+        def norms(x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {name: 1.5 * value for name, value in list(exact(x).items())[:1]}
+
+        return norms
+
+    def refuse(model: torch.nn.Module) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
+        raise NotImplementedError("buffers")
+
+    tried = {"loop": peers.PEERS["loop"], "half": half, "refuse": refuse}
+    monkeypatch.setattr(peers, "PEERS", tried)
+    monkeypatch.setattr(peers, "PACKAGES", ())
+    table = peers.measured("smoke", seed=0).tables["peers"]
+    for _, rows in table.groupby("model"):
+        own = rows.set_index("package")
+        assert own.loc["loop", "tensors"] == own.loc["loop", "of"]
+        assert own.loc["loop", "worst_error"] < 1e-4
+        assert own.loc["half", "tensors"] == 1
+        assert own.loc["half", "worst_error"] == pytest.approx(0.5, abs=1e-4)
+        assert (own.loc["refuse", "tensors"], own.loc["refuse", "refusal"]) == (0, "buffers")
+
+
+def test_a_missing_package_is_named() -> None:
+    with pytest.raises(ModuleNotFoundError, match="make bench-peers"):
+        PeersCost(profile="smoke").compute(Path())

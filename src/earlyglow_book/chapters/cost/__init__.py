@@ -15,13 +15,13 @@ from earlyglow_book.parameters import Field, Whole, parameters
 from earlyglow_book.results import Computed
 
 if TYPE_CHECKING:
-    from earlyglow_book.chapters.cost import comparison, gpu
+    from earlyglow_book.chapters.cost import comparison, gpu, peers
 else:
-    comparison, gpu = (
-        Deferred(f"earlyglow_book.chapters.cost.{name}") for name in ("comparison", "gpu")
+    comparison, gpu, peers = (
+        Deferred(f"earlyglow_book.chapters.cost.{name}") for name in ("comparison", "gpu", "peers")
     )
 
-__all__ = ["PLANS", "Case", "Cost", "GpuCost", "Plan"]
+__all__ = ["PLANS", "Case", "Cost", "GpuCost", "PeersCost", "Plan"]
 
 
 @dataclass(frozen=True)
@@ -143,3 +143,36 @@ class GpuCost(Experiment):
             RuntimeError: torch sees no GPU.
         """
         return gpu.measured()
+
+
+@parameters
+class PeersCost(Experiment):
+    """Norms of single images by other packages, in an environment that has them."""
+
+    name: ClassVar[str] = "cost_peers"
+    shown_by: ClassVar[str] = "cost"
+    reproducible: ClassVar[bool] = False
+    versions: ClassVar[dict[str, int]] = {**VERSIONS, "gradients": 1, "cost_peers": 1}
+
+    profile: Literal["smoke", "paper"] = Field(
+        default="paper", description="A tiny flow (seconds), or the classroom's."
+    )
+    seed: Whole = Field(default=0, ge=0, description="Of weights, images and noise.")
+
+    def configuration(self) -> dict[str, Any]:
+        """The profile names the flow."""
+        return {"profile": self.profile}
+
+    def splits(self) -> list[tuple[str, str]]:
+        return []
+
+    def label(self) -> str:
+        return f"{self.profile}-seed{self.seed}"
+
+    def compute(self, workspace: Path) -> Computed:
+        """Measure everything; takes the machine for itself.
+
+        Raises:
+            ModuleNotFoundError: one of the packages is not installed.
+        """
+        return peers.measured(self.profile, self.seed)

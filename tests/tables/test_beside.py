@@ -66,7 +66,7 @@ def test_a_score_adds_where_both_are_better_than_the_picture(gain: float, verdic
     )
     assert [str(claim.judgement) for claim in beside_claims(table)] == [verdict] * 2
     expected = gain + 0.001 * np.mean([i % 3 - 1 for i in range(6)])
-    assert gain_beside(table).mean() == pytest.approx(expected)
+    assert gain_beside(table, "likelihood").mean() == pytest.approx(expected)
 
 
 def test_nothing_is_claimed_where_nothing_is_published() -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from earlyglow.detectors import conformal_p_values
 from earlyglow.metrics import auroc
@@ -61,14 +59,11 @@ def read_together(profile: str = "classroom") -> pd.DataFrame:
 
 
 def _by_set(rows: pd.DataFrame) -> Scores:
+    """Scores (N,) in float64 of each data set."""
     return {
-        str(name): torch.from_numpy(_numbers(part))
+        str(name): torch.tensor(part["score"].to_numpy(dtype=float))
         for name, part in rows.groupby("dataset", observed=True)
     }
-
-
-def _numbers(rows: pd.DataFrame) -> NDArray[np.float64]:
-    return rows["score"].to_numpy(dtype=np.float64)
 
 
 def _minus_log_p(scores: Scores, own: str) -> Scores:

@@ -19,16 +19,18 @@ def beside_claims(beside: pd.DataFrame) -> list[Claim]:
     """
     if beside.empty:
         return []
-    return [_claim(detector, beside[beside["detector"] == detector]) for detector in _SCORES]
+    return [_claim(detector, beside) for detector in _SCORES]
 
 
-def gain_beside(rows: pd.DataFrame) -> pd.Series:
+def gain_beside(beside: pd.DataFrame, detector: str) -> pd.Series:
     """AUROC of both scores together minus that of the picture's alone, by pair."""
-    return (rows["both"] - rows["picture"]).groupby([rows[name] for name in pairs.PAIR]).mean()
+    rows = beside[beside["detector"] == detector]
+    return rows.assign(gain=rows["both"] - rows["picture"]).groupby(pairs.PAIR)["gain"].mean()
 
 
-def _claim(detector: str, rows: pd.DataFrame) -> Claim:
-    mean = inference.mean_over_sets(gain_beside(rows))
+def _claim(detector: str, beside: pd.DataFrame) -> Claim:
+    mean = inference.mean_over_sets(gain_beside(beside, detector))
+    rows = beside[beside["detector"] == detector]
     alone = ", ".join(f"{name} {rows[name].mean():.3f}" for name in ("flow", "picture", "both"))
     return Claim(
         f"beside_{detector}",

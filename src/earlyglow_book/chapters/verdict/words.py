@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from scipy import stats
 
+from earlyglow_book.chapters.verdict.beside import gain_beside
 from earlyglow_book.chapters.verdict.evidence import (
     Evidence,
     change_by_groups,
@@ -28,6 +29,7 @@ _QUOTED = {
     "own_epoch_single": "own",
     "first_epoch": "first_epoch",
     "no_flow": "no_flow",
+    "beside_layer_gradients": "beside",
     "kmnist": "kmnist",
     "kmnist_part": "kmnist_part",
     "untrained_single": "untrained",
@@ -69,6 +71,7 @@ def words(judged: Sequence[Claim], evidence: Evidence, bits: pd.DataFrame) -> Te
     return {
         **{f"{name}_verdict": judgements[claim_id] for claim_id, name in _QUOTED.items()},
         **_gains(evidence),
+        "beside": str(inference.mean_over_sets(gain_beside(evidence.beside, "layer_gradients"))),
         **_gains_by_model(evidence),
         **_gains_over_typicality(evidence),
         "full_size_sets": str(evidence.full_size["log_prob"]["id_dataset"].nunique()),

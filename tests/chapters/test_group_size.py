@@ -14,7 +14,7 @@ from earlyglow_book.chapters.group_size import (
     mixed_groups,
 )
 from earlyglow_book.experiment import result_of
-from earlyglow_book.tables.pairs import FLOW
+from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.published_rows import read_published_rows
 from tests.chapters.rows import published
 from tests.chapters.studies import SMOKE, flow_and_sets, sweep_aurocs

@@ -9,6 +9,7 @@ from scipy import stats
 
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.claims import greater, no_worse
+from earlyglow_book.tables.columns import PAIR
 
 
 def aurocs(values: dict[tuple[str, str, int, float], float]) -> pd.DataFrame:
@@ -22,7 +23,7 @@ def aurocs(values: dict[tuple[str, str, int, float], float]) -> pd.DataFrame:
 
 def pairs_of(values: dict[tuple[str, str, str], float]) -> pd.Series:
     series = pd.Series(values)
-    series.index.names = pairs.PAIR
+    series.index.names = PAIR
     return series
 
 
@@ -90,7 +91,7 @@ def test_correlation_within_is_spearmans() -> None:
     found = pairs.correlation_within(rows, "auroc", "other")
     expected = stats.spearmanr(rows["auroc"], rows["other"]).statistic
     assert found.tolist() == [pytest.approx(expected)]
-    assert found.index.names == [*pairs.PAIR, "seed"]
+    assert found.index.names == [*PAIR, "seed"]
     assert pairs.correlation_within(rows.assign(other=1.0), "auroc", "other").empty
 
 

@@ -9,6 +9,7 @@ from earlyglow_book.chapters.long_flows import LongFlows, counts
 from earlyglow_book.chapters.tools import hypotheses, inference, intervals, lines, maturity, style
 from earlyglow_book.deferred import np, pd
 from earlyglow_book.parameters import parameters
+from earlyglow_book.tables.columns import PAIR, SETS
 from earlyglow_book.tables.texts import Texts, as_text
 from earlyglow_book.titles import model_title, title_of
 
@@ -61,7 +62,7 @@ def two_readings(readings: pd.DataFrame, images_per_epoch: int) -> Figure:
     )
     panels = {}
     for name, part in rows.groupby("family", sort=False):
-        of_pairs = part.groupby(["score", "images", "id_dataset", "ood", "model"])["auroc"].mean()
+        of_pairs = part.groupby(["score", "images", *PAIR])["auroc"].mean()
         means = of_pairs.groupby(["score", "images"]).mean().rename("mean").reset_index()
         panels[f"{name} ID sets ({part['id_dataset'].nunique()})"] = means
     return lines.line_panels(
@@ -146,9 +147,9 @@ def losing_pairs(numbers: pd.DataFrame, aurocs: pd.DataFrame, count: int = 6) ->
         count: how many.
     """
     late = aurocs["late"][["layer_gradients", "neighbours", "no_flow"]]
-    rows = late.assign(difference=numbers["H1"]).groupby(["id_dataset", "ood", "model"]).mean()
+    rows = late.assign(difference=numbers["H1"]).groupby(PAIR).mean()
     worst = rows.nsmallest(count, "difference").reset_index()
-    for column in ("id_dataset", "ood"):
+    for column in SETS:
         worst[column] = worst[column].map(title_of)
     worst["model"] = worst["model"].map(model_title)
     titles = {"id_dataset": "ID", "ood": "OOD"} | _TITLES
@@ -222,8 +223,8 @@ def words(judged: pd.DataFrame, aurocs: pd.DataFrame, tested: pd.DataFrame) -> T
         texts[name] = as_text(row.value, row.low, row.high)
         texts[f"{name}_outcome"] = str(row.judgement)
     by_pair = hypotheses.over_models(tested)
-    texts["placebo"] = as_text(*inference.mean_over_sets(by_pair["H3 placebo"])[:3])
-    texts["h2a_d_prime"] = as_text(*inference.mean_over_sets(by_pair["H2a d'"])[:3])
+    texts["placebo"] = str(inference.mean_over_sets(by_pair["H3 placebo"]))
+    texts["h2a_d_prime"] = str(inference.mean_over_sets(by_pair["H2a d'"]))
     texts["pairs"] = str(len(by_pair))
     chosen = aurocs.loc[aurocs.index.isin(tested.index)]
     for when in ("early", "late"):

@@ -12,6 +12,7 @@ from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.parameters import DatasetName, Epochs, Field, Seed, parameters
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.columns import PAIR
 from earlyglow_book.tables.texts import Texts, formatted
 from earlyglow_book.titles import title_of
 
@@ -90,7 +91,7 @@ def words(
 def _over_all_runs(rows: pd.DataFrame, classroom: pd.DataFrame) -> Texts:
     _, last = pairs.early_and_late(rows)
     at_last = [
-        part[part["epoch"] == last].groupby(pairs.PAIR)["auroc"].mean()
+        part[part["epoch"] == last].groupby(PAIR)["auroc"].mean()
         for part in (rows, classroom[classroom["model"] == "dense_glow"])
     ]
     changes = -pairs.gain_of_epoch(rows, _FIRST)

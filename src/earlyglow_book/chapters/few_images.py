@@ -14,7 +14,8 @@ from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.parameters import DatasetName, Field, parameters
 from earlyglow_book.results import Tables
-from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.tables.columns import FLOW
+from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import title_of
 
 if TYPE_CHECKING:
@@ -156,15 +157,15 @@ def words(chapter: FewImages, published: pd.DataFrame) -> Texts:
     """
     late = chapter.read_epochs[1]
     rows = published[published["epoch"] == late]
-    keys = ["detector", "id_dataset", "model", "seed", "ood"]
+    keys = ["detector", *FLOW, "ood"]
     table = rows.groupby([*keys, "fit_images"])["auroc"].mean().unstack("fit_images")
     cost = table.iloc[:, -1] - table[50]
     texts = {
-        "flows": str(len(published[["id_dataset", "model", "seed"]].drop_duplicates())),
+        "flows": str(len(published[FLOW].drop_duplicates())),
         "id": title_of(chapter.id_dataset),
         "most": f"{table.columns[-1]:,}",
     }
     for name in _TITLES:
-        texts[f"cost_{name}"] = as_text(*inference.mean_over_sets(cost.loc[name])[:3])
+        texts[f"cost_{name}"] = str(inference.mean_over_sets(cost.loc[name]))
         texts[f"few_{name}"] = f"{table.loc[name, 50].mean():.3f}"
     return texts

@@ -12,6 +12,7 @@ from earlyglow_book.deferred import pd, plt, torch
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import Field, IdDataset, Whole, parameters
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.columns import PAIR
 from earlyglow_book.tables.texts import Texts, formatted, with_interval
 from earlyglow_book.titles import title_of
 
@@ -155,7 +156,7 @@ def _log_norms(measured: Statistics, size: int) -> torch.Tensor:
 def aurocs_by_size(rows: pd.DataFrame) -> pd.DataFrame:
     """AUROCs of the gradient score at trained epochs: a row for each pair, a column per size."""
     trained = rows[(rows["detector"] == "layer_gradients") & (rows["epoch"] > 0)]
-    keys = [*pairs.PAIR, "seed", "epoch"]
+    keys = [*PAIR, "seed", "epoch"]
     return trained.pivot_table(index=keys, columns="group_size", values="auroc", observed=True)
 
 

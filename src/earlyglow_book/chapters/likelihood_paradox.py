@@ -14,6 +14,7 @@ from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.columns import PAIR
 from earlyglow_book.tables.texts import Texts, with_interval
 from earlyglow_book.titles import detector_title, title_of
 
@@ -128,7 +129,7 @@ def words(rows: pd.DataFrame, complexity: pd.DataFrame) -> Texts:
 def aurocs_by_detector(rows: pd.DataFrame) -> pd.DataFrame:
     """AUROCs of one epoch: a row for each pair, a column for each detector, without ``sum_z``."""
     ours = rows[rows["objective"].isin(["", "log_prob"])]
-    return ours.pivot_table(index=pairs.PAIR, columns="detector", values="auroc", observed=True)
+    return ours.pivot_table(index=PAIR, columns="detector", values="auroc", observed=True)
 
 
 def _gains(table: pd.DataFrame, complexity: pd.DataFrame) -> Texts:

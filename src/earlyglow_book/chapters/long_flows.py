@@ -10,10 +10,10 @@ from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.parameters import Field, parameters
+from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import title_of
 
-_FLOW = ("id_dataset", "model", "seed")
 _EMBEDDED = ("digits", "textures")
 
 
@@ -51,7 +51,7 @@ class LongFlows(Chapter):
         if self.profile == "long":
             return published_rows.read_published_rows("readings", table, "long")
         parts = [
-            result_of(flow).tables[table].assign(**{name: getattr(flow, name) for name in _FLOW})
+            result_of(flow).tables[table].assign(**{name: getattr(flow, name) for name in FLOW})
             for flow in self.flows()
         ]
         return pd.concat(parts, ignore_index=True)
@@ -63,7 +63,7 @@ def counts(flows: pd.DataFrame) -> Texts:
     Args:
         flows: columns id_dataset, model, seed; rows may repeat.
     """
-    distinct = flows[list(_FLOW)].drop_duplicates()
+    distinct = flows[FLOW].drop_duplicates()
     names = sorted(distinct["id_dataset"].unique())
     return {
         "flows": str(len(distinct)),

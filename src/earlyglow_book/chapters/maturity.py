@@ -20,13 +20,13 @@ from earlyglow_book.deferred import pd
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import find_published
-from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.tables.columns import FLOW
+from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import model_title, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FLOW = ["id_dataset", "model", "seed"]
 _SHOWN = {"layer_gradients": "the paper's score", "neighbours": "5 nearest neighbours"}
 # How far below late an AUROC may be and still be as good.
 ENOUGH = 0.02
@@ -46,7 +46,7 @@ def state_table(judged: pd.DataFrame) -> pd.DataFrame:
         judged: of :func:`~earlyglow_book.tables.maturity.maturity_table`.
     """
     rows = {
-        "flow": [flow_title(*row) for row in judged[_FLOW].itertuples(index=False)],
+        "flow": [flow_title(*row) for row in judged[FLOW].itertuples(index=False)],
         "late": [f"{epoch:g}" for epoch in judged["late"]],
         "bits": judged["bits"].round(2),
         "last doubling": _changes(judged, "doubling"),
@@ -76,12 +76,12 @@ def change_by_state(readings: pd.DataFrame, judged: pd.DataFrame, early: float) 
         judged: their states.
         early: the early epoch.
     """
-    late = judged.set_index(_FLOW)["late"]
-    states = judged.set_index(_FLOW)["state"]
+    late = judged.set_index(FLOW)["late"]
+    states = judged.set_index(FLOW)["state"]
     rows = []
     for size in (1, 5):
         aurocs = hypotheses.pair_aurocs(readings, early, late, size)
-        state = pd.MultiIndex.from_frame(aurocs.index.to_frame()[_FLOW]).map(states)
+        state = pd.MultiIndex.from_frame(aurocs.index.to_frame()[FLOW]).map(states)
         groups = [("all", aurocs)]
         if states.nunique() > 1:
             groups += [(str(name), aurocs[state == name]) for name in sorted(set(states))]
@@ -91,7 +91,7 @@ def change_by_state(readings: pd.DataFrame, judged: pd.DataFrame, early: float) 
                 change = inference.mean_over_sets(values["late"] - values["early"])
                 means = {when: round(float(values[when].mean()), 3) for when in ("early", "late")}
                 facts = {"images": size, "score": title, "flows": name, **means}
-                rows.append({**facts, "late − early": as_text(*change[:3])})
+                rows.append({**facts, "late − early": str(change)})
     return pd.DataFrame(rows).set_index(["images", "score", "flows"]).sort_index()
 
 
@@ -284,13 +284,13 @@ def words(chapter: Maturity, judged: pd.DataFrame, readings: pd.DataFrame) -> Te
     texts = counts(judged)
     for state in maturity.State:
         texts[state.name.lower()] = str(int((judged["state"] == state).sum()))
-    late = judged.set_index(_FLOW)["late"]
+    late = judged.set_index(FLOW)["late"]
     for size, prefix in ((1, ""), (5, "groups_")):
         aurocs = hypotheses.pair_aurocs(readings, chapter.early, late, size)
         for detector in _SHOWN:
             values = aurocs.xs(detector, axis=1, level=1)
             change = inference.mean_over_sets(values["late"] - values["early"])
-            texts[f"{prefix}{detector}_change"] = as_text(*change[:3])
+            texts[f"{prefix}{detector}_change"] = str(change)
             for when in ("early", "late"):
                 texts[f"{prefix}{detector}_{when}"] = f"{values[when].mean():.3f}"
     return texts | {

@@ -17,6 +17,7 @@ from earlyglow_book.flow_runs.run import trained_otherwise
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.columns import PAIR, SETS
 from earlyglow_book.tables.texts import Texts, from_to, with_interval
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def released_aurocs() -> pd.DataFrame:
         for ood, number in zip(_SETS, line.split(), strict=True)
         if number != "-"
     ]
-    return pd.DataFrame(rows, columns=["id_dataset", "ood", "group_size", "epoch", "auroc"])
+    return pd.DataFrame(rows, columns=[*SETS, "group_size", "epoch", "auroc"])
 
 
 _KEYS = {
@@ -221,7 +222,7 @@ def beside_released(sweeps: pd.DataFrame) -> pd.DataFrame:
 
     Columns group_size, id_dataset, ood, released, ours.
     """
-    keys = ["id_dataset", "ood", "group_size"]
+    keys = [*SETS, "group_size"]
     ours = sweeps[
         (sweeps["detector"] == "layer_gradients")
         & (sweeps["objective"] == "sum_z")
@@ -242,7 +243,7 @@ def words(effects: pd.DataFrame, beside: pd.DataFrame) -> Texts:
     means = pairs.means_over_pairs(late, ["variant"], "change").set_index("variant")
     texts = {"last": f"{last:g}"}
     for variant, name in _KEYS.items():
-        change = late[late["variant"] == variant].groupby(pairs.PAIR)["change"].mean()
+        change = late[late["variant"] == variant].groupby(PAIR)["change"].mean()
         texts[f"effect_{name}"] = with_interval(means.loc[variant], "mean")
         texts[f"range_{name}"] = from_to(change)
         texts[f"size_{name}"] = f"{change.abs().mean():.3f}"

@@ -17,6 +17,7 @@ from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.parameters import DatasetName, Field, parameters
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import title_of
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 FALSE_ALARMS = 0.05
-_FLOW = ["id_dataset", "model", "seed"]
 _TITLES = {
     "layer_gradients": "the paper's score",
     "neighbours": "5 nearest neighbours",
@@ -199,7 +199,7 @@ def mild_alarms(published: pd.DataFrame) -> pd.DataFrame:
         Columns of the flow, detector, epoch, alarms.
     """
     mild = published[published["severity"] == 1]
-    keys = [*_FLOW, "detector", "epoch"]
+    keys = [*FLOW, "detector", "epoch"]
     return mild.groupby(keys, observed=True)["alarms"].mean().reset_index()
 
 
@@ -231,7 +231,7 @@ def words_of_flows(published: pd.DataFrame) -> Texts:
     Args:
         published: the table of all flows.
     """
-    table = mild_alarms(published).pivot(index=_FLOW, columns=["detector", "epoch"])["alarms"]
+    table = mild_alarms(published).pivot(index=FLOW, columns=["detector", "epoch"])["alarms"]
     early, late = sorted(published["epoch"].unique())
     texts = {"flows": str(len(table))}
     for name in ("layer_gradients", "neighbours", "typicality"):

@@ -13,6 +13,7 @@ from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.study import Checkpoints, FlowStudy, Sets
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.columns import FLOW, PAIR
 from earlyglow_book.tables.texts import Texts
 
 if TYPE_CHECKING:
@@ -106,13 +107,13 @@ def overlaps_of_histograms(histograms: pd.DataFrame) -> pd.DataFrame:
     """
     chosen = (histograms["detector"] == "likelihood") & (histograms["group_size"] == 1)
     rows = []
-    for keys, part in histograms[chosen].groupby([*pairs.FLOW, "epoch"]):
+    for keys, part in histograms[chosen].groupby([*FLOW, "epoch"]):
         counts = {row.dataset: regret.read_counts(row.counts) for row in part.itertuples()}
         own = counts.pop(keys[0])
         for ood, other in counts.items():
             shares = np.minimum(own / own.sum(), other / other.sum())
             rows.append([*keys, ood, shares.sum(), regret.auroc_of_counts(own, other)])
-    return pd.DataFrame(rows, columns=[*pairs.FLOW, "epoch", "ood", "overlap", "auroc"])
+    return pd.DataFrame(rows, columns=[*FLOW, "epoch", "ood", "overlap", "auroc"])
 
 
 _QUESTIONS = (("epoch", "epoch"), ("AUROC", "auroc"), ("|AUROC - ½|", "distance"))
@@ -132,7 +133,7 @@ def correlations_within(rows: pd.DataFrame) -> dict[str, pd.Series]:
 def correlations_across(rows: pd.DataFrame) -> pd.DataFrame:
     """Rank correlations with the overlap over the pairs, at the last epoch."""
     _, last = pairs.early_and_late(rows)
-    at_end = rows[rows["epoch"] == last].groupby(["detector", *pairs.PAIR])
+    at_end = rows[rows["epoch"] == last].groupby(["detector", *PAIR])
     means = at_end[["kde", "auroc", "distance"]].mean()
     return pd.DataFrame(
         {

@@ -8,13 +8,13 @@ from earlyglow_book.chapters.long_flows import LongFlows, counts
 from earlyglow_book.chapters.tools import inference, regret, style
 from earlyglow_book.deferred import pd
 from earlyglow_book.parameters import Field, parameters
-from earlyglow_book.tables.texts import Texts, as_text
+from earlyglow_book.tables.columns import FLOW
+from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import detector_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FLOW = ["id_dataset", "model", "seed"]
 PAPER, NEIGHBOURS = "layer_gradients", "neighbours"
 # How the stored statistics of made OOD images name the readings.
 _SHORT = {PAPER: "paper", NEIGHBOURS: "neighbours"}
@@ -59,7 +59,7 @@ def read_half_aurocs(chapter: WhichEpoch) -> pd.DataFrame:
     parts = {
         flow: regret.half_aurocs(part, flow[0], flow[2]) for flow, part in regret.by_flow(chosen)
     }
-    return pd.concat(parts, names=_FLOW)
+    return pd.concat(parts, names=FLOW)
 
 
 def epoch_choices(statistics: pd.DataFrame, reading: str, early: float) -> Chosen:
@@ -134,7 +134,7 @@ def regret_rows(
         of_flow = _among(aurocs.loc[flow], question)
         choices["tuned on other sets"] = tuned_elsewhere(_among(aurocs, question), flow[0])
         parts[flow] = regret.regrets(of_flow, choices)
-    return pd.concat(parts, names=_FLOW)
+    return pd.concat(parts, names=FLOW)
 
 
 def _among(aurocs: pd.DataFrame, question: str) -> pd.DataFrame:
@@ -181,8 +181,8 @@ def regret_table(regrets: pd.DataFrame, against: str) -> pd.DataFrame:
         rows.append(
             {
                 "criterion": name,
-                "regret": as_text(*inference.mean_over_sets(regrets[name])[:3]),
-                f"saved against {against}": as_text(*inference.mean_over_sets(saved)[:3]),
+                "regret": str(inference.mean_over_sets(regrets[name])),
+                f"saved against {against}": str(inference.mean_over_sets(saved)),
                 "loses > .05": f"{(regrets[name] > LARGE).mean():.0%}",
             }
         )
@@ -248,10 +248,8 @@ def words(regrets: dict[str, pd.DataFrame], defaults: dict[str, str]) -> Texts:
             f"{question}_better": str(sum(mean.low > 0 for mean in saved.values())),
             f"{question}_worse": str(sum(mean.high < 0 for mean in saved.values())),
             f"{question}_by_chance": f"{0.025 * len(others):.1f}",
-            f"{question}_default": as_text(*inference.mean_over_sets(table[default])[:3]),
+            f"{question}_default": str(inference.mean_over_sets(table[default])),
             f"{question}_best": str(means.idxmin()),
-            f"{question}_best_regret": as_text(
-                *inference.mean_over_sets(table[means.idxmin()])[:3]
-            ),
+            f"{question}_best_regret": str(inference.mean_over_sets(table[means.idxmin()])),
         }
     return texts

@@ -11,14 +11,13 @@ import pandas as pd
 from scipy import stats
 
 from earlyglow_book.tables.claims import Judgement, Verdict
+from earlyglow_book.tables.columns import FLOW, SETS
 from earlyglow_book.tables.inference import holm, mean_over_sets, p_above_zero
-from earlyglow_book.tables.pairs import FLOW
 
 # Sets that gave the idea: as ID sets they stand beside the others and enter no test.
 IDEA_SETS = ("cifar10", "gtsrb")
 SEEDS = 3
 _LEVEL = 0.05
-_PAIR = ["id_dataset", "ood"]
 _FALL = 0.02
 # Group size 1 and the log-likelihood are the plan's confirmatory cell.
 READINGS = ("layer_gradients", "neighbours", "residual", "placebo", "no_flow")
@@ -117,8 +116,8 @@ def d_prime(aurocs: pd.DataFrame, images: int = 1000) -> pd.DataFrame:
 
 def over_models(numbers: pd.DataFrame) -> pd.DataFrame:
     """Means over the seeds of each model, then over the models: one row for each pair."""
-    of_models = numbers.groupby([*_PAIR, "model"]).mean()
-    return of_models.groupby(_PAIR).mean()
+    of_models = numbers.groupby([*SETS, "model"]).mean()
+    return of_models.groupby(SETS).mean()
 
 
 def without_idea_sets(numbers: pd.DataFrame) -> pd.DataFrame:

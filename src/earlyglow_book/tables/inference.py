@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from earlyglow.metrics import Estimate
+from earlyglow_book.tables.columns import SETS
 from earlyglow_book.tables.pairs import Mean
 
-_ROLES = ("id_dataset", "ood")
 _DRAWS = 20_000
 
 
@@ -38,6 +38,11 @@ def node_jackknife(values: pd.Series, confidence: float = 0.95) -> Estimate:
     return Estimate(value, low, high)
 
 
+def by_pair(values: pd.Series) -> pd.Series:
+    """One number for each pair of sets: models and seeds are averaged, as far as they are there."""
+    return values.dropna().groupby(level=SETS).mean()
+
+
 def mean_over_sets(values: pd.Series) -> Mean:
     """Mean over pairs with :func:`node_jackknife`'s interval; models are averaged first.
 
@@ -46,13 +51,13 @@ def mean_over_sets(values: pd.Series) -> Mean:
     Args:
         values: a number for each pair and model, with index levels id_dataset and ood.
     """
-    by_pair = values.dropna().groupby(level=list(_ROLES)).mean()
-    id_sets = by_pair.index.get_level_values("id_dataset").nunique()
+    numbers = by_pair(values)
+    id_sets = numbers.index.get_level_values("id_dataset").nunique()
     try:
-        estimate = node_jackknife(by_pair)
+        estimate = node_jackknife(numbers)
     except ValueError:
-        estimate = Estimate(float(by_pair.mean()), -math.inf, math.inf)
-    return Mean(*estimate, len(by_pair), id_sets)
+        estimate = Estimate(float(numbers.mean()), -math.inf, math.inf)
+    return Mean(*estimate, len(numbers), id_sets)
 
 
 def difference_over_sets(first: pd.Series, second: pd.Series) -> Mean:
@@ -64,7 +69,7 @@ def difference_over_sets(first: pd.Series, second: pd.Series) -> Mean:
         first: a number for each pair and model, with index levels id_dataset and ood.
         second: the same of other pairs.
     """
-    parts = [values.dropna().groupby(level=list(_ROLES)).mean() for values in (first, second)]
+    parts = [by_pair(values) for values in (first, second)]
     id_sets = min(part.index.get_level_values("id_dataset").nunique() for part in parts)
     both = pd.concat(parts, axis=1, keys=["first", "second"])
     value = float(both["first"].mean() - both["second"].mean())
@@ -137,7 +142,7 @@ def _left_out(values: pd.DataFrame) -> NDArray[np.float64]:
 
     A pair that has no number in a column does not count there.
     """
-    roles = [values.index.get_level_values(role).astype(str) for role in _ROLES]
+    roles = [values.index.get_level_values(role).astype(str) for role in SETS]
     sets = sorted({*roles[0], *roles[1]})
     if len(sets) < 3:
         raise ValueError(f"there are pairs of {len(sets)} data sets, but deleting one needs 3.")

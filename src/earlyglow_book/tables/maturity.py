@@ -8,7 +8,7 @@ from enum import StrEnum
 import pandas as pd
 from scipy import stats
 
-from earlyglow_book.tables.pairs import FLOW
+from earlyglow_book.tables.columns import FLOW
 
 # A change of this many bits per dimension is none.
 BITS_MARGIN = 0.02

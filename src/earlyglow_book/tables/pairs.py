@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from earlyglow.datasets.catalogue import DATASETS
+from earlyglow_book.tables.columns import FLOW, PAIR, SETS
 from earlyglow_book.tables.texts import as_text
-
-FLOW = ["id_dataset", "model", "seed"]
-PAIR = ["id_dataset", "ood", "model"]
 
 
 class Mean(NamedTuple):
@@ -43,7 +41,7 @@ def early_and_late(rows: pd.DataFrame) -> tuple[float, float]:
 
 def matrix(rows: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
     """Means over seeds as a table of ID sets by OOD sets, both in the catalogue's order."""
-    table = rows.groupby(["id_dataset", "ood"])[value].mean().unstack()
+    table = rows.groupby(SETS)[value].mean().unstack()
     order = list(DATASETS)
     own, ood = (
         sorted(names, key=lambda name: order.index(name) if name in order else len(order))
@@ -58,9 +56,7 @@ def pairs_by_complexity(pairs: pd.Index, complexity: pd.DataFrame) -> tuple[pd.I
     Of the rows of complexity the columns dataset and png_bits are read.
     """
     bits = complexity.groupby("dataset")["png_bits"].mean()
-    of_id, of_ood = (
-        bits.reindex(pairs.get_level_values(name)).to_numpy() for name in ("id_dataset", "ood")
-    )
+    of_id, of_ood = (bits.reindex(pairs.get_level_values(name)).to_numpy() for name in SETS)
     return pairs[of_ood < of_id], pairs[of_ood >= of_id]
 
 

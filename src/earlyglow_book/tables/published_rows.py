@@ -9,7 +9,7 @@ import pandas as pd
 
 from earlyglow_book.results import StoreError, published_state, read_published_tables
 from earlyglow_book.tables.aurocs import select
-from earlyglow_book.tables.pairs import FLOW
+from earlyglow_book.tables.columns import FLOW
 
 
 def read_published_rows(experiment: str, table: str, profile: str = "classroom") -> pd.DataFrame:

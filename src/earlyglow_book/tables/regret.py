@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from earlyglow_book.tables.pairs import FLOW
+from earlyglow_book.tables.columns import FLOW
 
 Counts = NDArray[np.int64]
 # An epoch and a reading.

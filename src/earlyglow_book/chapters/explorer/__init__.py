@@ -17,6 +17,7 @@ from earlyglow_book.flow_runs.profiles import ProfileName
 from earlyglow_book.flow_runs.study import FlowModel
 from earlyglow_book.parameters import DatasetName, Field, Seed, Whole, parameters
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts, with_interval
 from earlyglow_book.titles import detector_title, title_of
 
@@ -98,7 +99,7 @@ def read_rows(chapter: Explorer, readings: pd.DataFrame) -> pd.DataFrame:
         readings: the table of that name of its own sweep.
     """
     rows = published_rows.read_published_rows("readings", "readings", chapter.profile)
-    own = {name: getattr(chapter, name) for name in ("id_dataset", "model", "seed")}
+    own = {name: getattr(chapter, name) for name in FLOW}
     if (rows[list(own)] == pd.Series(own)).all(axis=1).any():
         return rows
     return pd.concat([rows, readings.assign(**own)], ignore_index=True)
@@ -197,7 +198,7 @@ def words(chapter: Explorer, tables: Tables, rows: pd.DataFrame) -> Texts:
         "id": title_of(chapter.id_dataset),
         "ood": title_of(chapter.ood_dataset),
         "reading": detector_title(*READINGS[chapter.reading]),
-        "flows": str(len(rows[["id_dataset", "model", "seed"]].drop_duplicates())),
+        "flows": str(len(rows[FLOW].drop_duplicates())),
         "early": early,
         "late": late,
         "auroc_start": str(at["AUROC"].iloc[0]),

@@ -11,12 +11,12 @@ from earlyglow_book.experiment import result_of
 from earlyglow_book.figures import heatmaps, style
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.published_rows import read_published_rows
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import model_title, title_of
 
 _SHOWN_AXES = 5
-_FLOW = ["id_dataset", "model", "seed"]
 _SCORES = {"layer_gradients": "sum of squares", "neighbours": "5 nearest neighbours"}
 
 
@@ -86,13 +86,13 @@ def outputs_against_gradients(outputs: pd.DataFrame, readings: pd.DataFrame) -> 
         readings: rows of the long flows' table of that name.
     """
     rows = []
-    for flow, part in outputs.groupby(_FLOW):
+    for flow, part in outputs.groupby(FLOW):
         last = part["epoch"].max()
         of_flow = readings[
             (readings["epoch"] == last)
             & (readings["group_size"] == 1)
             & readings["objective"].isin(("log_prob", ""))
-            & (readings[_FLOW] == list(flow)).all(axis=1)
+            & (readings[FLOW] == list(flow)).all(axis=1)
         ]
         gradients = of_flow.groupby("detector")["auroc"].mean()
         means = part[part["epoch"] == last].groupby("detector")["auroc"].mean()
@@ -111,7 +111,7 @@ def read_all_flows(profile: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def read_own_readings(chapter: NormGeometry) -> pd.DataFrame:
     """The readings of the shown flow itself, computed where they are not stored."""
-    facts = {name: getattr(chapter, name) for name in _FLOW}
+    facts = {name: getattr(chapter, name) for name in FLOW}
     of_same = Readings(
         chapter.id_dataset, chapter.ood_datasets, chapter.profile, chapter.seed, chapter.model
     )

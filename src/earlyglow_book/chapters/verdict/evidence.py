@@ -14,6 +14,7 @@ from earlyglow_book.chapters.which_epoch import PAPER, WhichEpoch, read_half_aur
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.aurocs import select
 from earlyglow_book.tables.beside import read_together
+from earlyglow_book.tables.columns import PAIR, SETS
 from earlyglow_book.tables.published_rows import (
     read_baseline_rows,
     read_gradient_rows,
@@ -99,7 +100,7 @@ def _published_regrets() -> pd.DataFrame:
 
 def change_by_groups(single: pd.DataFrame, five: pd.DataFrame) -> pd.Series:
     """AUROC of groups of five minus AUROC of single images, by pair, seed and trained epoch."""
-    keys = [*pairs.PAIR, "seed", "epoch"]
+    keys = [*PAIR, "seed", "epoch"]
     before, after = (
         pairs.trained_rows(rows).set_index(keys)["auroc"].sort_index() for rows in (single, five)
     )
@@ -109,8 +110,7 @@ def change_by_groups(single: pd.DataFrame, five: pd.DataFrame) -> pd.Series:
 def gain_over(gradients: pd.DataFrame, others: pd.DataFrame, epoch: float) -> pd.Series:
     """AUROC of the gradient score minus that of another detector at one epoch, by pair."""
     ours, theirs = (
-        rows[rows["epoch"] == epoch].groupby(pairs.PAIR)["auroc"].mean()
-        for rows in (gradients, others)
+        rows[rows["epoch"] == epoch].groupby(PAIR)["auroc"].mean() for rows in (gradients, others)
     )
     return ours - theirs
 
@@ -125,11 +125,9 @@ def gain_over_likelihood(evidence: Evidence) -> pd.Series:
 def gain_over_no_flow(evidence: Evidence, epoch: float) -> pd.Series:
     """AUROC of the gradient score minus that of the control without a flow, by pair."""
     rows = evidence.gradients[1]
-    ours = rows[rows["epoch"] == epoch].groupby(pairs.PAIR)["auroc"].mean()
-    control = evidence.no_flow.set_index(["id_dataset", "ood"])["auroc"]
-    of_pair = pd.MultiIndex.from_arrays(
-        [ours.index.get_level_values(name) for name in ("id_dataset", "ood")]
-    )
+    ours = rows[rows["epoch"] == epoch].groupby(PAIR)["auroc"].mean()
+    control = evidence.no_flow.set_index(SETS)["auroc"]
+    of_pair = pd.MultiIndex.from_arrays([ours.index.get_level_values(name) for name in SETS])
     return ours - control.reindex(of_pair).to_numpy()
 
 
@@ -153,10 +151,10 @@ def overlap_correlation(overlap: pd.DataFrame, column: str, estimator: str = "kd
     """
     rows = pairs.trained_rows(overlap)
     found = pairs.correlation_within(rows[rows["detector"] == "likelihood"], column, estimator)
-    return found.groupby(level=pairs.PAIR).mean()
+    return found.groupby(level=PAIR).mean()
 
 
 def poor_pairs(gradients: pd.DataFrame, below: float, epoch: float = 5) -> pd.Index:
     """Pairs whose AUROC at an epoch of the sweep is low: their flows saw no altered image."""
-    means = gradients[gradients["epoch"] == epoch].groupby(pairs.PAIR)["auroc"].mean()
+    means = gradients[gradients["epoch"] == epoch].groupby(PAIR)["auroc"].mean()
     return means.index[means < below]

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from earlyglow_book.figures.style import COLOURS, LINES, MARKERS, panels, style
 from earlyglow_book.tables.claims import MARGIN
-from earlyglow_book.tables.pairs import FLOW, trained_rows
+from earlyglow_book.tables.columns import FLOW
+from earlyglow_book.tables.pairs import trained_rows
 
 # Factor between the epochs of detectors that stand side by side.
 _DODGE = 1.07

@@ -10,8 +10,9 @@ from scipy import stats
 
 from earlyglow_book.tables import pairs
 from earlyglow_book.tables.claims import KMNIST_RANGE, Judgement, Verdict
+from earlyglow_book.tables.columns import PAIR
 
-CASE = ["size", "objective", *pairs.PAIR]
+CASE = ["size", "objective", *PAIR]
 # The OOD sets that the paper names for KMNIST as ID set.
 PARTNERS = ("mnist", "fashion_mnist", "omniglot")
 

@@ -9,6 +9,7 @@ from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.aurocs import select
 from earlyglow_book.tables.claims import Claim, greater, mean_in_words, of_seeds
+from earlyglow_book.tables.columns import PAIR
 
 
 def long_claims(evidence: Evidence) -> list[Claim]:
@@ -27,7 +28,7 @@ def _groups(readings: pd.DataFrame, flows: str) -> Claim:
     single, five = (
         select(readings, "layer_gradients", "log_prob", group_size=size) for size in (1, 5)
     )
-    mean = inference.mean_over_sets(change_by_groups(single, five).groupby(level=pairs.PAIR).mean())
+    mean = inference.mean_over_sets(change_by_groups(single, five).groupby(level=PAIR).mean())
     return Claim(
         "groups_long",
         "Groups of five beat single images: longer trainings",
@@ -42,7 +43,7 @@ def _overlap(overlaps: pd.DataFrame) -> list[Claim]:
     trained, seeds = pairs.trained_rows(overlaps), overlaps["seed"].nunique()
     found = {}
     for column in ("epoch", "auroc"):
-        of_pair = pairs.correlation_within(trained, column, "overlap").groupby(level=pairs.PAIR)
+        of_pair = pairs.correlation_within(trained, column, "overlap").groupby(level=PAIR)
         found[column] = pairs.within_range(inference.mean_over_sets(of_pair.mean()), -1, 1)
     test = "rank correlation of overlap and {} over the checkpoints of each pair; histograms"
     return [

@@ -10,7 +10,7 @@ from earlyglow_book.chapters.which_epoch import LAST
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import hypotheses, inference, maturity
 from earlyglow_book.tables.claims import MARGIN, Claim, Judgement, Verdict
-from earlyglow_book.tables.pairs import FLOW
+from earlyglow_book.tables.columns import FLOW, SETS
 from earlyglow_book.tables.texts import as_text
 
 
@@ -44,7 +44,7 @@ def criterion_claim(regrets: pd.DataFrame) -> Claim:
         regrets: of :func:`which_epoch.regret_rows` for the paper's score.
     """
     saved = regrets.drop(columns=LAST).rsub(regrets[LAST], axis=0)
-    by_pair = saved.groupby(level=["id_dataset", "ood"]).mean()
+    by_pair = saved.groupby(level=SETS).mean()
     band = inference.simultaneous_band(by_pair)
     best = band["value"].idxmax()
     flows = regrets.index.to_frame()[FLOW].drop_duplicates()

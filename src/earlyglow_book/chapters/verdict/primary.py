@@ -23,6 +23,7 @@ from earlyglow_book.tables.claims import (
     mean_in_words,
     no_worse,
 )
+from earlyglow_book.tables.columns import PAIR, SETS
 
 # One-sided level after Holm's correction.
 _LEVEL = 0.025
@@ -48,7 +49,7 @@ def primary_claims(evidence: Evidence) -> list[Claim]:
             "Groups of five beat single images",
             "digest",
             "means over all trained epochs and seeds",
-            groups.groupby(level=pairs.PAIR).mean(),
+            groups.groupby(level=PAIR).mean(),
             0.0,
         ),
         "likelihood": (
@@ -68,7 +69,7 @@ def primary_claims(evidence: Evidence) -> list[Claim]:
     }
     means = {name: inference.mean_over_sets(values) for name, (*_, values, _) in questions.items()}
     alone = {
-        name: inference.p_above_zero(_by_pair(values) - least)
+        name: inference.p_above_zero(inference.by_pair(values) - least)
         for name, (*_, values, least) in questions.items()
         if means[name].pairs and math.isfinite(means[name].low)
     }
@@ -84,13 +85,9 @@ def primary_claims(evidence: Evidence) -> list[Claim]:
     return claims
 
 
-def _by_pair(values: pd.Series) -> pd.Series:
-    return values.dropna().groupby(level=["id_dataset", "ood"]).mean()
-
-
 def _left_out(values: pd.Series) -> str:
     """How a mean moves when one data set is left out in both of its roles, in words."""
-    by_pair = _by_pair(values)
-    own, ood = (by_pair.index.get_level_values(role) for role in ("id_dataset", "ood"))
+    by_pair = inference.by_pair(values)
+    own, ood = (by_pair.index.get_level_values(role) for role in SETS)
     means = [by_pair[(own != n) & (ood != n)].mean() for n in sorted({*own, *ood})]
     return f"with one data set left out it is {min(means):+.3f} to {max(means):+.3f}"

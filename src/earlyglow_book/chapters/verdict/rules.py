@@ -32,6 +32,7 @@ from earlyglow_book.tables.claims import (
     of_seeds,
     too_few,
 )
+from earlyglow_book.tables.columns import FLOW, PAIR
 
 # Below this a pair is poor, and above that it is rescued.
 POOR, RESCUED = 0.6, 0.8
@@ -134,9 +135,9 @@ def _kmnist(evidence: Evidence) -> list[Claim]:
 
 def _augmentation_does_not_rescue(evidence: Evidence) -> Claim:
     rows, poor = evidence.augmentation, poor_pairs(evidence.gradients[1], POOR)
-    last = rows["epoch"] == rows.groupby(pairs.FLOW)["epoch"].transform("max")
+    last = rows["epoch"] == rows.groupby(FLOW)["epoch"].transform("max")
     rows = rows[last & (rows["group_size"] == 1)]
-    table = rows.pivot_table(index=pairs.PAIR, columns="variant", values="auroc", observed=True)
+    table = rows.pivot_table(index=PAIR, columns="variant", values="auroc", observed=True)
     table = table[table.index.isin(poor)]
     number, judgement = "no poor pair was run", Judgement(Verdict.UNTESTED)
     if len(table):

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.claims import MARGIN, Judgement, Verdict
+from earlyglow_book.tables.columns import PAIR, SETS
 from earlyglow_book.tables.hypotheses import d_prime
 
 # A fall of d' by this much counts as a loss, as one of the AUROC by ``MARGIN`` does.
 D_MARGIN = 0.1
 _BATCH = {"glow": 64, "dense_glow": 128}
 _PERMUTATIONS = 2000
-_ROLES = ["id_dataset", "ood"]
 _CHOOSER = ["model", "id_dataset", "seed"]
 
 
@@ -37,7 +37,7 @@ def change_band(rows: pd.DataFrame, in_d_prime: bool = False) -> pd.DataFrame:
     if in_d_prime:
         table = d_prime(table)
     changes = table.sub(table.iloc[:, -1], axis=0).iloc[:, :-1]
-    return inference.simultaneous_band(changes.groupby(level=_ROLES).mean())
+    return inference.simultaneous_band(changes.groupby(level=SETS).mean())
 
 
 def as_good(band: pd.DataFrame, margin: float = MARGIN) -> Judgement:
@@ -86,7 +86,7 @@ def own_epoch(rows: pd.DataFrame, seed: int = 0) -> OwnEpoch:
         seed: of the permutations.
     """
     table = pairs.trained_rows(rows).pivot_table(
-        index=[*pairs.PAIR, "seed"], columns="epoch", values="auroc"
+        index=[*PAIR, "seed"], columns="epoch", values="auroc"
     )
     table = table.dropna(axis=1)
     judged, last = _judged_by_chooser(table), table.columns[-1]
@@ -97,7 +97,7 @@ def own_epoch(rows: pd.DataFrame, seed: int = 0) -> OwnEpoch:
     null = _permuted_gains(judged, choices, last, np.random.default_rng(seed))
     placebo = {e: _mean_gain(judged, _choices(table, e), e) for e in table.columns}
     return OwnEpoch(
-        gain=inference.mean_over_sets(of_pairs.groupby(pairs.PAIR).mean()),
+        gain=inference.mean_over_sets(of_pairs.groupby(PAIR).mean()),
         null=(float(np.quantile(null, 0.025)), float(np.quantile(null, 0.975))),
         p=float((1 + (null >= of_pairs.mean()).sum()) / (1 + len(null))),
         placebo=pd.Series(placebo),
@@ -119,7 +119,7 @@ def _judged_by_chooser(table: pd.DataFrame) -> dict[tuple[str, str, int], pd.Dat
         others = (
             (levels("model") == model) & (levels("id_dataset") == name) & (levels("seed") != seed)
         )
-        found[model, name, seed] = table[others].groupby(pairs.PAIR).mean()
+        found[model, name, seed] = table[others].groupby(PAIR).mean()
     return found
 
 

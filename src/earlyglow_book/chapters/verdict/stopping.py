@@ -16,6 +16,7 @@ from earlyglow_book.tables.claims import (
     no_worse,
     too_few,
 )
+from earlyglow_book.tables.columns import SETS
 
 # What the paper scores, by group size: its name in identifiers, and for readers.
 _SIZES = {1: ("single", "single images"), 5: ("five", "groups of five")}
@@ -149,7 +150,7 @@ def _first_epoch_is_enough_at_full_size(evidence: Evidence) -> Claim:
 def _released_table(evidence: Evidence) -> list[Claim]:
     """The released code's own numbers, epoch 1 against epoch 10."""
     wide = evidence.released.pivot_table(
-        index=["id_dataset", "ood", "group_size"], columns="epoch", values="auroc"
+        index=[*SETS, "group_size"], columns="epoch", values="auroc"
     )
     claims = []
     for size, (name, scored) in _SIZES.items():

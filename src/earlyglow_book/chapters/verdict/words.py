@@ -20,6 +20,7 @@ from earlyglow_book.chapters.verdict.short_trainings import change_band, own_epo
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.claims import Claim
+from earlyglow_book.tables.columns import FLOW, PAIR
 from earlyglow_book.tables.texts import Texts, as_text, formatted, prefixed, with_interval
 
 # Names of the quoted verdicts, by the claims' identifiers.
@@ -47,7 +48,7 @@ def seeds_and_images(single: pd.DataFrame) -> pd.DataFrame:
     several seeds, by epoch: columns "deviation over seeds" and "standard error over images". What
     images do is not part of the former, because all seeds score the same.
     """
-    pair = [*pairs.PAIR, "epoch"]
+    pair = [*PAIR, "epoch"]
     several = single[single.groupby(pair)["auroc"].transform("count") > 1]
     variance = several.groupby(pair)["auroc"].var()
     # The intervals are symmetric on the logit scale only; half their width is close enough.
@@ -85,7 +86,7 @@ def words(judged: Sequence[Claim], evidence: Evidence, bits: pd.DataFrame) -> Te
 def _gains(evidence: Evidence) -> Texts:
     rows, fives = evidence.gradients[1], evidence.gradients[5]
     early, last = pairs.early_and_late(rows)
-    groups = change_by_groups(rows, fives).groupby(level=pairs.PAIR).mean()
+    groups = change_by_groups(rows, fives).groupby(level=PAIR).mean()
     simpler, elsewhere = gain_by_complexity(evidence)
     gain = gain_over_likelihood(evidence)
     own = own_epoch(rows)
@@ -149,7 +150,7 @@ def _over_epochs(single: pd.DataFrame) -> Texts:
     by_set = by_pair.groupby(["id_dataset", "model"]).mean()
     return {
         "epoch_images": f"{find_profile('classroom').images_per_epoch:,}",
-        "flows": str(len(single.groupby(["id_dataset", "model", "seed"]))),
+        "flows": str(len(single.groupby(FLOW))),
         **formatted("g", early=early, last=last),
         "mean_untrained": with_interval(means.loc[0.0], "mean"),
         "mean_early": with_interval(means.loc[early], "mean"),
@@ -174,9 +175,7 @@ def _seeds(single: pd.DataFrame) -> Texts:
 
 def _bits(bits: pd.DataFrame, single: pd.DataFrame) -> Texts:
     early, last = pairs.early_and_late(single)
-    table = bits.pivot_table(
-        index=pairs.FLOW, columns="epoch", values="bits_per_dim", observed=True
-    )
+    table = bits.pivot_table(index=FLOW, columns="epoch", values="bits_per_dim", observed=True)
     setback = (table[last] - table.drop(columns=0.0).min(axis=1)).sort_values()
     return {
         **formatted(".2f", bits_early=table[early].mean(), bits_last=table[last].mean()),

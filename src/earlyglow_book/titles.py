@@ -22,8 +22,6 @@ _DETECTORS = {
     "covariance log_prob": "shrunk covariance",
     "no_flow": "no flow",
 }
-
-
 _MODELS = {"glow": "Glow", "dense_glow": "DenseGlow"}
 
 
@@ -47,3 +45,14 @@ def detector_title(detector: str, objective: str) -> str:
     """A detector's name for readers."""
     name = f"{detector} {objective}".strip()
     return _DETECTORS.get(name, name)
+
+
+def score_titles(*detectors: str) -> dict[str, str]:
+    """Names by detector for readers of a page that knows one objective."""
+    return {name: _score_title(name) for name in detectors}
+
+
+def _score_title(detector: str) -> str:
+    if detector == "layer_gradients":
+        return "the paper's score"
+    return _DETECTORS.get(f"{detector} log_prob", detector_title(detector, ""))

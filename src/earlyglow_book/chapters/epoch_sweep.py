@@ -126,8 +126,7 @@ class EpochSweep(FlowExperiment):
         for checkpoint in self.run.measured(trained, sets, workspace):
             for name, table in self._tables(checkpoint).items():
                 parts.setdefault(name, []).append(table.assign(epoch=checkpoint.epoch))
-        tables = {name: stored.joined(tables) for name, tables in parts.items()}
-        return Computed({**tables, "training": pd.DataFrame(trained.log)})
+        return Computed({**stored.joined_parts(parts), "training": pd.DataFrame(trained.log)})
 
     def _tables(self, checkpoint: MeasuredCheckpoint) -> Tables:
         """The tables of one checkpoint; scores and samples of a few epochs only."""

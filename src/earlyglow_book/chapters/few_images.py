@@ -2,63 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.norm_geometry import NormGeometry
 from earlyglow_book.chapters.tools import inference, lines, reading, stored
 from earlyglow_book.deferred import pd, torch
-from earlyglow_book.flow_runs.profiles import ProfileName
+from earlyglow_book.flow_runs.plan_study import TwoEpochStudy
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
-from earlyglow_book.titles import title_of
+from earlyglow_book.titles import score_titles, title_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from torch import Tensor
 
-    from earlyglow.datasets.image_set import ImageSet
-    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
-
 _COUNTS = (25, 50, 100, 200, 500, 1000)
 _DRAWS = 5
-_TITLES = {
-    "layer_gradients": "the paper's score",
-    "neighbours": "5 nearest neighbours",
-    "covariance": "shrunk covariance",
-    "no_flow": "no flow",
-}
+_TITLES = score_titles("layer_gradients", "neighbours", "covariance", "no_flow")
 
 
 @parameters
-class FewImages(NormGeometry):
+class FewImages(TwoEpochStudy):
     """AUROCs of several readings fitted on parts of the fit half, early and late."""
 
     name: ClassVar[str] = "few_images"
     version: ClassVar[int] = 1
 
-    id_dataset: DatasetName = Field(
-        default="celeba", description="The ID set, which needs training images."
-    )
-    profile: ProfileName = Field(
-        default="long", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
+    id_dataset: IdDataset = "celeba"
 
     def settings(self) -> dict[str, Any]:
         return {"counts": list(_COUNTS), "draws": _DRAWS, "epochs_read": list(self.read_epochs)}
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         pictures = reading.picture_statistics(sets)
         parts = []
         for checkpoint in checkpoints:
@@ -73,7 +53,7 @@ class FewImages(NormGeometry):
                 values = pictures if name == "no_flow" else norms
                 table = aurocs_of_parts(detector, values, self.id_dataset)
                 parts.append(table.assign(detector=name, epoch=checkpoint.epoch))
-        return {"aurocs": stored.compact(pd.concat(parts, ignore_index=True))}
+        return {"aurocs": stored.joined(parts)}
 
 
 def aurocs_of_parts(
@@ -122,14 +102,8 @@ def over_fit_images(rows: pd.DataFrame, images: dict[float, str]) -> Figure:
         of_epoch = named[named["epoch"] == epoch]
         means = of_epoch.groupby(["reading", "fit_images"], sort=False)["auroc"].mean()
         panels[title] = means.rename("mean").reset_index()
-
-    def axis_of_counts(axis: Axes, counts: pd.Series) -> None:
-        lines.ticks_at_values(axis, counts, logarithmic=True)
-        axis.set_xlabel("fit images")
-
-    return lines.line_panels(
-        panels, "fit_images", "mean", "reading", axis_of_counts, "mean AUROC", 3.4
-    )
+    axis = lines.ticked("fit images", logarithmic=True)
+    return lines.line_panels(panels, "fit_images", "mean", "reading", axis, "mean AUROC", 3.4)
 
 
 def needed(rows: pd.DataFrame, within: float = 0.02) -> pd.DataFrame:

@@ -3,55 +3,38 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
 from earlyglow_book.chapters.tools import lines, measuring, reading, stored
 from earlyglow_book.deferred import pd
-from earlyglow_book.flow_runs.profiles import ProfileName
+from earlyglow_book.flow_runs.plan_study import GROUP_SIZES, PlanStudy
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
-from earlyglow_book.flow_runs.run import FlowRun
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, FlowProfile, Sets
+from earlyglow_book.parameters import Field, IdDataset, Numbers, Whole, parameters
 from earlyglow_book.results import Tables, read_published_tables
 from earlyglow_book.tables.texts import Texts
-from earlyglow_book.titles import title_of
+from earlyglow_book.titles import score_titles, title_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from earlyglow.datasets.image_set import ImageSet
-    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 COUNTS = (250, 8000)
 _SEEN = "training images"
 _SEEN_IMAGES = 250
-_GROUP_SIZES = (1, 5)
-_TITLES = {
-    "layer_gradients": "the paper's score",
-    "neighbours": "5 nearest neighbours",
-    "likelihood": "likelihood",
-    "no_flow": "no flow",
-}
+_TITLES = score_titles("layer_gradients", "neighbours", "likelihood", "no_flow")
 
 
 @parameters
-class FewTrainingImages(FlowStudy):
+class FewTrainingImages(PlanStudy):
     """AUROCs of a flow that was trained on a part of its training set."""
 
     name: ClassVar[str] = "few_training_images"
     version: ClassVar[int] = 1
 
-    id_dataset: DatasetName = Field(
-        default="fashion_mnist", description="The ID set, which needs training images."
-    )
-    profile: ProfileName = Field(
-        default="classroom", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
+    id_dataset: IdDataset = "fashion_mnist"
+    profile: FlowProfile = "classroom"
     train_images: Whole = Field(
         default=250, ge=0, description="Training images, at most; 0 for all of the set."
     )
@@ -59,23 +42,8 @@ class FewTrainingImages(FlowStudy):
         default=(1, 3, 10, 20), description="Epochs to read, increasing; empty for the profile's."
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "epochs", self.run.epochs)
-
-    @cached_property
-    def run(self) -> FlowRun:
-        return FlowRun(
-            self.id_dataset,
-            self.ood_datasets,
-            self.epochs,
-            profile=self.profile,
-            seed=self.seed,
-            model=self.model,
-            train_images=self.train_images,
-            objectives=OBJECTIVES[:1],
-            only_groups=_GROUP_SIZES,
-        )
+    def run_settings(self) -> dict[str, Any]:
+        return super().run_settings() | {"objectives": OBJECTIVES[:1], "duplicates": 0.0}
 
     def label(self) -> str:
         return f"{super().label()}-{self.train_images or 'all'}"
@@ -83,24 +51,19 @@ class FewTrainingImages(FlowStudy):
     def settings(self) -> dict[str, Any]:
         return {"seen_images": _SEEN_IMAGES}
 
-    def sets_to_measure(self) -> dict[str, ImageSet]:
+    def sets_to_measure(self) -> Sets:
         """The usual sets, and some of the images that the flow is trained on."""
         training = self.run.training_images()
         return super().sets_to_measure() | {
             _SEEN: training.take(eg.subset(len(training), _SEEN_IMAGES))
         }
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
-        scored = (self.id_dataset, *self.ood_datasets)
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
+        scored = self.scored
         pictures = reading.picture_statistics({name: sets[name] for name in (FIT, *scored)})
         parts: dict[str, list[pd.DataFrame]] = defaultdict(list)
         for checkpoint in checkpoints:
-            for size in _GROUP_SIZES:
+            for size in GROUP_SIZES:
                 scores, _ = reading.scores_of(checkpoint, scored, size, OBJECTIVES[0])
                 scores |= reading.likelihood_scores(checkpoint, scored, size)
                 scores |= reading.control_scores(pictures, FIT, size)
@@ -108,7 +71,7 @@ class FewTrainingImages(FlowStudy):
                 parts["readings"].append(rows.assign(epoch=checkpoint.epoch))
             bits = measuring.bits_of_sets(checkpoint).assign(epoch=checkpoint.epoch)
             parts["bits"].append(bits)
-        return {n: stored.compact(pd.concat(p, ignore_index=True)) for n, p in parts.items()}
+        return stored.joined_parts(parts)
 
 
 def read_rows(table: str) -> pd.DataFrame:
@@ -147,9 +110,8 @@ def over_training_images(rows: pd.DataFrame, epoch: float) -> Figure:
     means = mean_aurocs(rows)
     means = means[means["epoch"] == epoch]
     panels = {title_of(str(name)): own for name, own in means.groupby("id_dataset", sort=False)}
-    return lines.line_panels(
-        panels, "train_images", "mean", "reading", _axis_of_counts, "mean AUROC", 3.4
-    )
+    axis = lines.ticked("training images", logarithmic=True)
+    return lines.line_panels(panels, "train_images", "mean", "reading", axis, "mean AUROC", 3.4)
 
 
 def over_seen_images(bits: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
@@ -162,20 +124,8 @@ def over_seen_images(bits: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
     own = bits[(bits["dataset"] == bits["id_dataset"]) & bits["epoch"].isin(epochs)]
     own = own.assign(when=[f"epoch {epoch:g}" for epoch in own["epoch"]])
     panels = {title_of(str(name)): rows for name, rows in own.groupby("id_dataset", sort=False)}
-    return lines.line_panels(
-        panels,
-        "train_images",
-        "bits_per_dim",
-        "when",
-        _axis_of_counts,
-        "held-out bits per dimension",
-        3.2,
-    )
-
-
-def _axis_of_counts(axis: Axes, counts: pd.Series) -> None:
-    lines.ticks_at_values(axis, counts, logarithmic=True)
-    axis.set_xlabel("training images")
+    axis, label = lines.ticked("training images", logarithmic=True), "held-out bits per dimension"
+    return lines.line_panels(panels, "train_images", "bits_per_dim", "when", axis, label, 3.2)
 
 
 def overfitting(bits: pd.DataFrame) -> pd.DataFrame:

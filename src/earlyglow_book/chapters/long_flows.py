@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from earlyglow_book.chapters.readings import EARLY_IMAGES, Readings
+from earlyglow_book.chapters.readings import Readings
 from earlyglow_book.chapters.tools import published_rows
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import find_profile
+from earlyglow_book.flow_runs.protocol import early_epoch
 from earlyglow_book.parameters import Field, parameters
 from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
@@ -33,9 +34,7 @@ class LongFlows(Chapter):
     @property
     def early(self) -> float:
         """The first kept epoch at which 50,000 images are seen, or the first trained one."""
-        trained = [epoch for epoch in find_profile(self.profile).epochs if epoch > 0]
-        seen = [epoch for epoch in trained if epoch * self.images_per_epoch >= EARLY_IMAGES]
-        return float(seen[0] if seen else trained[0])
+        return float(early_epoch(find_profile(self.profile).epochs, self.images_per_epoch))
 
     def flows(self) -> list[Readings]:
         """The tiny flows of the smoke profile."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from earlyglow_book.chapters.long_flows import LongFlows, counts
 from earlyglow_book.chapters.paper_size import PaperSize
-from earlyglow_book.chapters.readings import EARLY_IMAGES
 from earlyglow_book.chapters.tools import (
     hypotheses,
     inference,
@@ -18,6 +17,7 @@ from earlyglow_book.chapters.tools import (
 )
 from earlyglow_book.deferred import pd
 from earlyglow_book.flow_runs.profiles import find_profile
+from earlyglow_book.flow_runs.protocol import EARLY_IMAGES
 from earlyglow_book.parameters import parameters
 from earlyglow_book.results import find_published
 from earlyglow_book.tables.columns import FLOW

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
 from earlyglow_book.chapters.tools import (
+    aurocs,
     image_changes,
     lines,
     measuring,
@@ -18,84 +17,44 @@ from earlyglow_book.chapters.tools import (
     style,
 )
 from earlyglow_book.deferred import np, pd, torch
-from earlyglow_book.flow_runs.profiles import ProfileName
-from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
-from earlyglow_book.flow_runs.run import FlowRun
-from earlyglow_book.flow_runs.study import FlowStudy
-from earlyglow_book.parameters import DatasetName, Field, Numbers, Whole, parameters
+from earlyglow_book.flow_runs.plan_study import GROUP_SIZES, PlanStudy
+from earlyglow_book.flow_runs.protocol import EARLY_IMAGES, FIT
+from earlyglow_book.flow_runs.study import Checkpoints, FlowProfile, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Result, Tables
 from earlyglow_book.tables.texts import Texts
 from earlyglow_book.titles import detector_title, title_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint, Statistics
 
-_GROUP_SIZES = (1, 5)
-# Test images of these sets that correlate by more are of one object and stay in one half.
-_DUPLICATES = {"gtsrb": 0.9}
 _TRAINING = "training images"
 _TRAINING_IMAGES = 500
 _MADE_IMAGES = 250
 _TAIL = 1.5
-# The paper's first CIFAR-10 epoch, in images.
-EARLY_IMAGES = 50_000
 MADE = ("blurred", "noisy", "patches shuffled")
-# Profiles that a few minutes have to be enough for measure the paper's objective alone.
-_ONE_OBJECTIVE = ("paper_short",)
 # Profiles whose flows are asked whether a smaller step gains more.
 _COOLED = ("long", "smoke")
 
 
 @parameters
-class Readings(FlowStudy):
+class Readings(PlanStudy):
     """Every reading of the norms, and the control, at each checkpoint of one flow."""
 
     name: ClassVar[str] = "readings"
     version: ClassVar[int] = 1
 
-    id_dataset: DatasetName = Field(
-        default="celeba", description="The ID set, which needs training images."
-    )
-    profile: ProfileName = Field(
-        default="paper_short", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
-    train_images: Whole = Field(
-        default=0, ge=0, description="Training images, at most; 0 for all of the set."
-    )
-    epochs: Numbers = Field(
-        default=(),
-        description="Epochs to read, increasing; 0 is untrained, empty for the profile's.",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "epochs", self.run.epochs)
-
-    @cached_property
-    def run(self) -> FlowRun:
-        """The flow and its images; building it refuses bad values before anything runs."""
-        return FlowRun(
-            self.id_dataset,
-            self.ood_datasets,
-            self.epochs,
-            profile=self.profile,
-            seed=self.seed,
-            model=self.model,
-            train_images=self.train_images,
-            objectives=OBJECTIVES[:1] if self.profile in _ONE_OBJECTIVE else OBJECTIVES,
-            duplicates=_DUPLICATES.get(self.id_dataset, 0.0),
-            only_groups=_GROUP_SIZES,
-        )
+    id_dataset: IdDataset = "celeba"
+    profile: FlowProfile = "paper_short"
 
     def settings(self) -> dict[str, Any]:
         settings = {"training_images": _TRAINING_IMAGES, "made_images": _MADE_IMAGES, "tail": _TAIL}
         return settings | ({"cooled": True} if self.profile in _COOLED else {})
 
-    def sets_to_measure(self) -> dict[str, ImageSet]:
+    def sets_to_measure(self) -> Sets:
         """The usual sets, some training images, and OOD images made of others of those."""
         training = self.run.training_images()
         chosen = training.take(eg.subset(len(training), _TRAINING_IMAGES + _MADE_IMAGES))
@@ -106,12 +65,7 @@ class Readings(FlowStudy):
             | made_of(chosen.take(rest).images)
         )
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         pictures = reading.picture_statistics({name: sets[name] for name in (FIT, *self.scored)})
         parts: dict[str, list[pd.DataFrame]] = defaultdict(list)
         for checkpoint in checkpoints:
@@ -124,12 +78,7 @@ class Readings(FlowStudy):
             parts["cooled"].append(
                 reading.bits_table(eg.detectors.mean_log_prob(flow, pixels), flow.dims)
             )
-        return {name: _one(of_table) for name, of_table in parts.items()}
-
-    @property
-    def scored(self) -> tuple[str, ...]:
-        """The ID set and the OOD sets."""
-        return (self.id_dataset, *self.ood_datasets)
+        return stored.joined_parts(parts)
 
     def read(self, checkpoint: MeasuredCheckpoint, pictures: dict[str, torch.Tensor]) -> Tables:
         """All tables of one checkpoint.
@@ -140,7 +89,7 @@ class Readings(FlowStudy):
         """
         parts: dict[str, list[pd.DataFrame]] = defaultdict(list)
         own = self.id_dataset
-        for size in _GROUP_SIZES:
+        for size in GROUP_SIZES:
             by_objective = {"": reading.likelihood_scores(checkpoint, self.scored, size)}
             by_objective[""] |= reading.control_scores(pictures, FIT, size)
             for objective in self.run.objectives:
@@ -162,7 +111,7 @@ class Readings(FlowStudy):
         parts["bits"].append(measuring.bits_of_sets(checkpoint))
         parts["fit_bits"].append(reading.bits_table(checkpoint.fit.log_prob, checkpoint.flow.dims))
         parts["plane"].append(reading.plane_rows(checkpoint, pair, self.run.objectives[0]))
-        return {name: _one(of_table) for name, of_table in parts.items()}
+        return stored.joined_parts(parts)
 
     def _tails(self, checkpoint: MeasuredCheckpoint) -> dict[str, Statistics]:
         """What is measured of images decoded from latents too far out, if the flow decodes them."""
@@ -189,11 +138,8 @@ def means_over_sets(table: pd.DataFrame, size: int = 1, control: bool = False) -
         control: whether the control without a flow is among them.
     """
     names = (*_SHOWN, "no_flow") if control else _SHOWN
-    chosen = table[
-        (table["group_size"] == size)
-        & table["objective"].isin(("log_prob", ""))
-        & table["detector"].isin(names)
-    ]
+    chosen = aurocs.of_log_prob(table, size)
+    chosen = chosen[chosen["detector"].isin(names)]
     means = chosen.groupby(["detector", "objective", "epoch"], observed=True)["auroc"].mean()
     rows = means.reset_index()
     pairs = zip(rows["detector"], rows["objective"], strict=True)
@@ -233,13 +179,8 @@ def removed_axes(curve: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
     chosen = curve[curve["epoch"].isin(epochs) & (curve["objective"] == "log_prob")]
     rows = chosen.groupby(["epoch", "axes"])["auroc"].mean().rename("mean").reset_index()
     rows = rows.assign(when=[f"epoch {epoch:g}" for epoch in rows["epoch"]])
-
-    def axis_of_counts(axis: Axes, counts: pd.Series) -> None:
-        lines.ticks_at_values(axis, counts, logarithmic=False)
-        axis.set_xlabel("leading axes removed")
-
-    label = "mean AUROC"
-    return lines.line_panels({"": rows}, "axes", "mean", "when", axis_of_counts, label, 3.0)
+    axis = lines.ticked("leading axes removed", logarithmic=False)
+    return lines.line_panels({"": rows}, "axes", "mean", "when", axis, "mean AUROC", 3.0)
 
 
 def on_two_axes(plane: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
@@ -314,10 +255,6 @@ def float32_error(result: Result) -> str:
         "Against float64, the last checkpoint's log norms of a few images are off by "
         f"{of_norms['median']:.2g} (median) and {of_norms['99%']:.2g} (99 of 100)."
     )
-
-
-def _one(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return stored.compact(pd.concat(tables, ignore_index=True))
 
 
 def made_of(images: torch.Tensor) -> dict[str, ImageSet]:

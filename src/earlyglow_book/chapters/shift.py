@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.norm_geometry import NormGeometry
 from earlyglow_book.chapters.tools import image_changes, image_shifts, lines, reading, stored
 from earlyglow_book.deferred import pd, torch
-from earlyglow_book.flow_runs.profiles import ProfileName, find_profile
+from earlyglow_book.flow_runs.plan_study import TwoEpochStudy
+from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
-from earlyglow_book.flow_runs.run import FlowRun
-from earlyglow_book.parameters import DatasetName, Field, parameters
+from earlyglow_book.flow_runs.study import Checkpoints, Sets
+from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
-from earlyglow_book.titles import title_of
+from earlyglow_book.titles import score_titles, title_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,46 +26,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from earlyglow.datasets.image_set import ImageSet
-    from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
-
 FALSE_ALARMS = 0.05
-_TITLES = {
-    "layer_gradients": "the paper's score",
-    "neighbours": "5 nearest neighbours",
-    "likelihood": "likelihood",
-    "typicality": "typicality",
-    "no_flow": "no flow",
-}
+_TITLES = score_titles("layer_gradients", "neighbours", "likelihood", "typicality", "no_flow")
 
 
 @parameters
-class Shift(NormGeometry):
+class Shift(TwoEpochStudy):
     """Scores of ID test images, half of them disturbed, at an early epoch and the last."""
 
     name: ClassVar[str] = "shift"
     version: ClassVar[int] = 1
 
-    id_dataset: DatasetName = Field(
-        default="fashion_mnist", description="The ID set, which needs training images."
-    )
-    profile: ProfileName = Field(
-        default="long", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
+    id_dataset: IdDataset = "fashion_mnist"
 
-    @cached_property
-    def run(self) -> FlowRun:
-        return FlowRun(
-            self.id_dataset,
-            self.ood_datasets,
-            self.epochs,
-            profile=self.profile,
-            seed=self.seed,
-            model=self.model,
-            train_images=self.train_images,
-            objectives=OBJECTIVES[:1],
-            only_groups=(1,),
-        )
+    def run_settings(self) -> dict[str, Any]:
+        changed = {"objectives": OBJECTIVES[:1], "duplicates": 0.0, "only_groups": (1,)}
+        return super().run_settings() | changed
 
     def settings(self) -> dict[str, Any]:
         severities = {
@@ -75,7 +49,7 @@ class Shift(NormGeometry):
         }
         return {"epochs_read": list(self.read_epochs), "shifts": severities}
 
-    def sets_to_measure(self) -> dict[str, ImageSet]:
+    def sets_to_measure(self) -> Sets:
         """The fit half, and two parts of the eval half: one as it is, and one in every disguise."""
         sets = self.run.load_sets()
         own = sets[self.id_dataset]
@@ -87,12 +61,7 @@ class Shift(NormGeometry):
             for severity in image_shifts.SEVERITIES
         }
 
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         scored = [name for name in sets if name != FIT]
         pictures = reading.picture_statistics(sets)
         parts: dict[str, list[pd.DataFrame]] = defaultdict(list)
@@ -103,7 +72,7 @@ class Shift(NormGeometry):
             for name in _TITLES:
                 rows = alarm_rows(scores[name], self.id_dataset)
                 parts["shifts"].append(rows.assign(detector=name, epoch=checkpoint.epoch))
-        return {n: stored.compact(pd.concat(p, ignore_index=True)) for n, p in parts.items()}
+        return stored.joined_parts(parts)
 
 
 def _shifted(name: str, severity: int) -> str:
@@ -146,18 +115,13 @@ def over_severity(rows: pd.DataFrame, epoch: float, value: str) -> Figure:
     start = own[own["shift"] == "none"]
     shifts = [str(name) for name in own["shift"].unique() if name != "none"]
     panels = {name: pd.concat([start, own[own["shift"] == name]]) for name in shifts}
-
-    def axis_of_severities(axis: Axes, values: pd.Series) -> None:
-        lines.ticks_at_values(axis, values, logarithmic=False)
-        axis.set_xlabel("severity")
-
     label = {"auroc": "AUROC against undisturbed images", "alarms": "share of alarms"}[value]
     return lines.line_panels(
         {name: table.rename(columns={value: label}) for name, table in panels.items()},
         "severity",
         label,
         "reading",
-        axis_of_severities,
+        lines.ticked("severity", logarithmic=False),
         label,
         3.2,
         reference=(FALSE_ALARMS, "allowed") if value == "alarms" else (0.5, "chance"),

@@ -46,11 +46,7 @@ def over_sizes(
 ) -> Figure:
     """AUROC against a number of images (a column), one panel for each title's table."""
 
-    def axis_of_sizes(axis: Axes, sizes: pd.Series) -> None:
-        ticks_at_values(axis, sizes, logarithmic)
-        axis.set_xlabel(x_label)
-
-    return line_panels(tables, column, "auroc", "ood", axis_of_sizes, AUROC, 3.2)
+    return line_panels(tables, column, "auroc", "ood", ticked(x_label, logarithmic), AUROC, 3.2)
 
 
 def line_panels(
@@ -114,6 +110,16 @@ def small_multiples(
         handles, labels = grid[0][0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
     return figure
+
+
+def ticked(label: str, logarithmic: bool) -> AxisSetter:
+    """Sets a horizontal axis with a label and a tick at each value."""
+
+    def set_axis(axis: Axes, values: pd.Series) -> None:
+        ticks_at_values(axis, values, logarithmic)
+        axis.set_xlabel(label)
+
+    return set_axis
 
 
 def ticks_at_values(axis: Axes, values: pd.Series, logarithmic: bool) -> None:

@@ -82,7 +82,12 @@ class FlowStudy(FlowExperiment):
             profile=self.profile,
             seed=self.seed,
             model=self.model,
+            **self.run_settings(),
         )
+
+    def run_settings(self) -> dict[str, Any]:
+        """What the run is given beyond the parameters of all studies, as FlowRun names it."""
+        return {}
 
     def settings(self) -> dict[str, Any]:
         """What the result depends on beyond the flow, JSON-like."""

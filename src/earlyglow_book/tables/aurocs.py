@@ -89,6 +89,11 @@ def select(
     return table[chosen]
 
 
+def of_log_prob(table: pd.DataFrame, group_size: int = 1) -> pd.DataFrame:
+    """The rows of one group size whose scores differentiate log p, or nothing."""
+    return table[(table["group_size"] == group_size) & table["objective"].isin(("log_prob", ""))]
+
+
 def mean_by_epoch(
     table: pd.DataFrame,
     detector: str = "layer_gradients",

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from earlyglow_book.tables.aurocs import of_log_prob
 from earlyglow_book.tables.claims import Judgement, Verdict
 from earlyglow_book.tables.columns import FLOW, SETS
 from earlyglow_book.tables.inference import holm, mean_over_sets, p_above_zero
@@ -53,11 +54,7 @@ HYPOTHESES = (
 
 
 def pair_aurocs(
-    readings: pd.DataFrame,
-    early: float,
-    late: pd.Series,
-    size: int = 1,
-    objective: str = "log_prob",
+    readings: pd.DataFrame, early: float, late: pd.Series, size: int = 1
 ) -> pd.DataFrame:
     """AUROCs at the early and the late checkpoint of each flow, for every pair.
 
@@ -66,16 +63,12 @@ def pair_aurocs(
         early: the early epoch.
         late: the late epoch of each flow, with index levels ``FLOW``.
         size: images in a group.
-        objective: what was differentiated.
 
     Returns:
         Index levels ``FLOW`` and ood; columns (when, detector), when being "early" or "late".
     """
-    chosen = readings[
-        (readings["group_size"] == size)
-        & readings["objective"].isin((objective, ""))
-        & readings["detector"].isin(READINGS)
-    ]
+    chosen = of_log_prob(readings, size)
+    chosen = chosen[chosen["detector"].isin(READINGS)]
     flow_late = pd.MultiIndex.from_frame(chosen[FLOW]).map(late)
     parts = {
         when: chosen[chosen["epoch"] == epoch].pivot(

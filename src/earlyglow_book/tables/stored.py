@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -21,6 +21,11 @@ def picture_table(kind: str, images: Tensor) -> pd.DataFrame:
 def joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Tables one under the other, :func:`compact`."""
     return compact(pd.concat(tables, ignore_index=True))
+
+
+def joined_parts(parts: Mapping[str, Iterable[pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """:func:`joined` for the parts of each of several tables, by name."""
+    return {name: joined(tables) for name, tables in parts.items()}
 
 
 def compact(table: pd.DataFrame) -> pd.DataFrame:

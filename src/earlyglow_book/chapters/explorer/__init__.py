@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import earlyglow as eg
 from earlyglow.checks import unknown
 from earlyglow_book.chapters.explorer.scripts import GROUP_SIZES, READINGS, checkpoint_title
-from earlyglow_book.chapters.readings import EARLY_IMAGES, Readings
+from earlyglow_book.chapters.readings import Readings
 from earlyglow_book.chapters.tools import aurocs, heatmaps, published_rows
 from earlyglow_book.deferred import Deferred, pd
 from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import ProfileName
+from earlyglow_book.flow_runs.protocol import EARLY_IMAGES
 from earlyglow_book.flow_runs.study import FlowModel
 from earlyglow_book.parameters import DatasetName, Field, Seed, Whole, parameters
 from earlyglow_book.results import Tables

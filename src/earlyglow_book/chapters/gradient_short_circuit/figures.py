@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from earlyglow_book.figures.lines import line_panels, ticks_at_values
+from earlyglow_book.figures.lines import line_panels, ticked
 
 
 def over_fractions(
@@ -28,9 +27,5 @@ def over_fractions(
         mean = by_share.reset_index(name="mean")
         means[title] = mean.assign(percent=100 * mean["fraction"])
     label = "mean AUROC over OOD sets"
-    return line_panels(means, "percent", "mean", series, _set_axis, label, 2.9, (reference, name))
-
-
-def _set_axis(axis: Axes, percents: pd.Series) -> None:
-    ticks_at_values(axis, percents, logarithmic=True)
-    axis.set_xlabel("features cut (%)")
+    axis = ticked("features cut (%)", logarithmic=True)
+    return line_panels(means, "percent", "mean", series, axis, label, 2.9, (reference, name))

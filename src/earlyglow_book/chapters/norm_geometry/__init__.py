@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.readings import EARLY_IMAGES, Readings
 from earlyglow_book.chapters.tools import measuring, reading, stored
 from earlyglow_book.deferred import np, pd, torch
-from earlyglow_book.flow_runs.profiles import ProfileName
+from earlyglow_book.flow_runs.plan_study import TwoEpochStudy
 from earlyglow_book.flow_runs.protocol import FIT
-from earlyglow_book.parameters import DatasetName, Field, parameters
-from earlyglow_book.results import Computed, Tables
+from earlyglow_book.flow_runs.study import Checkpoints, Sets
+from earlyglow_book.parameters import IdDataset, parameters
+from earlyglow_book.results import Tables
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from earlyglow.datasets.image_set import ImageSet
     from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint
 
 _AXES = 20
@@ -32,59 +29,25 @@ _CHUNK = 250
 
 
 @parameters
-class NormGeometry(Readings):
+class NormGeometry(TwoEpochStudy):
     """The norms of one flow at an early epoch and the last."""
 
     name: ClassVar[str] = "norm_geometry"
     version: ClassVar[int] = 1
 
-    id_dataset: DatasetName = Field(
-        default="mnist", description="The ID set, which needs training images."
-    )
-    profile: ProfileName = Field(
-        default="long", description="Sizes: seconds, minutes, hours, or a GPU."
-    )
+    id_dataset: IdDataset = "mnist"
 
     def settings(self) -> dict[str, Any]:
         return {"axes": _AXES, "epochs_read": list(self.read_epochs)}
 
-    @property
-    def read_epochs(self) -> tuple[float, float]:
-        """The epoch at which 50,000 images are seen, or the first trained one, and the last."""
-        size = self.run.sizes.images_per_epoch or len(self.run.training_images())
-        trained = [epoch for epoch in self.run.epochs if epoch > 0]
-        early = next((e for e in trained if e * size >= EARLY_IMAGES), trained[0])
-        return early, trained[-1]
-
-    @property
-    def titles(self) -> dict[float, str]:
-        """Both epochs by the images that were seen."""
-        size = self.run.sizes.images_per_epoch or 0
-        return {epoch: f"{epoch * size:,.0f} images seen" for epoch in self.read_epochs}
-
-    def sets_to_measure(self) -> dict[str, ImageSet]:
-        return self.run.load_sets()
-
-    def compute(self, workspace: Path) -> Computed:
-        sets = self.sets_to_measure()
-        trained = self.run.train(workspace)
-        read = {epoch: trained.checkpoints[epoch] for epoch in self.read_epochs}
-        measured = self.run.measured(replace(trained, checkpoints=read), sets, workspace)
-        return Computed(self.tables(sets, measured, workspace))
-
-    def tables(
-        self,
-        sets: dict[str, ImageSet],
-        checkpoints: Iterator[MeasuredCheckpoint],
-        workspace: Path,
-    ) -> Tables:
+    def tables(self, sets: Sets, checkpoints: Checkpoints, workspace: Path) -> Tables:
         parts: dict[str, list[pd.DataFrame]] = defaultdict(list)
         for checkpoint in checkpoints:
             for name, table in self._of_checkpoint(checkpoint, sets).items():
                 parts[name].append(table.assign(epoch=checkpoint.epoch))
-        return {n: stored.compact(pd.concat(p, ignore_index=True)) for n, p in parts.items()}
+        return stored.joined_parts(parts)
 
-    def _of_checkpoint(self, checkpoint: MeasuredCheckpoint, sets: dict[str, ImageSet]) -> Tables:
+    def _of_checkpoint(self, checkpoint: MeasuredCheckpoint, sets: Sets) -> Tables:
         norms = {name: values for name, values in checkpoint.norms().items() if name in sets}
         detector = checkpoint.gradient_detector()
         z = {name: detector.standardised(values) for name, values in norms.items()}

@@ -11,6 +11,7 @@ from earlyglow_book.experiment import result_of
 from earlyglow_book.figures import heatmaps, style
 from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.results import Tables
+from earlyglow_book.tables.aurocs import of_log_prob
 from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.published_rows import read_published_rows
 from earlyglow_book.tables.texts import Texts
@@ -88,13 +89,8 @@ def outputs_against_gradients(outputs: pd.DataFrame, readings: pd.DataFrame) -> 
     rows = []
     for flow, part in outputs.groupby(FLOW):
         last = part["epoch"].max()
-        of_flow = readings[
-            (readings["epoch"] == last)
-            & (readings["group_size"] == 1)
-            & readings["objective"].isin(("log_prob", ""))
-            & (readings[FLOW] == list(flow)).all(axis=1)
-        ]
-        gradients = of_flow.groupby("detector")["auroc"].mean()
+        same = (readings["epoch"] == last) & (readings[FLOW] == list(flow)).all(axis=1)
+        gradients = of_log_prob(readings[same]).groupby("detector")["auroc"].mean()
         means = part[part["epoch"] == last].groupby("detector")["auroc"].mean()
         row = {"ID set": title_of(str(flow[0])), "flow": model_title(str(flow[1]))}
         for name, title in _SCORES.items():

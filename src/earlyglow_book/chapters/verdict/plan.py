@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from earlyglow_book.chapters.readings import EARLY_IMAGES
+from earlyglow_book.chapters.long_flows import LongFlows
 from earlyglow_book.chapters.verdict.evidence import Evidence
 from earlyglow_book.chapters.which_epoch import LAST
-from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import hypotheses, inference, maturity
 from earlyglow_book.tables.claims import MARGIN, Claim, Judgement, Verdict
 from earlyglow_book.tables.columns import FLOW, SETS
@@ -18,9 +17,8 @@ def plan_claims(evidence: Evidence) -> list[Claim]:
     """The plan's hypotheses, judged by its rule, and the criteria for the epoch."""
     if evidence.long_readings.empty:
         return []
-    early = EARLY_IMAGES / (find_profile("long").images_per_epoch or EARLY_IMAGES)
     late = maturity.late_epochs(evidence.long_fit_bits)
-    aurocs = hypotheses.pair_aurocs(evidence.long_readings, early, late)
+    aurocs = hypotheses.pair_aurocs(evidence.long_readings, LongFlows().early, late)
     numbers = hypotheses.without_idea_sets(hypotheses.statistics(aurocs))
     known = {hypothesis.id: hypothesis for hypothesis in hypotheses.HYPOTHESES}
     criteria = [] if evidence.epoch_regrets.empty else [criterion_claim(evidence.epoch_regrets)]

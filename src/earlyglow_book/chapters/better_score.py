@@ -1,27 +1,24 @@
-"""The plan's hypotheses judged: does the immature flow win, or does the score lose?"""
+"""The plan's hypotheses judged: does the immature flow win, or does the score lose?
+
+``readings``, ``curve`` and ``id_only`` are the long flows' tables of these names, ``numbers`` are
+of :func:`~earlyglow_book.tables.hypotheses.statistics`, and ``judged`` says what became of them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.long_flows import LongFlows, counts
+from earlyglow_book.chapters.long_flows import SCORES, LongFlows, counts, scores_of_single_images
 from earlyglow_book.chapters.tools import hypotheses, inference, intervals, lines, maturity, style
-from earlyglow_book.deferred import np, pd
+from earlyglow_book.deferred import pd
 from earlyglow_book.parameters import parameters
 from earlyglow_book.tables.columns import PAIR, SETS
 from earlyglow_book.tables.texts import Texts, as_text
 from earlyglow_book.titles import model_title, title_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_TITLES = {
-    "layer_gradients": "the paper's score",
-    "neighbours": "5 nearest neighbours",
-    "no_flow": "no flow",
-}
 
 
 @parameters
@@ -32,33 +29,16 @@ class BetterScore(LongFlows):
 
 
 def aurocs_of_flows(chapter: BetterScore, readings: pd.DataFrame) -> pd.DataFrame:
-    """The confirmatory cell: AUROCs at early and late of every pair; reads the bits of fit halves.
-
-    Args:
-        chapter: says which flows.
-        readings: their table of that name.
-    """
+    """The confirmatory cell: AUROCs of every pair at early and late; reads fit halves' bits."""
     late = maturity.late_epochs(chapter.read_rows("fit_bits"))
     return hypotheses.pair_aurocs(readings, chapter.early, late)
 
 
 def two_readings(readings: pd.DataFrame, images_per_epoch: int) -> Figure:
-    """The figure to remember: mean AUROC against images seen, colour and grey ID sets.
-
-    Args:
-        readings: of all flows.
-        images_per_epoch: images in an epoch.
-    """
-    chosen = readings[
-        (readings["group_size"] == 1)
-        & readings["objective"].isin(("log_prob", ""))
-        & readings["detector"].isin(list(_TITLES))
-        & ~readings["id_dataset"].isin(hypotheses.IDEA_SETS)
-    ]
-    rows = chosen.assign(
-        score=chosen["detector"].map(_TITLES),
-        images=chosen["epoch"] * images_per_epoch,
-        family=chosen["id_dataset"].map(family),
+    """The figure to remember: mean AUROC against images seen, colour and grey ID sets."""
+    rows = scores_of_single_images(readings[~readings["id_dataset"].isin(hypotheses.IDEA_SETS)])
+    rows = rows.assign(
+        images=rows["epoch"] * images_per_epoch, family=rows["id_dataset"].map(family)
     )
     panels = {}
     for name, part in rows.groupby("family", sort=False):
@@ -76,15 +56,10 @@ def family(dataset: str) -> str:
 
 
 def judgements(judged: pd.DataFrame) -> pd.DataFrame:
-    """The hypotheses for readers.
-
-    Args:
-        judged: of :func:`~earlyglow_book.tables.hypotheses.judged`.
-    """
-    known = {hypothesis.id: hypothesis for hypothesis in hypotheses.HYPOTHESES}
+    """The hypotheses for readers."""
     rows = [
         {
-            "says": known[row.id].says,
+            "says": hypotheses.BY_ID[row.id].says,
             "number": as_text(row.value, row.low, row.high),
             "p (Holm)": f"{row.p:.2g}",
             "outcome": str(row.judgement),
@@ -95,12 +70,8 @@ def judgements(judged: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside(numbers: pd.DataFrame) -> pd.DataFrame:
-    """Each hypothesis's number on parts of the pairs: families, models, and one set left out.
-
-    Args:
-        numbers: of :func:`~earlyglow_book.tables.hypotheses.statistics`.
-    """
-    names = [hypothesis.id for hypothesis in hypotheses.HYPOTHESES]
+    """Each hypothesis's number on parts of the pairs: families, models, and one set left out."""
+    names = list(hypotheses.BY_ID)
     families = {name: family(name) for name in eg.DATASETS}
     rows = {"all": hypotheses.over_models(numbers)[names].mean()}
     for part, chosen in hypotheses.beside(numbers, families):
@@ -111,58 +82,37 @@ def beside(numbers: pd.DataFrame) -> pd.DataFrame:
 
 
 def forest(numbers: pd.DataFrame, shown: tuple[str, ...] = ("H1", "H4 late")) -> Figure:
-    """Some hypotheses' numbers of each ID set, with intervals over its OOD sets.
-
-    Args:
-        numbers: of :func:`~earlyglow_book.tables.hypotheses.statistics`, of all flows.
-        shown: which ones.
-    """
-    known = {hypothesis.id: hypothesis for hypothesis in hypotheses.HYPOTHESES}
+    """Some hypotheses' numbers of each ID set, with intervals over its OOD sets."""
     panels = {}
     for name in shown:
         rows = []
         for (dataset, model), part in numbers[name].groupby(level=["id_dataset", "model"]):
-            of_pairs = part.groupby(level="ood").mean()
-            reach = _t(len(of_pairs)) * of_pairs.std() / len(of_pairs) ** 0.5
-            mean = of_pairs.mean()
-            ends = {"low": mean - reach, "high": mean + reach}
-            rows.append({"set": dataset, "model": model_title(model), "value": mean, **ends})
-        panels[f"{name}: {known[name].number}"] = pd.DataFrame(rows)
+            mean = inference.student(part.groupby(level="ood").mean())
+            rows.append({"set": dataset, "model": model_title(model), **mean._asdict()})
+        panels[f"{name}: {hypotheses.BY_ID[name].number}"] = pd.DataFrame(rows)
     label = "difference of AUROCs, with the interval over the OOD sets"
     return intervals.intervals_by_row(panels, "set", "model", "value", label=label, reference=0.0)
 
 
-def _t(count: int) -> float:
-    from scipy import stats
-
-    return float(stats.t.ppf(0.975, count - 1)) if count > 1 else np.nan
-
-
 def losing_pairs(numbers: pd.DataFrame, aurocs: pd.DataFrame, count: int = 6) -> pd.DataFrame:
-    """The pairs where neighbours lose most against the paper's score at late.
+    """The ``count`` pairs where neighbours lose most against the paper's score at late.
 
-    Args:
-        numbers: of :func:`~earlyglow_book.tables.hypotheses.statistics`.
-        aurocs: the AUROCs that they come from.
-        count: how many.
+    ``aurocs`` are those that the numbers come from.
     """
-    late = aurocs["late"][["layer_gradients", "neighbours", "no_flow"]]
+    late = aurocs["late"][list(SCORES)]
     rows = late.assign(difference=numbers["H1"]).groupby(PAIR).mean()
     worst = rows.nsmallest(count, "difference").reset_index()
     for column in SETS:
         worst[column] = worst[column].map(title_of)
     worst["model"] = worst["model"].map(model_title)
-    titles = {"id_dataset": "ID", "ood": "OOD"} | _TITLES
+    titles = {"id_dataset": "ID", "ood": "OOD"} | SCORES
     return worst.rename(columns=titles).set_index(["ID", "OOD", "model"]).round(3)
 
 
 def mediation(curve: pd.DataFrame, readings: pd.DataFrame, late: pd.Series) -> Figure:
     """Mean AUROC at late by how many leading axes are removed; other axes and neighbours dotted.
 
-    Args:
-        curve: the flows' table of that name.
-        readings: likewise.
-        late: the late epoch of each flow.
+    ``late`` has the late epoch of each flow.
     """
     of_curve = _at(curve[curve["objective"] == "log_prob"], late)
     means = of_curve.groupby("axes")["auroc"].mean().rename("mean").reset_index()
@@ -171,27 +121,16 @@ def mediation(curve: pd.DataFrame, readings: pd.DataFrame, late: pd.Series) -> F
     rows = [means.assign(what="leading axes removed")]
     for name, title in (
         ("placebo", "axes 21 to 25 removed"),
-        ("neighbours", _TITLES["neighbours"]),
+        ("neighbours", SCORES["neighbours"]),
     ):
         if name in at_late:
             rows.append(means.assign(mean=at_late[name], what=title))
-
-    def axis_of_counts(axis: Axes, values: pd.Series) -> None:
-        lines.ticks_at_values(axis, values, logarithmic=False)
-        axis.set_xlabel("leading axes removed")
-
-    return lines.line_panels(
-        {"": pd.concat(rows)}, "axes", "mean", "what", axis_of_counts, "mean AUROC", 3.2
-    )
+    axis = lines.ticked("leading axes removed", logarithmic=False)
+    return lines.line_panels({"": pd.concat(rows)}, "axes", "mean", "what", axis, "mean AUROC", 3.2)
 
 
 def effective_dimensions(id_only: pd.DataFrame, images_per_epoch: int) -> Figure:
-    """Participation ratio of the fit images' log norms against images seen, a line for each flow.
-
-    Args:
-        id_only: the flows' table of that name.
-        images_per_epoch: images in an epoch.
-    """
+    """Participation ratio of the fit images' log norms against images seen, a line a flow."""
     rows = id_only[
         (id_only["statistic"] == "participation_ratio") & (id_only["objective"] == "log_prob")
     ]
@@ -210,13 +149,7 @@ def _at(rows: pd.DataFrame, late: pd.Series) -> pd.DataFrame:
 
 
 def words(judged: pd.DataFrame, aurocs: pd.DataFrame, tested: pd.DataFrame) -> Texts:
-    """Outcomes and means for the text.
-
-    Args:
-        judged: the hypotheses.
-        aurocs: of all flows.
-        tested: the numbers that they were judged by.
-    """
+    """Outcomes and means for the text: ``aurocs`` of all flows, ``tested`` the numbers judged."""
     texts = counts(tested.index.to_frame(index=False))
     for row in judged.itertuples():
         name = row.id.lower().replace(" ", "_")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from earlyglow_book.chapters.readings import Readings
-from earlyglow_book.chapters.tools import published_rows
+from earlyglow_book.chapters.tools import aurocs, published_rows
 from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter, result_of
 from earlyglow_book.flow_runs.profiles import find_profile
@@ -13,8 +13,10 @@ from earlyglow_book.flow_runs.protocol import early_epoch
 from earlyglow_book.parameters import Field, parameters
 from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
-from earlyglow_book.titles import title_of
+from earlyglow_book.titles import score_titles, title_of
 
+# The scores that are followed through the training.
+SCORES = score_titles("layer_gradients", "neighbours", "no_flow")
 _EMBEDDED = ("digits", "textures")
 
 
@@ -54,6 +56,13 @@ class LongFlows(Chapter):
             for flow in self.flows()
         ]
         return pd.concat(parts, ignore_index=True)
+
+
+def scores_of_single_images(readings: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the scores in ``SCORES``, with a column of their titles: score."""
+    single = aurocs.of_log_prob(readings)
+    chosen = single[single["detector"].isin(list(SCORES))]
+    return chosen.assign(score=chosen["detector"].map(SCORES))
 
 
 def counts(flows: pd.DataFrame) -> Texts:

@@ -1,12 +1,17 @@
-"""How mature the flows are, and what more training changes for detection."""
+"""How mature the flows are, and what more training changes for detection.
+
+``readings`` and ``bits`` are the long flows' tables of these names, and ``judged`` their states, as
+:func:`~earlyglow_book.tables.maturity.maturity_table` has them.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from earlyglow_book.chapters.long_flows import LongFlows, counts
+from earlyglow_book.chapters.long_flows import SCORES, LongFlows, counts, scores_of_single_images
 from earlyglow_book.chapters.paper_size import PaperSize
 from earlyglow_book.chapters.tools import (
+    aurocs,
     hypotheses,
     inference,
     lines,
@@ -22,12 +27,12 @@ from earlyglow_book.parameters import parameters
 from earlyglow_book.results import find_published
 from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
-from earlyglow_book.titles import model_title, title_of
+from earlyglow_book.titles import model_title, score_titles, title_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SHOWN = {"layer_gradients": "the paper's score", "neighbours": "5 nearest neighbours"}
+_SHOWN = score_titles("layer_gradients", "neighbours")
 # How far below late an AUROC may be and still be as good.
 ENOUGH = 0.02
 
@@ -40,11 +45,7 @@ class Maturity(LongFlows):
 
 
 def state_table(judged: pd.DataFrame) -> pd.DataFrame:
-    """The flows' states for readers: bits, what the last doubling and cooling changed, and state.
-
-    Args:
-        judged: of :func:`~earlyglow_book.tables.maturity.maturity_table`.
-    """
+    """The flows' states for readers: bits, what the last doubling and cooling changed, state."""
     rows = {
         "flow": [flow_title(*row) for row in judged[FLOW].itertuples(index=False)],
         "late": [f"{epoch:g}" for epoch in judged["late"]],
@@ -70,21 +71,16 @@ def change_by_state(readings: pd.DataFrame, judged: pd.DataFrame, early: float) 
     """AUROC at early and at late, and the change, by group size, score and state of the flow.
 
     Intervals are the node jackknife's where there are three data sets or more.
-
-    Args:
-        readings: the long flows' table of that name.
-        judged: their states.
-        early: the early epoch.
     """
     late = judged.set_index(FLOW)["late"]
     states = judged.set_index(FLOW)["state"]
     rows = []
     for size in (1, 5):
-        aurocs = hypotheses.pair_aurocs(readings, early, late, size)
-        state = pd.MultiIndex.from_frame(aurocs.index.to_frame()[FLOW]).map(states)
-        groups = [("all", aurocs)]
+        pairs = hypotheses.pair_aurocs(readings, early, late, size)
+        state = pd.MultiIndex.from_frame(pairs.index.to_frame()[FLOW]).map(states)
+        groups = [("all", pairs)]
         if states.nunique() > 1:
-            groups += [(str(name), aurocs[state == name]) for name in sorted(set(states))]
+            groups += [(str(name), pairs[state == name]) for name in sorted(set(states))]
         for detector, title in _SHOWN.items():
             for name, part in groups:
                 values = part.xs(detector, axis=1, level=1)
@@ -96,21 +92,9 @@ def change_by_state(readings: pd.DataFrame, judged: pd.DataFrame, early: float) 
 
 
 def mean_curves(readings: pd.DataFrame, images_per_epoch: int) -> dict[str, pd.DataFrame]:
-    """Mean AUROC over OOD sets against images seen, of both scores and without a flow, by ID set.
-
-    Args:
-        readings: the long flows' table of that name.
-        images_per_epoch: images in an epoch.
-    """
-    chosen = readings[
-        (readings["group_size"] == 1)
-        & readings["objective"].isin(("log_prob", ""))
-        & readings["detector"].isin([*_SHOWN, "no_flow"])
-    ]
-    titles = _SHOWN | {"no_flow": "no flow"}
-    rows = chosen.assign(
-        score=chosen["detector"].map(titles), images=chosen["epoch"] * images_per_epoch
-    )
+    """Mean AUROC over OOD sets against images seen, of each score, by ID set and model."""
+    rows = scores_of_single_images(readings)
+    rows = rows.assign(images=rows["epoch"] * images_per_epoch)
     found = {}
     for (name, model), part in rows.groupby(["id_dataset", "model"]):
         means = part.groupby(["score", "images"])["auroc"].mean().rename("mean").reset_index()
@@ -125,12 +109,7 @@ def curves_by_flow(readings: pd.DataFrame, images_per_epoch: int) -> Figure:
 
 
 def bits_by_flow(bits: pd.DataFrame, images_per_epoch: int) -> Figure:
-    """Bits of held-out ID images against images seen, colour and grey, with the paper's own flows.
-
-    Args:
-        bits: the long flows' table of that name.
-        images_per_epoch: images in an epoch.
-    """
+    """Bits of held-out ID images against images seen, colour and grey, with the paper's flows."""
     own = bits[(bits["dataset"] == bits["id_dataset"]) & (bits["epoch"] > 0)]
     means = own.groupby(["id_dataset", "model", "epoch"])["bits_per_dim"].mean().reset_index()
     means = means.assign(images=means["epoch"] * images_per_epoch)
@@ -138,26 +117,13 @@ def bits_by_flow(bits: pd.DataFrame, images_per_epoch: int) -> Figure:
 
 
 def aurocs_by_bits(readings: pd.DataFrame, bits: pd.DataFrame) -> Figure:
-    """AUROC of single images against bits of held-out ID images, for each ID set.
-
-    Args:
-        readings: the long flows' table of that name.
-        bits: likewise.
-    """
-    titles = _SHOWN | {"no_flow": "no flow"}
-    single = readings[
-        (readings["group_size"] == 1)
-        & readings["objective"].isin(("log_prob", ""))
-        & readings["detector"].isin(list(titles))
-        & (readings["epoch"] > 0)
-    ]
+    """AUROC of single images against bits of held-out ID images, for each ID set."""
+    trained = scores_of_single_images(readings[readings["epoch"] > 0])
     keys = ["id_dataset", "model", "epoch"]
-    means = single.groupby([*keys, "detector"])["auroc"].mean().reset_index()
+    means = trained.groupby([*keys, "detector", "score"])["auroc"].mean().reset_index()
     own = bits[bits["dataset"] == bits["id_dataset"]].groupby(keys)["bits_per_dim"].mean()
     rows = means.merge(own.reset_index(), on=keys).sort_values("epoch")
-    return road.aurocs_over_bits(
-        rows.assign(score=rows["detector"].map(titles)), maturity.PAPER_BITS
-    )
+    return road.aurocs_over_bits(rows, maturity.PAPER_BITS)
 
 
 def read_sizes(chapter: Maturity) -> dict[str, pd.DataFrame]:
@@ -216,7 +182,7 @@ def at_early_and_late(readings: pd.DataFrame, bits: pd.DataFrame) -> pd.DataFram
     Returns:
         Columns id_dataset, when, images, bits, and one for each score.
     """
-    single = readings[(readings["group_size"] == 1) & readings["objective"].isin(("log_prob", ""))]
+    single = aurocs.of_log_prob(readings)
     held_out = bits[(bits["dataset"] == bits["id_dataset"]) | (bits["dataset"] == "eval")]
     rows = []
     for name, part in single.groupby("id_dataset"):
@@ -225,7 +191,7 @@ def at_early_and_late(readings: pd.DataFrame, bits: pd.DataFrame) -> pd.DataFram
         of_set = held_out[held_out["id_dataset"] == name].groupby("epoch")["bits_per_dim"].mean()
         seen = images[images >= min(EARLY_IMAGES, images.max())]
         for when, epoch in (("early", seen.idxmin()), ("late", seen.idxmax())):
-            scores = {n: means.loc[epoch, n] for n in (*_SHOWN, "no_flow") if n in means}
+            scores = {n: means.loc[epoch, n] for n in SCORES if n in means}
             facts = {"images": images[epoch], "bits": of_set[epoch]}
             rows.append({"id_dataset": name, "when": when, **facts, **scores})
     return pd.DataFrame(rows)
@@ -235,11 +201,6 @@ def enough_table(readings: pd.DataFrame, bits: pd.DataFrame, judged: pd.DataFram
     """Whether a flow with the bits of the paper's first epoch is enough, for each that has them.
 
     Enough is: within .02 of late, and above the control without a flow.
-
-    Args:
-        readings: the long flows' table of that name.
-        bits: likewise.
-        judged: the flows' states.
     """
     rows = []
     for flow in judged.itertuples():
@@ -249,11 +210,11 @@ def enough_table(readings: pd.DataFrame, bits: pd.DataFrame, judged: pd.DataFram
         of_flow = _of_flow(bits, flow).query("dataset == @flow.id_dataset and epoch > 0")
         means = of_flow.set_index("epoch")["bits_per_dim"]
         nearest = (means - paper[1]).abs().idxmin()
-        single = _of_flow(readings, flow).query("group_size == 1 and objective in ('log_prob', '')")
-        aurocs = single.groupby(["epoch", "detector"])["auroc"].mean().unstack()
+        single = aurocs.of_log_prob(_of_flow(readings, flow))
+        means_by_score = single.groupby(["epoch", "detector"])["auroc"].mean().unstack()
         for detector, title in _SHOWN.items():
-            there, late = aurocs.loc[nearest, detector], aurocs.loc[flow.late, detector]
-            no_flow = aurocs.loc[nearest, "no_flow"]
+            there, late = (means_by_score.loc[e, detector] for e in (nearest, flow.late))
+            no_flow = means_by_score.loc[nearest, "no_flow"]
             enough = there > late - ENOUGH and there > no_flow
             rows.append(
                 {
@@ -271,12 +232,7 @@ def enough_table(readings: pd.DataFrame, bits: pd.DataFrame, judged: pd.DataFram
 
 
 def _of_flow(rows: pd.DataFrame, flow: Any) -> pd.DataFrame:
-    same = (
-        (rows["id_dataset"] == flow.id_dataset)
-        & (rows["model"] == flow.model)
-        & (rows["seed"] == flow.seed)
-    )
-    return rows[same]
+    return rows[(rows[FLOW] == [getattr(flow, name) for name in FLOW]).all(axis=1)]
 
 
 def words(chapter: Maturity, judged: pd.DataFrame, readings: pd.DataFrame) -> Texts:
@@ -286,9 +242,9 @@ def words(chapter: Maturity, judged: pd.DataFrame, readings: pd.DataFrame) -> Te
         texts[state.name.lower()] = str(int((judged["state"] == state).sum()))
     late = judged.set_index(FLOW)["late"]
     for size, prefix in ((1, ""), (5, "groups_")):
-        aurocs = hypotheses.pair_aurocs(readings, chapter.early, late, size)
+        pairs = hypotheses.pair_aurocs(readings, chapter.early, late, size)
         for detector in _SHOWN:
-            values = aurocs.xs(detector, axis=1, level=1)
+            values = pairs.xs(detector, axis=1, level=1)
             change = inference.mean_over_sets(values["late"] - values["early"])
             texts[f"{prefix}{detector}_change"] = str(change)
             for when in ("early", "late"):

@@ -1,4 +1,9 @@
-"""Which epoch and which reading, chosen without OOD images, and what each choice costs."""
+"""Which epoch and which reading, chosen without OOD images, and what each choice costs.
+
+``aurocs`` are of :func:`read_half_aurocs`, ``id_only`` the long flows' table of that name, of
+one objective, ``statistics`` its part of one flow (index statistic, a column for each trained
+epoch), ``early`` the early epoch, and ``regrets`` are those of :func:`regret_rows`.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +15,17 @@ from earlyglow_book.deferred import pd
 from earlyglow_book.parameters import Field, parameters
 from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
-from earlyglow_book.titles import detector_title
+from earlyglow_book.titles import score_titles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from matplotlib.figure import Figure
 
 PAPER, NEIGHBOURS = "layer_gradients", "neighbours"
 # How the stored statistics of made OOD images name the readings.
 _SHORT = {PAPER: "paper", NEIGHBOURS: "neighbours"}
+_TITLES = score_titles(PAPER, NEIGHBOURS)
 _MADE = ("blurred", "noisy", "patches shuffled", "latent tails")
 # Statistic, and whether the epoch of its largest or smallest value is taken.
 _STATISTICS = {
@@ -63,13 +71,7 @@ def read_half_aurocs(chapter: WhichEpoch) -> pd.DataFrame:
 
 
 def epoch_choices(statistics: pd.DataFrame, reading: str, early: float) -> Chosen:
-    """What each criterion chooses for one flow under a reading, by the criterion's name.
-
-    Args:
-        statistics: of one flow and objective; index statistic, one column for each trained epoch.
-        reading: the reading.
-        early: the early epoch.
-    """
+    """What each criterion chooses for one flow under a reading, by the criterion's name."""
     epochs = sorted(statistics.columns)
     found = {"first epoch": epochs[0], "50,000 images": early, LAST: epochs[-1]}
     for name, (statistic, best) in _STATISTICS.items():
@@ -86,7 +88,7 @@ def reading_choices(statistics: pd.DataFrame) -> Chosen:
     """What chooses the reading, at the last epoch."""
     last = max(statistics.columns)
     on_made = {name: _made_aurocs(statistics, name)[last].mean() for name in _SHORT}
-    fixed = {_named(name): (float(last), name) for name in _SHORT}
+    fixed = {_TITLES[name]: (float(last), name) for name in _SHORT}
     return fixed | {"best on all made images": (float(last), max(on_made, key=on_made.__getitem__))}
 
 
@@ -95,7 +97,7 @@ def joint_choices(statistics: pd.DataFrame, early: float) -> Chosen:
     found = {}
     for name in _SHORT:
         for rule in (LAST, "50,000 images", "fewest bits on the fit half"):
-            found[f"{rule}, {_named(name)}"] = epoch_choices(statistics, name, early)[rule]
+            found[f"{rule}, {_TITLES[name]}"] = epoch_choices(statistics, name, early)[rule]
     means = {name: _made_aurocs(statistics, name).mean() for name in _SHORT}
     best = max(_SHORT, key=lambda name: means[name].max())
     return found | {"best on all made images": (float(means[best].idxmax()), best)}
@@ -107,24 +109,15 @@ def _made_aurocs(statistics: pd.DataFrame, reading: str) -> pd.DataFrame:
     return statistics.reindex(list(names)).rename(names).dropna(how="all")
 
 
-def _named(reading: str) -> str:
-    return "the paper's score" if reading == PAPER else detector_title(reading, "log_prob")
-
-
 def regret_rows(
     aurocs: pd.DataFrame, id_only: pd.DataFrame, early: float, question: str
 ) -> pd.DataFrame:
     """Regret of every criterion for one question: index ``FLOW`` and ood, a column a criterion.
 
-    Args:
-        aurocs: of :func:`read_half_aurocs`.
-        id_only: the flows' table of that name, of one objective.
-        early: the early epoch.
-        question: "reading", "both", or the reading whose epoch is asked for.
+    The question is "reading", "both", or the reading whose epoch is asked for.
     """
     aurocs, parts = aurocs.sort_index(), {}
-    for flow, part in regret.by_flow(id_only[id_only["epoch"] > 0]):
-        statistics = part.pivot(index="statistic", columns="epoch", values="value").astype(float)
+    for flow, statistics in _by_flow(id_only):
         if question == "reading":
             choices = reading_choices(statistics)
         elif question == "both":
@@ -135,6 +128,11 @@ def regret_rows(
         choices["tuned on other sets"] = tuned_elsewhere(_among(aurocs, question), flow[0])
         parts[flow] = regret.regrets(of_flow, choices)
     return pd.concat(parts, names=FLOW)
+
+
+def _by_flow(id_only: pd.DataFrame) -> Iterator[tuple[tuple[str, str, int], pd.DataFrame]]:
+    for flow, part in regret.by_flow(id_only[id_only["epoch"] > 0]):
+        yield flow, part.pivot(index="statistic", columns="epoch", values="value").astype(float)
 
 
 def _among(aurocs: pd.DataFrame, question: str) -> pd.DataFrame:
@@ -167,13 +165,8 @@ def tuned_elsewhere(aurocs: pd.DataFrame, id_dataset: str) -> Choice:
 def regret_table(regrets: pd.DataFrame, against: str) -> pd.DataFrame:
     """Regrets for readers, the smallest first.
 
-    Args:
-        regrets: of :func:`regret_rows`.
-        against: the criterion that all are compared with.
-
-    Returns:
-        Mean regret with the node jackknife's interval; what it is less than the other criterion's;
-        the share of pairs and flows that lose more than .05.
+    Mean regret with the node jackknife's interval; what it is less than that of the criterion
+    ``against``; the share of pairs and flows that lose more than .05.
     """
     rows = []
     for name in regrets.mean().sort_values().index:
@@ -190,12 +183,7 @@ def regret_table(regrets: pd.DataFrame, against: str) -> pd.DataFrame:
 
 
 def best_epochs(aurocs: pd.DataFrame, images_per_epoch: int) -> Figure:
-    """How often each checkpoint has the highest AUROC, of both readings.
-
-    Args:
-        aurocs: of :func:`read_half_aurocs`.
-        images_per_epoch: images in an epoch.
-    """
+    """How often each checkpoint has the highest AUROC, of both readings."""
     means = aurocs.T.groupby(level=["epoch", "detector"]).mean().T
     epochs = sorted(means.columns.get_level_values("epoch").unique())
     with style.style():
@@ -204,7 +192,7 @@ def best_epochs(aurocs: pd.DataFrame, images_per_epoch: int) -> Figure:
             best = means.xs(name, axis=1, level="detector").idxmax(axis=1)
             shares = [float((best == epoch).mean()) for epoch in epochs]
             places = [place + 0.4 * (i - 0.5) for place in range(len(epochs))]
-            axis.bar(places, shares, width=0.38, color=style.COLOURS[2 * i], label=_named(name))
+            axis.bar(places, shares, width=0.38, color=style.COLOURS[2 * i], label=_TITLES[name])
         seen = [f"{epoch * images_per_epoch:,.0f}" for epoch in epochs]
         axis.set_xticks(range(len(epochs)), seen, rotation=30, ha="right")
         axis.set_xlabel("images seen")
@@ -214,16 +202,9 @@ def best_epochs(aurocs: pd.DataFrame, images_per_epoch: int) -> Figure:
 
 
 def chosen_epochs(id_only: pd.DataFrame, early: float, images_per_epoch: int) -> pd.DataFrame:
-    """The smallest, middle and largest choice of each criterion over flows, in images seen.
-
-    Args:
-        id_only: the flows' table of that name, of one objective.
-        early: the early epoch.
-        images_per_epoch: images in an epoch.
-    """
+    """The smallest, middle and largest choice of each criterion over flows, in images seen."""
     parts = []
-    for _, part in regret.by_flow(id_only[id_only["epoch"] > 0]):
-        statistics = part.pivot(index="statistic", columns="epoch", values="value").astype(float)
+    for _, statistics in _by_flow(id_only):
         choices = epoch_choices(statistics, NEIGHBOURS, early)
         parts.append({name: epoch * images_per_epoch for name, (epoch, _) in choices.items()})
     table = pd.DataFrame(parts).quantile([0, 0.5, 1], interpolation="nearest").T
@@ -240,7 +221,7 @@ def words(regrets: dict[str, pd.DataFrame], defaults: dict[str, str]) -> Texts:
     """
     texts = counts(next(iter(regrets.values())).index.to_frame(index=False))
     for question, table in regrets.items():
-        default, means = defaults[question], table.mean()
+        default, best = defaults[question], table.mean().idxmin()
         others = [name for name in table if name != default]
         saved = {n: inference.mean_over_sets(table[default] - table[n]) for n in others}
         texts |= {
@@ -249,7 +230,7 @@ def words(regrets: dict[str, pd.DataFrame], defaults: dict[str, str]) -> Texts:
             f"{question}_worse": str(sum(mean.high < 0 for mean in saved.values())),
             f"{question}_by_chance": f"{0.025 * len(others):.1f}",
             f"{question}_default": str(inference.mean_over_sets(table[default])),
-            f"{question}_best": str(means.idxmin()),
-            f"{question}_best_regret": str(inference.mean_over_sets(table[means.idxmin()])),
+            f"{question}_best": str(best),
+            f"{question}_best_regret": str(inference.mean_over_sets(table[best])),
         }
     return texts

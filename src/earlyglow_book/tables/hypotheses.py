@@ -51,6 +51,7 @@ HYPOTHESES = (
     Hypothesis("H4 early", "an early flow adds to the picture", "neighbours − no flow, early"),
     Hypothesis("H4 late", "a late flow adds to the picture", "neighbours − no flow, late"),
 )
+BY_ID = {hypothesis.id: hypothesis for hypothesis in HYPOTHESES}
 
 
 def pair_aurocs(
@@ -130,7 +131,7 @@ def judged(numbers: pd.DataFrame) -> pd.DataFrame:
             nothing is decided.
     """
     by_pair = over_models(numbers)
-    names = [hypothesis.id for hypothesis in HYPOTHESES]
+    names = list(BY_ID)
     estimates = {name: mean_over_sets(by_pair[name]) for name in names}
     one_sided = {
         name: p_above_zero(by_pair[name]) if math.isfinite(estimates[name].low) else 0.5

@@ -21,6 +21,13 @@ from earlyglow_book.tables.pairs import Mean
 _DRAWS = 20_000
 
 
+def student(values: pd.Series) -> Estimate:
+    """Mean of independent values with Student's 95 % interval, which is NaN for a single one."""
+    mean, count = float(values.mean()), len(values)
+    reach = float(stats.t.ppf(0.975, count - 1) * values.std() / math.sqrt(count))
+    return Estimate(mean, mean - reach, mean + reach)
+
+
 def node_jackknife(values: pd.Series, confidence: float = 0.95) -> Estimate:
     """Mean over pairs; its interval from deleting each data set in both of its roles.
 

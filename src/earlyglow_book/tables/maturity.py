@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 
 import pandas as pd
-from scipy import stats
 
 from earlyglow_book.tables.columns import FLOW
+from earlyglow_book.tables.inference import student
 
 # A change of this many bits per dimension is none.
 BITS_MARGIN = 0.02
@@ -72,9 +71,9 @@ def maturity_table(fit_bits: pd.DataFrame, cooled: pd.DataFrame) -> pd.DataFrame
                 "that its last doubling is unknown; keep one there."
             )
         cool = after_cooling[flow].set_index("item")["bits"].astype(float)
-        doubling = _paired(bits[last] - bits[last / 2])
-        cooling = _paired(cool - bits[last])
-        rise = _paired(bits[last] - bits[late[flow]])
+        doubling = student(bits[last] - bits[last / 2])
+        cooling = student(cool - bits[last])
+        rise = student(bits[last] - bits[late[flow]])
         means = (late[flow], bits[late[flow]].mean())
         rows.append((*flow, *means, *doubling, *cooling, state(doubling, cooling, rise)))
     changes = [f"{what}{end}" for what in ("doubling", "cooling") for end in ("", "_low", "_high")]
@@ -96,10 +95,3 @@ def state(
     if doubling[1] > -BITS_MARGIN and doubling[2] < BITS_MARGIN and cooling[1] > -BITS_MARGIN:
         return State.CONVERGED
     return State.OVERFITTED if rise[1] > 0 else State.LEARNING
-
-
-def _paired(changes: pd.Series) -> tuple[float, float, float]:
-    """Mean change over images with Student's 95 % interval."""
-    reach = stats.t.ppf(0.975, len(changes) - 1) * changes.std() / math.sqrt(len(changes))
-    mean = float(changes.mean())
-    return mean, mean - float(reach), mean + float(reach)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import pandas as pd
-from scipy import stats
 
-from earlyglow_book.tables import pairs
+from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.claims import KMNIST_RANGE, Judgement, Verdict
 from earlyglow_book.tables.columns import PAIR
 
@@ -45,11 +43,10 @@ def kmnist_cases(tables: Mapping[tuple[str, str], pd.DataFrame], first: float = 
 
 def _mean_of_case(part: pd.DataFrame) -> tuple[float, float, float, int]:
     of_seeds = part.groupby("seed")["auroc"].mean()
-    mean, seeds = float(of_seeds.mean()), len(of_seeds)
-    if seeds == 1:
+    mean, low, high = inference.student(of_seeds)
+    if len(of_seeds) == 1:
         return mean, float(part["low"].mean()), float(part["high"].mean()), 1
-    reach = float(stats.t.ppf(0.975, seeds - 1)) * float(of_seeds.std()) / math.sqrt(seeds)
-    return mean, max(0.0, mean - reach), min(1.0, mean + reach), seeds
+    return mean, max(0.0, low), min(1.0, high), len(of_seeds)
 
 
 def _place(low: float, high: float) -> str:

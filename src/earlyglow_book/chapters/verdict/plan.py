@@ -20,14 +20,13 @@ def plan_claims(evidence: Evidence) -> list[Claim]:
     late = maturity.late_epochs(evidence.long_fit_bits)
     aurocs = hypotheses.pair_aurocs(evidence.long_readings, LongFlows().early, late)
     numbers = hypotheses.without_idea_sets(hypotheses.statistics(aurocs))
-    known = {hypothesis.id: hypothesis for hypothesis in hypotheses.HYPOTHESES}
     criteria = [] if evidence.epoch_regrets.empty else [criterion_claim(evidence.epoch_regrets)]
     return [
         Claim(
             row.id,
-            f"{row.id}: {known[row.id].says}",
+            f"{row.id}: {hypotheses.BY_ID[row.id].says}",
             "the plan of this book",
-            f"{known[row.id].number}; {_flows(numbers)}",
+            f"{hypotheses.BY_ID[row.id].number}; {_flows(numbers)}",
             as_text(row.value, row.low, row.high),
             row.judgement,
         )

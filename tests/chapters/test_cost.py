@@ -36,7 +36,7 @@ TINY = FlowSpec("glow", (3, 8, 8), {"levels": 2, "steps": 2, "hidden": 8})
 
 
 def test_the_straightforward_glow_computes_the_same() -> None:
-    flow = comparison.perturbed_flow(TINY, seed=0).double()
+    flow = comparison.measuring.perturbed(TINY.build(0)).double()
     plain = comparison.straightforward(flow)
     assert sum("Unfolded" in type(module).__name__ for module in plain.modules()) == 2 * 2 * 3
     x = torch.rand(3, 3, 8, 8, dtype=torch.float64) - 0.5

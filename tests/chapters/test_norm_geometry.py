@@ -35,7 +35,7 @@ Z = {name: standardised(values, FIT) for name, values in SETS.items()}
 
 
 def test_axes_are_the_principal_ones_and_point_to_larger_norms() -> None:
-    rows = axis_rows(Z, "fit").set_index(["dataset", "axis"])
+    rows = axis_rows(Z).set_index(["dataset", "axis"])
     expected = PCA(5).fit(Z["fit"].numpy())
     shares = rows.loc["fit"]["share"].to_numpy()[:5]
     assert shares == pytest.approx(expected.explained_variance_ratio_)
@@ -47,7 +47,7 @@ def test_axes_are_the_principal_ones_and_point_to_larger_norms() -> None:
 
 
 def test_the_shift_and_the_rest_make_the_sum_of_squares() -> None:
-    (row,) = shift_rows(Z, "fit", "own").itertuples()
+    (row,) = shift_rows(Z, "own").itertuples()
     own, far = (Z[name].numpy() for name in ("own", "far"))
     labels = np.repeat([0, 1], [len(own), len(far)])
     both = np.concatenate([own, far])

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import earlyglow as eg
+from earlyglow_book.chapters.epoch_sweep import detector_rows
 from earlyglow_book.chapters.tools import aurocs
 from earlyglow_book.deferred import pd, torch
-from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.flow_runs.study import FlowExperiment, FlowModel, FlowProfile
 from earlyglow_book.parameters import DatasetName, Field, Numbers, Seed, parameters
@@ -67,13 +67,8 @@ class Chaos(FlowExperiment):
             trained = eg.train(flow, training, self.run.training, folder)
             measured = self.run.measured(trained, sets, folder)
             for checkpoint in measured:
-                detector = checkpoint.gradient_detector()
-                scores = {
-                    name: detector.predict_from_statistics(norms)
-                    for name, norms in checkpoint.norms().items()
-                    if name != FIT
-                }
-                rows = aurocs.set_rows(scores, "layer_gradients", "log_prob")
+                detector = eg.LayerGradientDetector(checkpoint.flow)
+                rows = detector_rows(checkpoint, detector, "layer_gradients", "log_prob", 1)
                 table = aurocs.auroc_table(rows.assign(epoch=checkpoint.epoch), self.id_dataset)
                 parts.append(table[["epoch", "ood", "auroc"]].assign(changed=changed))
         return Computed({"aurocs": pd.concat(parts, ignore_index=True)})

@@ -170,9 +170,7 @@ def detector_rows(
     checkpoint: MeasuredCheckpoint, detector: Any, name: str, objective: str, size: int
 ) -> pd.DataFrame:
     """Scores of every set by a detector fitted on the fit half, as rows."""
-    taken = checkpoint.detector_inputs(objective, size)
-    detector.fit_from_statistics(taken.pop(FIT))
-    scores = {dataset: detector.predict_from_statistics(x) for dataset, x in taken.items()}
+    scores = measuring.fitted_scores(detector, checkpoint.detector_inputs(objective, size))
     return aurocs.set_rows(scores, name, objective, size)
 
 

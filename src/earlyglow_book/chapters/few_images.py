@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import inference, lines, reading, stored
+from earlyglow_book.chapters.tools import inference, lines, measuring, reading, stored
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.plan_study import TwoEpochStudy
 from earlyglow_book.flow_runs.protocol import FIT
@@ -74,19 +74,11 @@ def aurocs_of_parts(
         # All of them can be drawn in one way only.
         for draw in range(_DRAWS if count < len(fit) else 1):
             generator = torch.Generator().manual_seed(1000 * count + draw)
-            detector.fit_from_statistics(fit[torch.randperm(len(fit), generator=generator)[:count]])
-            own = detector.predict_from_statistics(values[id_dataset])
-            rows += [
-                {
-                    "fit_images": count,
-                    "draw": draw,
-                    "ood": name,
-                    "auroc": eg.auroc(own, detector.predict_from_statistics(ood)),
-                }
-                for name, ood in values.items()
-                if name not in (FIT, id_dataset)
-            ]
-    return pd.DataFrame(rows)
+            part = fit[torch.randperm(len(fit), generator=generator)[:count]]
+            scores = measuring.fitted_scores(detector, {**values, FIT: part})
+            own = scores.pop(id_dataset)
+            rows += [(count, draw, name, eg.auroc(own, ood)) for name, ood in scores.items()]
+    return pd.DataFrame(rows, columns=["fit_images", "draw", "ood", "auroc"])
 
 
 def over_fit_images(rows: pd.DataFrame, images: dict[float, str]) -> Figure:

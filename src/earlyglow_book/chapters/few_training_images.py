@@ -66,7 +66,7 @@ class FewTrainingImages(PlanStudy):
             for size in GROUP_SIZES:
                 scores, _ = reading.scores_of(checkpoint, scored, size, OBJECTIVES[0])
                 scores |= reading.likelihood_scores(checkpoint, scored, size)
-                scores |= reading.control_scores(pictures, FIT, size)
+                scores |= reading.control_scores(pictures, size)
                 rows = reading.auroc_rows(scores, OBJECTIVES[0], size, self.id_dataset)
                 parts["readings"].append(rows.assign(epoch=checkpoint.epoch))
             bits = measuring.bits_of_sets(checkpoint).assign(epoch=checkpoint.epoch)

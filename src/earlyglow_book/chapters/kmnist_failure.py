@@ -146,12 +146,7 @@ class KmnistFailure(FlowStudy):
 
     def _aurocs(self, flow: eg.Flow, norms: dict[str, torch.Tensor]) -> pd.DataFrame:
         """AUROCs from the norms of the fit half and of the scored sets."""
-        detector = eg.LayerGradientDetector(flow).fit_from_statistics(norms[FIT])
-        scores = {
-            name: detector.predict_from_statistics(of_set)
-            for name, of_set in norms.items()
-            if name != FIT
-        }
+        scores = measuring.fitted_scores(eg.LayerGradientDetector(flow), norms)
         columns = ["ood", "n_id", "n_ood", "auroc", "low", "high"]
         rows = aurocs.set_rows(scores, "layer_gradients").assign(epoch=0.0)
         return aurocs.auroc_table(rows, self.id_dataset)[columns]

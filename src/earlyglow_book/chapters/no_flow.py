@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from earlyglow_book.chapters.tools import aurocs, reading, stored
 from earlyglow_book.deferred import pd
-from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.flow_runs.run import FlowRun
 from earlyglow_book.flow_runs.study import FlowExperiment, FlowProfile
 from earlyglow_book.parameters import DatasetName, Field, Names, parameters
@@ -58,9 +57,7 @@ class NoFlow(FlowExperiment):
         """Fit the control on the fit half and score the others."""
         pictures = reading.picture_statistics(self.run.load_sets())
         rows = [
-            reading.auroc_rows(
-                reading.control_scores(pictures, FIT, size), "", size, self.id_dataset
-            )
+            reading.auroc_rows(reading.control_scores(pictures, size), "", size, self.id_dataset)
             for size in _GROUP_SIZES
         ]
         return Computed({"aurocs": pd.concat(rows, ignore_index=True)})
@@ -76,5 +73,5 @@ class PictureScores(NoFlow):
     def compute(self, workspace: Path) -> Computed:
         """Fit the control on the fit half and score the others."""
         pictures = reading.picture_statistics(self.run.load_sets())
-        (scores,) = reading.control_scores(pictures, FIT, 1).values()
+        (scores,) = reading.control_scores(pictures, 1).values()
         return Computed({"scores": stored.compact(aurocs.set_rows(scores, reading.NO_FLOW))})

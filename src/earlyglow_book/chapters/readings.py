@@ -91,7 +91,7 @@ class Readings(PlanStudy):
         own = self.id_dataset
         for size in GROUP_SIZES:
             by_objective = {"": reading.likelihood_scores(checkpoint, self.scored, size)}
-            by_objective[""] |= reading.control_scores(pictures, FIT, size)
+            by_objective[""] |= reading.control_scores(pictures, size)
             for objective in self.run.objectives:
                 found = reading.scores_of(checkpoint, self.scored, size, objective)
                 by_objective[objective], dropped = found

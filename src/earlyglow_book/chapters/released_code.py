@@ -107,8 +107,7 @@ class ReleasedCode(FlowStudy):
         if variant.by_module:
             detector.names, columns = _modules(detector.names)
             norms = {name: values @ columns.to(values) for name, values in norms.items()}
-        detector.fit_from_statistics(norms.pop(FIT))
-        return {name: detector.predict_from_statistics(v).cpu() for name, v in norms.items()}
+        return {n: scores.cpu() for n, scores in measuring.fitted_scores(detector, norms).items()}
 
     def _retrained_variants(
         self, sets: Sets

@@ -68,7 +68,7 @@ class Shift(TwoEpochStudy):
         for checkpoint in checkpoints:
             scores, _ = reading.scores_of(checkpoint, scored, 1, OBJECTIVES[0])
             scores |= reading.likelihood_scores(checkpoint, scored, 1)
-            scores |= reading.control_scores(pictures, FIT, 1)
+            scores |= reading.control_scores(pictures, 1)
             for name in _TITLES:
                 rows = alarm_rows(scores[name], self.id_dataset)
                 parts["shifts"].append(rows.assign(detector=name, epoch=checkpoint.epoch))

@@ -12,7 +12,12 @@ from torch import Tensor
 
 from earlyglow.datasets.dequantization import dequantize
 from earlyglow.datasets.image_set import ImageSet
-from earlyglow.detectors import LayerGradientDetector, mean_log_prob, mean_of_groups
+from earlyglow.detectors import (
+    LayerGradientDetector,
+    StatisticsDetector,
+    mean_log_prob,
+    mean_of_groups,
+)
 from earlyglow.flows import Flow, bits_per_dim
 from earlyglow.gradients import LayerNorms, layer_gradient_norms_by_group
 from earlyglow.hashing import digest
@@ -101,6 +106,12 @@ def measure(
     names = tuple(name for name, _ in flow.named_parameters())
     pairs = zip(kinds, values, strict=True)
     return Statistics(log_prob, {kind: LayerNorms(v, names, kind[1]) for kind, v in pairs})
+
+
+def fitted_scores(detector: StatisticsDetector, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Fit a detector on the statistics of the fit half, and score those of all other sets."""
+    detector.fit_from_statistics(inputs[FIT])
+    return {n: detector.predict_from_statistics(x) for n, x in inputs.items() if n != FIT}
 
 
 def noisy_pixels(images: ImageSet, seed: int) -> Tensor:

@@ -14,7 +14,8 @@ import earlyglow as eg
 from earlyglow.detectors import StatisticsDetector, image_statistics, mean_of_groups
 from earlyglow.detectors.joint_readings import principal_axes
 from earlyglow.detectors.log_norms import LogNormDetector
-from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint, Statistics
+from earlyglow_book.flow_runs.measuring import MeasuredCheckpoint, Statistics, fitted_scores
+from earlyglow_book.flow_runs.protocol import FIT
 from earlyglow_book.tables import aurocs
 
 PAPER, NEIGHBOURS, NO_FLOW = "layer_gradients", "neighbours", "no_flow"
@@ -53,17 +54,13 @@ def scores_of(
     checkpoint: MeasuredCheckpoint, sets: Sequence[str], size: int, objective: str
 ) -> tuple[Scores, tuple[str, ...]]:
     """Scores by detector and set, and the tensors that the readings of the norms leave out."""
-    fit = checkpoint.fit.norms[objective, size].values
+    norms = {n: checkpoint.statistics[n].norms[objective, size].values for n in (FIT, *sets)}
     scores: Scores = {}
     dropped: tuple[str, ...] = ()
-    axes = min(len(fit) - 1, int((fit > 0).all(0).sum()))
+    axes = min(len(norms[FIT]) - 1, int((norms[FIT] > 0).all(0).sum()))
     for name, detector in gradient_detectors(checkpoint.flow, size, objective, axes):
-        detector.fit_from_statistics(fit)
+        scores[name] = fitted_scores(detector, norms)
         dropped = detector.dropped
-        scores[name] = {
-            dataset: detector.predict_from_statistics(_norms(checkpoint, dataset, objective, size))
-            for dataset in sets
-        }
     return scores, dropped
 
 
@@ -73,32 +70,17 @@ def likelihood_scores(checkpoint: MeasuredCheckpoint, sets: Sequence[str], size:
         "likelihood": eg.LikelihoodDetector(checkpoint.flow, size),
         "typicality": eg.TypicalityDetector(checkpoint.flow, size),
     }
-    scores: Scores = {}
-    for name, detector in detectors.items():
-        detector.fit_from_statistics(mean_of_groups(checkpoint.fit.log_prob, size))
-        scores[name] = {
-            dataset: detector.predict_from_statistics(
-                mean_of_groups(checkpoint.statistics[dataset].log_prob, size)
-            )
-            for dataset in sets
-        }
-    return scores
+    means = {n: mean_of_groups(checkpoint.statistics[n].log_prob, size) for n in (FIT, *sets)}
+    return {name: fitted_scores(detector, means) for name, detector in detectors.items()}
 
 
-def control_scores(pictures: Mapping[str, Tensor], fit: str, size: int) -> Scores:
+def control_scores(pictures: Mapping[str, Tensor], size: int) -> Scores:
     """Scores of the control without a flow, from the statistics (N, 14) of each set's pictures."""
     grouped = {
         name: values[: len(values) // size * size].unflatten(0, (-1, size)).mean(1)
         for name, values in pictures.items()
     }
-    detector = eg.ImageStatisticsDetector(size).fit_from_statistics(grouped[fit])
-    return {
-        NO_FLOW: {
-            name: detector.predict_from_statistics(values)
-            for name, values in grouped.items()
-            if name != fit
-        }
-    }
+    return {NO_FLOW: fitted_scores(eg.ImageStatisticsDetector(size), grouped)}
 
 
 def picture_statistics(sets: Mapping[str, eg.ImageSet]) -> dict[str, Tensor]:
@@ -246,10 +228,6 @@ def bits_table(log_prob: Tensor, dims: int) -> pd.DataFrame:
     """Bits per dimension of each image from its log-density (N,), to compare flows in pairs."""
     bits = eg.bits_per_dim(log_prob.double(), dims)
     return pd.DataFrame({"item": np.arange(len(bits), dtype=np.int16), "bits": bits.float()})
-
-
-def _norms(checkpoint: MeasuredCheckpoint, name: str, objective: str, size: int) -> Tensor:
-    return checkpoint.statistics[name].norms[objective, size].values
 
 
 def _bits(checkpoint: MeasuredCheckpoint, statistics: Statistics) -> float:

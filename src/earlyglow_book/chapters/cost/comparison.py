@@ -50,7 +50,7 @@ def measured(chapter: Cost, workspace: Path) -> Computed:
 
 
 def _measure(case: Case, seed: int) -> Tables:
-    flow = perturbed_flow(case.spec, seed)
+    flow = measuring.perturbed(case.spec.build(seed), seed)
     largest = max(*case.batches, case.batch, case.few)
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(largest, *case.spec.image_shape, generator=generator) - 0.5
@@ -118,15 +118,6 @@ def _log_norm_errors(flow: eg.Flow, x: Tensor) -> pd.DataFrame:
     return pd.DataFrame([{**row, "spread": logs.std(0).median().item(), "images": len(x)}])
 
 
-def perturbed_flow(spec: FlowSpec, seed: int) -> eg.Flow:
-    """A flow moved away from its zero-initialised start, so that no gradient vanishes."""
-    flow = spec.build(seed)
-    generator = torch.Generator().manual_seed(seed)
-    for parameter in flow.parameters():
-        parameter.data += 0.01 * torch.randn(parameter.shape, generator=generator)
-    return flow.eval()
-
-
 def norms_by(
     flow: eg.Flow, x: Tensor, backend: Backend, precision: Precision = "float32"
 ) -> Contender:
@@ -157,7 +148,7 @@ def other_steps(spec: FlowSpec, seed: int, x: Tensor, few: Tensor) -> list[Conte
     """Other ways to make the same step of a Glow; slow bf16 on ``few``, recomputing on both."""
     if spec.model != "glow":
         return []
-    plain, recomputing, low = (perturbed_flow(spec, seed) for _ in range(3))
+    plain, recomputing, low = (measuring.perturbed(spec.build(seed), seed) for _ in range(3))
     recomputing.recompute_activations()  # type: ignore[operator]
     recomputing.train()
     rival = normflows_glow(spec)

@@ -15,6 +15,7 @@ from earlyglow.gradients import layer_gradient_norms
 from earlyglow.precision import float32_products
 from earlyglow.training import TrainingConfig
 from earlyglow.training.updates import CapturedStep, PlainUpdate, StackedUpdate
+from earlyglow_book.chapters.cost.measuring import perturbed
 from earlyglow_book.results import Computed
 
 _GPU = torch.device("cuda")
@@ -58,7 +59,7 @@ def correctness(sizes: dict[str, int]) -> Iterator[tuple[str, str, float]]:
     """GPU against CPU in float64, and what a precision costs a log norm: flow, what, value."""
     torch.manual_seed(1)
     x = torch.rand(8, *_SHAPE, dtype=torch.float64) - 0.5
-    flow = _as_trained(_initialised(sizes, x.float())).double()
+    flow = perturbed(_initialised(sizes, x.float())).double()
     name = f"{sizes['steps']} steps, {sizes['hidden']} channels"
     density, expected = flow.log_prob(x).detach(), layer_gradient_norms(flow, x).values
     flow = flow.to(_GPU)
@@ -103,7 +104,7 @@ def norm_times() -> Iterator[dict[str, object]]:
     """Milliseconds an image of squared gradient norms, float32 unless named."""
     torch.manual_seed(2)
     x = (torch.rand(2048, *_SHAPE) - 0.5).to(_GPU)
-    flow = _as_trained(_initialised(_PAPER, x[:64].cpu())).to(_GPU)
+    flow = perturbed(_initialised(_PAPER, x[:64].cpu())).to(_GPU)
     for name, (count, settings) in _NORMS.items():
         layer_gradient_norms(flow, x[: min(count, 600)], **settings)  # type: ignore[arg-type]
         torch.cuda.reset_peak_memory_stats()
@@ -165,15 +166,6 @@ def _initialised(sizes: dict[str, int], images: Tensor) -> eg.Glow:
     with torch.no_grad():
         flow(images)
     return flow
-
-
-def _as_trained(flow: eg.Flow) -> eg.Flow:
-    """Moved away from its zero-initialised start, so that no gradient vanishes."""
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for parameter in flow.parameters():
-            parameter.add_(0.01 * torch.randn(parameter.shape, generator=generator))
-    return flow.eval()
 
 
 def _relative(found: Tensor, expected: Tensor) -> float:

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from earlyglow.flows import Flow
 from earlyglow.gradients.memory import TensorMemory
 
 
@@ -22,6 +23,14 @@ class Contender:
     name: str
     images: int
     call: Callable[[], object]
+
+
+def perturbed(flow: Flow, seed: int = 0) -> Flow:
+    """The flow, moved away from its zero-initialised start, so that no gradient vanishes."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in flow.parameters():
+        parameter.data += 0.01 * torch.randn(parameter.shape, generator=generator)
+    return flow.eval()
 
 
 def interleaved_times(contenders: Sequence[Contender], repetitions: int) -> pd.DataFrame:

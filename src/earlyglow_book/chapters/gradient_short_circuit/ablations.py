@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 
@@ -106,13 +106,9 @@ def ablation_tables(
         }
     }
     with progress_bar(len(compared), "ablations", "variant") as progress:
-        for at in dict.fromkeys(variant.at for variant in compared):
-            body, head = eg.split(model, at)
-            features = {name: eg.classifiers.predicted_logits(body, x) for name, x in sets.items()}
-            for variant in (variant for variant in compared if variant.at == at):
-                explain = variant.detector(body, head, seed).explain_features
-                after[variant] = {name: logits_after(explain, x) for name, x in features.items()}
-                progress.update()
+        for variant, logits in cut_logits(model, sets, compared, seed):
+            after[variant] = logits
+            progress.update()
     oods = [name for name in sets if name != id_dataset]
     scored = {variant: energies(logits) for variant, logits in after.items()}
     aurocs, accuracies, errors, orders = [], [], [], []
@@ -133,6 +129,21 @@ def ablation_tables(
         "first_order": pd.DataFrame(errors),
         "order": pd.DataFrame(orders),
     }
+
+
+def cut_logits(
+    model: nn.Module, sets: BySet, compared: Sequence[Variant], seed: int = 0
+) -> Iterator[tuple[Variant, dict[str, Tensor]]]:
+    """Logits (N, C) of every set after each variant's intervention, place by place.
+
+    The seed is of random cuts.
+    """
+    for at in dict.fromkeys(variant.at for variant in compared):
+        body, head = eg.split(model, at)
+        features = {name: eg.classifiers.predicted_logits(body, x) for name, x in sets.items()}
+        for variant in (variant for variant in compared if variant.at == at):
+            explain = variant.detector(body, head, seed).explain_features
+            yield variant, {name: logits_after(explain, x) for name, x in features.items()}
 
 
 def logits_after(explain: Callable[[Tensor], Explanation], x: Tensor) -> Tensor:

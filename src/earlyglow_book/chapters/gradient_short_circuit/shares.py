@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pandas as pd
 import torch
 from torch import Tensor, nn
@@ -13,8 +11,8 @@ from earlyglow_book.chapters.gradient_short_circuit import ShortCircuitShares
 from earlyglow_book.chapters.gradient_short_circuit.ablations import (
     Variant,
     accuracy,
+    cut_logits,
     energies,
-    logits_after,
 )
 from earlyglow_book.chapters.gradient_short_circuit.claims import ACCURACY_MARGIN
 from earlyglow_book.chapters.gradient_short_circuit.inputs import BySet
@@ -48,7 +46,8 @@ def share_table(
     plain = {name: eg.classifiers.predicted_logits(model, x) for name, x in sets.items()}
     before = _judged_energies(plain, id_dataset, judged)
     rows = []
-    for variant, logits in _all_shares(model, sets, places):
+    variants = [Variant(at, share) for at in places for share in SHARES]
+    for variant, logits in cut_logits(model, sets, variants):
         after = _judged_energies(logits, id_dataset, judged)
         change, low, high = mean_auroc_change(before, after, id_dataset, oods)
         lost = [
@@ -63,18 +62,6 @@ def share_table(
         rows.append((variant.at, variant.fraction, *lost, *means, change, low, high))
     names = ["at", "fraction", "lost_choosing", "lost_judged"]
     return pd.DataFrame(rows, columns=[*names, "auroc", "plain", "change", "low", "high"])
-
-
-def _all_shares(
-    model: nn.Module, sets: BySet, places: tuple[str, ...]
-) -> Iterator[tuple[Variant, dict[str, Tensor]]]:
-    for at in places:
-        body, head = eg.split(model, at)
-        features = {name: eg.classifiers.predicted_logits(body, x) for name, x in sets.items()}
-        for share in SHARES:
-            variant = Variant(at, share)
-            explain = variant.detector(body, head, seed=0).explain_features
-            yield variant, {name: logits_after(explain, x) for name, x in features.items()}
 
 
 def _judged_energies(logits: BySet, id_dataset: str, judged: Tensor) -> dict[str, Tensor]:

@@ -58,8 +58,8 @@ class NormGeometry(TwoEpochStudy):
         }
         return {
             "correlation": block_correlations(z[FIT], [block(name) for name in kept]),
-            "axes": axis_rows(z, FIT),
-            "shift": shift_rows(z, FIT, self.id_dataset),
+            "axes": axis_rows(z),
+            "shift": shift_rows(z, self.id_dataset),
             "outputs": self._output_rows(checkpoint.flow, outputs),
         }
 
@@ -69,14 +69,7 @@ class NormGeometry(TwoEpochStudy):
             reading.PAPER: eg.LayerGradientDetector(flow),
             reading.NEIGHBOURS: eg.LayerNeighbourDetector(flow),
         }
-        scores = {}
-        for name, detector in detectors.items():
-            detector.fit_from_statistics(outputs[FIT])
-            scores[name] = {
-                dataset: detector.predict_from_statistics(values)
-                for dataset, values in outputs.items()
-                if dataset != FIT
-            }
+        scores = {n: measuring.fitted_scores(d, outputs) for n, d in detectors.items()}
         return reading.auroc_rows(scores, "", 1, self.id_dataset)
 
 
@@ -114,7 +107,7 @@ def block_correlations(z: Tensor, blocks: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def axis_rows(z: dict[str, Tensor], fit: str) -> pd.DataFrame:
+def axis_rows(z: dict[str, Tensor]) -> pd.DataFrame:
     """Where each set lies along the fit images' leading axes, in the fit images' deviations.
 
     An axis points to where norms are larger, on average over tensors.
@@ -122,10 +115,11 @@ def axis_rows(z: dict[str, Tensor], fit: str) -> pd.DataFrame:
     Returns:
         Columns dataset, axis (from 1), share (of the fit images' variance), mean, deviation.
     """
-    axes, _ = reading.principal_axes(z[fit], min(_AXES, len(z[fit]) - 1, z[fit].shape[1]))
+    fit = z[FIT]
+    axes, _ = reading.principal_axes(fit, min(_AXES, len(fit) - 1, fit.shape[1]))
     axes = axes * torch.where(axes.sum(1, keepdim=True) < 0, -1.0, 1.0)
-    spread = (z[fit] @ axes.T).std(0)
-    share = spread.square() / z[fit].var(0).sum()
+    spread = (fit @ axes.T).std(0)
+    share = spread.square() / fit.var(0).sum()
     rows = []
     for name, values in z.items():
         along = (values @ axes.T) / spread
@@ -135,7 +129,7 @@ def axis_rows(z: dict[str, Tensor], fit: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def shift_rows(z: dict[str, Tensor], fit: str, id_dataset: str) -> pd.DataFrame:
+def shift_rows(z: dict[str, Tensor], id_dataset: str) -> pd.DataFrame:
     """How much of the sum of squares is the shift that all tensors share, and what each part tells.
 
     With m the mean of z over the L tensors, the sum of squares is L m² plus the sum of squares
@@ -145,7 +139,7 @@ def shift_rows(z: dict[str, Tensor], fit: str, id_dataset: str) -> pd.DataFrame:
         Columns ood, share_id, share_ood (of the sums of squares, means over images), auroc_all,
         auroc_shift, auroc_rest.
     """
-    whole = {name: values.square().sum(1) for name, values in z.items() if name != fit}
+    whole = {name: values.square().sum(1) for name, values in z.items() if name != FIT}
     shift = {name: z[name].shape[1] * z[name].mean(1).square() for name in whole}
     rest = {name: whole[name] - shift[name] for name in whole}
     share = {name: (shift[name].mean() / whole[name].mean()).item() for name in whole}

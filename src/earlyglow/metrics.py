@@ -215,14 +215,19 @@ def _bootstrap(
                 np.bincount(rng.choice(part, len(part)), minlength=len(values))
                 for part in (own, ood)
             ]
-            areas.append(_auroc_of_counts(*counts))
+            areas.append(auroc_of_counts(*counts))
             progress.update()
     low, high = np.quantile(areas, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high))
 
 
-def _auroc_of_counts(id_counts: NDArray[np.int64], ood_counts: NDArray[np.int64]) -> float:
-    """AUROC from how often each value occurs, the values in rising order."""
+def auroc_of_counts(id_counts: NDArray[np.int64], ood_counts: NDArray[np.int64]) -> float:
+    """AUROC of scores of which only the bins are known; those of one bin are ties.
+
+    Args:
+        id_counts: ID scores in each bin (B,), from low scores to high.
+        ood_counts: OOD scores in the same bins.
+    """
     below = np.cumsum(id_counts) - 0.5 * id_counts
     return float(ood_counts @ below / (id_counts.sum() * ood_counts.sum()))
 

@@ -39,8 +39,15 @@ def threads_wanted(numbers: int) -> int:
 @contextmanager
 def threads_for(numbers: int) -> Iterator[None]:
     """Torch has :func:`threads_wanted` inside, and as many as before afterwards."""
+    with threads(threads_wanted(numbers)):
+        yield
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Torch has so many threads inside, and as many as before afterwards."""
     before = torch.get_num_threads()
-    torch.set_num_threads(threads_wanted(numbers))
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -20,18 +20,17 @@ def blurred(images: Tensor) -> Tensor:
     return _smoothed(images, size=5, deviation=1.0)
 
 
-def low_contrast(images: Tensor) -> Tensor:
-    """Half of each image's contrast around its mean."""
+def low_contrast(images: Tensor, share: float = 0.5) -> Tensor:
+    """A share of each image's contrast around its mean."""
     levels = images.float()
     mean = levels.mean((1, 2, 3), keepdim=True)
-    return _to_levels(mean + 0.5 * (levels - mean))
+    return _to_levels(mean + share * (levels - mean))
 
 
-def noisy(images: Tensor, seed: int = 0) -> Tensor:
-    """White noise of twelve grey levels' deviation: fine texture is added."""
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(images.shape, generator=generator)
-    return _to_levels(images.float() + 12.0 * noise)
+def noisy(images: Tensor, deviation: float = 12.0, seed: int = 0) -> Tensor:
+    """White Gaussian noise of a deviation in grey levels: fine texture is added."""
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
+    return _to_levels(images.float() + deviation * noise)
 
 
 def tilted_spectrum(images: Tensor) -> Tensor:

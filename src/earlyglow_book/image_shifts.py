@@ -1,7 +1,7 @@
 """Images under the disturbances of everyday life, each at five severities.
 
-Every function takes uint8 images (N, C, H, W) and a severity, and returns new ones of the same
-shape; what is random in it depends on a seed.
+Every function takes uint8 images (N, C, H, W) and a severity from 1 to 5, and returns new ones of
+the same shape; what is random in it is the same in every call.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional as TF
 
+from earlyglow_book.image_changes import low_contrast, noisy
+
 # Grey levels of deviation; pixels of deviation; of the contrast that is left; JPEG's quality;
 # pixels of distance.
 NOISE = (4.0, 8.0, 16.0, 32.0, 64.0)
@@ -25,36 +27,31 @@ TRANSLATION = (1, 2, 3, 5, 8)
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
-def noise(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+def noise(images: Tensor, severity: int) -> Tensor:
     """White Gaussian noise."""
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn(images.shape, generator=generator)
-    return _to_levels(images.float() + NOISE[severity - 1] * drawn)
+    return noisy(images, NOISE[severity - 1])
 
 
-def blur(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+def blur(images: Tensor, severity: int) -> Tensor:
     """Gaussian blur."""
     return TF.gaussian_blur(images, kernel_size=[13, 13], sigma=[BLUR[severity - 1]] * 2)
 
 
-def contrast(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+def contrast(images: Tensor, severity: int) -> Tensor:
     """A share of each image's contrast around its mean."""
-    levels = images.float()
-    mean = levels.mean((1, 2, 3), keepdim=True)
-    return _to_levels(mean + CONTRAST[severity - 1] * (levels - mean))
+    return low_contrast(images, CONTRAST[severity - 1])
 
 
-def jpeg(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+def jpeg(images: Tensor, severity: int) -> Tensor:
     """Compressed as JPEG and opened again."""
     opened = [_through_jpeg(image, JPEG[severity - 1]) for image in images]
     return torch.stack(opened).view_as(images)
 
 
-def translation(images: Tensor, severity: int, seed: int = 0) -> Tensor:
+def translation(images: Tensor, severity: int) -> Tensor:
     """Moved along a diagonal that is drawn for each image; what comes in repeats the edge."""
     distance, (height, width) = TRANSLATION[severity - 1], images.shape[2:]
-    generator = torch.Generator().manual_seed(seed)
-    signs = torch.randint(2, (len(images), 2), generator=generator) * 2 - 1
+    signs = torch.randint(2, (len(images), 2), generator=torch.Generator().manual_seed(0)) * 2 - 1
     rows = (torch.arange(height) - distance * signs[:, :1]).clamp(0, height - 1)
     columns = (torch.arange(width) - distance * signs[:, 1:]).clamp(0, width - 1)
     which = torch.arange(len(images))
@@ -71,11 +68,7 @@ def _through_jpeg(image: Tensor, quality: int) -> Tensor:
     return opened if grey else opened.permute(2, 0, 1)
 
 
-def _to_levels(values: Tensor) -> Tensor:
-    return values.round().clamp(0, 255).to(torch.uint8)
-
-
-SHIFTS: dict[str, Callable[..., Tensor]] = {
+SHIFTS: dict[str, Callable[[Tensor, int], Tensor]] = {
     "noise": noise,
     "blur": blur,
     "contrast": contrast,

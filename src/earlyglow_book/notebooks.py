@@ -125,7 +125,12 @@ def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
     """
     import papermill
 
-    with _no_progress_bars(), tempfile.TemporaryDirectory() as folder, _own_kernel(Path(folder)):
+    with (
+        # A bar in a cell would be a thousand lines of output.
+        _environment("EARLYGLOW_PROGRESS", "0"),
+        tempfile.TemporaryDirectory() as folder,
+        _own_kernel(Path(folder)),
+    ):
         # Papermill fills braces of a path with parameters.
         executed = Path(folder) / "executed.ipynb"
         try:
@@ -155,29 +160,23 @@ def _own_kernel(folder: Path) -> Iterator[None]:
     path = folder / "kernels" / _KERNEL / "kernel.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(spec))
-    before = os.environ.get("JUPYTER_PATH")
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(folder), before)))
-    try:
+    places = filter(None, (str(folder), os.environ.get("JUPYTER_PATH")))
+    with _environment("JUPYTER_PATH", os.pathsep.join(places)):
         yield
-    finally:
-        if before is None:
-            del os.environ["JUPYTER_PATH"]
-        else:
-            os.environ["JUPYTER_PATH"] = before
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """The kernel inherits the environment; a bar in a cell would be a thousand lines of output."""
-    before = os.environ.get("EARLYGLOW_PROGRESS")
-    os.environ["EARLYGLOW_PROGRESS"] = "0"
+def _environment(name: str, value: str) -> Iterator[None]:
+    """A variable that the kernel inherits."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ["EARLYGLOW_PROGRESS"]
+            del os.environ[name]
         else:
-            os.environ["EARLYGLOW_PROGRESS"] = before
+            os.environ[name] = before
 
 
 def _remove_timings(path: Path) -> None:

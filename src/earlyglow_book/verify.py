@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from earlyglow_book.deferred import np, pd, torch
+from earlyglow_book.deferred import np, pd
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.machine import code_state, processor_name
 from earlyglow_book.parameters import ParameterError
@@ -86,7 +85,10 @@ def recomputed(result: Result, workspace: Path) -> Computed:
             f"{result.folder.name} cannot be recomputed here: its images are not at hand or its "
             "steps have another version now."
         )
-    with _threads(result.manifest["threads"]):
+    # Imported late, for it imports torch. The number of threads decides how sums are rounded.
+    from earlyglow.threads import threads
+
+    with threads(result.manifest["threads"]):
         return experiment.compute(workspace)
 
 
@@ -145,17 +147,6 @@ def _flow_of(result: Result) -> tuple[Any, ...]:
 def _columns(tables: Tables) -> dict[tuple[str, str], pandas.Series]:
     """Every column by the names of its table and its own."""
     return {(name, column): table[column] for name, table in tables.items() for column in table}
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """As many threads as the result was computed with, which decides how sums are rounded."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _largest_difference(stored: pandas.Series, fresh: pandas.Series) -> float:

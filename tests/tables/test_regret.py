@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from earlyglow_book.tables.regret import auroc_of_counts, half_aurocs, halves, regrets
+from earlyglow.metrics import auroc_of_counts
+from earlyglow_book.tables.regret import half_aurocs, halves, regrets
 
 
 def test_auroc_of_counts_is_that_of_images_in_bins() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
-from pytorch_ood.api import Detector
+from pytorch_ood.api import Detector, RequiresFittingException
 from torch import Tensor, nn
 
 from earlyglow.checks import require_whole
@@ -17,7 +17,15 @@ from earlyglow.image_checks import require_finite, require_tensor
 
 # A grey level beyond where a flow's images end.
 _MOST = 0.505
+Fitted = TypeVar("Fitted")
 Images = Tensor | Iterable[Tensor | tuple[Tensor, Tensor]]
+
+
+def fitted(value: Fitted | None) -> Fitted:
+    """What fitting has set; RequiresFittingException where it has not."""
+    if value is None:
+        raise RequiresFittingException
+    return value
 
 
 class GroupDetector(Detector):
@@ -131,6 +139,14 @@ class StatisticsDetector(GroupDetector):
     @abstractmethod
     def fit_from_statistics(self, statistics: Tensor) -> Self:
         """Fit on statistics of in-distribution groups that were computed before."""
+
+    @staticmethod
+    def _require_two_groups(statistics: Tensor) -> None:
+        """Raise ValueError where no variance can be taken over the fit groups."""
+        if len(statistics) < 2:
+            raise ValueError(
+                f"the fit set holds {len(statistics)} group, but a variance needs at least 2."
+            )
 
     @abstractmethod
     def predict_from_statistics(self, statistics: Tensor) -> Tensor:

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from typing import Self
 
 import torch
-from pytorch_ood.api import RequiresFittingException
 from torch import Tensor, nn
 from torch.distributions import Normal
 from torch.func import vmap
 
-from earlyglow.detectors.base import GroupDetector, Images, StatisticsDetector
+from earlyglow.detectors.base import GroupDetector, Images, StatisticsDetector, fitted
 from earlyglow.detectors.layer_gradients import LayerGradientDetector
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.gradients.model_state import evaluating
@@ -43,11 +42,11 @@ class LayerDensityDetector(LayerGradientDetector):
 
     def layer_scores(self, statistics: Tensor) -> Tensor:
         """Negative log-density of each kept tensor's log norm, (G, kept)."""
-        fitted = self._fitted().on(statistics.device)
-        logs = self._log(statistics)[:, fitted.kept]
+        moments = self._fitted().on(statistics.device)
+        logs = self._log(statistics)[:, moments.kept]
         centres = self._centres.to(statistics.device)
         count = len(centres)
-        bandwidth = fitted.variance.sqrt() * count**-0.2
+        bandwidth = moments.variance.sqrt() * count**-0.2
         normalisation = math.log(count) + torch.log(bandwidth) + 0.5 * math.log(2 * math.pi)
         parts = []
         for some in logs.split(max(1, _KDE_NUMBERS // centres.numel())):
@@ -73,10 +72,7 @@ class TotalNormDetector(StatisticsDetector):
         return layer_gradient_norms(self.model, x, self.group_size).values
 
     def fit_from_statistics(self, statistics: Tensor) -> Self:
-        if len(statistics) < 2:
-            raise ValueError(
-                f"the fit set holds {len(statistics)} group, but a variance needs at least 2."
-            )
+        self._require_two_groups(statistics)
         logs = _log_total(statistics)
         mean, deviation = logs.mean(), logs.std()
         if not (deviation.isfinite() and deviation > 0):
@@ -88,16 +84,11 @@ class TotalNormDetector(StatisticsDetector):
         return self
 
     def predict_from_statistics(self, statistics: Tensor) -> Tensor:
-        mean, deviation = (moment.to(statistics.device) for moment in self._fitted())
+        mean, deviation = (moment.to(statistics.device) for moment in fitted(self._moments))
         return -Normal(mean, deviation).log_prob(_log_total(statistics))
 
     def _require_fitted(self) -> None:
-        self._fitted()
-
-    def _fitted(self) -> tuple[Tensor, Tensor]:
-        if self._moments is None:
-            raise RequiresFittingException
-        return self._moments
+        fitted(self._moments)
 
 
 class RaoDetector(GroupDetector):
@@ -134,7 +125,7 @@ class RaoDetector(GroupDetector):
         return self
 
     def _scores(self, x: Tensor) -> Tensor:
-        inverse = self._fitted()
+        inverse = fitted(self._inverse_fisher)
         return torch.cat([gradients.square() @ inverse for gradients in self._gradients(x)])
 
     def _gradients(self, x: Tensor) -> Iterator[Tensor]:
@@ -153,12 +144,7 @@ class RaoDetector(GroupDetector):
                 yield vmap(flat)(some)
 
     def _require_fitted(self) -> None:
-        self._fitted()
-
-    def _fitted(self) -> Tensor:
-        if self._inverse_fisher is None:
-            raise RequiresFittingException
-        return self._inverse_fisher
+        fitted(self._inverse_fisher)
 
 
 def _log_total(statistics: Tensor) -> Tensor:

@@ -28,6 +28,6 @@ def mean_log_prob(model: nn.Module, x: Tensor, group_size: int = 1) -> Tensor:
 
 
 def mean_of_groups(values: Tensor, group_size: int) -> Tensor:
-    """Means (N // group_size,) of consecutive values (N,)."""
+    """Means (N // group_size, ...) of consecutive values (N, ...)."""
     whole = len(values) // group_size * group_size
-    return values[:whole].view(-1, group_size).mean(1)
+    return values[:whole].unflatten(0, (-1, group_size)).mean(1)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Self
 
 import torch
-from pytorch_ood.api import RequiresFittingException
 from torch import Tensor
 from torch.nn import functional as F
 
 from earlyglow.checks import require_whole
 from earlyglow.datasets.dequantization import quantize
-from earlyglow.detectors.base import StatisticsDetector
+from earlyglow.detectors.base import StatisticsDetector, fitted
+from earlyglow.detectors.groups import mean_of_groups
 from earlyglow.detectors.input_complexity import compressed_bits
 from earlyglow.detectors.joint_readings import shrunk_whitening
 from earlyglow.image_checks import require_finite, require_tensor
@@ -53,14 +53,10 @@ class ImageStatisticsDetector(StatisticsDetector):
         self._fitted_to: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
     def statistics(self, x: Tensor) -> Tensor:
-        whole = len(x) // self.group_size * self.group_size
-        return image_statistics(x[:whole]).unflatten(0, (-1, self.group_size)).mean(1)
+        return mean_of_groups(image_statistics(x), self.group_size)
 
     def fit_from_statistics(self, statistics: Tensor) -> Self:
-        if len(statistics) < 2:
-            raise ValueError(
-                f"the fit set holds {len(statistics)} group, but a variance needs at least 2."
-            )
+        self._require_two_groups(statistics)
         deviation, mean = torch.std_mean(statistics, dim=0)
         varies = deviation > 1e-9
         if not varies.any():
@@ -70,7 +66,7 @@ class ImageStatisticsDetector(StatisticsDetector):
         return self
 
     def predict_from_statistics(self, statistics: Tensor) -> Tensor:
-        varies, mean, deviation, whitening = self._fit()
+        varies, mean, deviation, whitening = fitted(self._fitted_to)
         z = (statistics.to(mean) - mean)[:, varies] / deviation[varies]
         return (z @ whitening).square().sum(1)
 
@@ -80,12 +76,7 @@ class ImageStatisticsDetector(StatisticsDetector):
         return x
 
     def _require_fitted(self) -> None:
-        self._fit()
-
-    def _fit(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        if self._fitted_to is None:
-            raise RequiresFittingException
-        return self._fitted_to
+        fitted(self._fitted_to)
 
 
 def image_statistics(x: Tensor) -> Tensor:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Self
 
-from pytorch_ood.api import RequiresFittingException
 from torch import Tensor, nn
 
-from earlyglow.detectors.base import Images, StatisticsDetector
+from earlyglow.detectors.base import Images, StatisticsDetector, fitted
 from earlyglow.detectors.groups import mean_log_prob
 
 
@@ -57,9 +56,7 @@ class TypicalityDetector(StatisticsDetector):
     @property
     def fit_mean(self) -> Tensor:
         """Mean log-likelihood of the fit set, in nats; RequiresFittingException before fit."""
-        if self._fit_mean is None:
-            raise RequiresFittingException
-        return self._fit_mean
+        return fitted(self._fit_mean)
 
     def _require_fitted(self) -> None:
         _ = self.fit_mean

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import torch
-from pytorch_ood.api import RequiresFittingException
 from torch import Tensor, nn
 
-from earlyglow.detectors.base import StatisticsDetector
+from earlyglow.detectors.base import StatisticsDetector, fitted
 from earlyglow.gradients import LayerNorms, layer_gradient_norms
 from earlyglow.gradients.layer_norms import Backend
 from earlyglow.gradients.objectives import Objective
@@ -73,10 +72,7 @@ class LogNormDetector(StatisticsDetector):
         ).values
 
     def fit_from_statistics(self, statistics: Tensor) -> Self:
-        if len(statistics) < 2:
-            raise ValueError(
-                f"the fit set holds {len(statistics)} group, but a variance needs at least 2."
-            )
+        self._require_two_groups(statistics)
         broken = ~statistics.isfinite().all(0)
         if broken.any():
             names = [n for n, b in zip(self.names, broken.tolist(), strict=True) if b]
@@ -145,6 +141,4 @@ class LogNormDetector(StatisticsDetector):
         self._fitted()
 
     def _fitted(self) -> Moments:
-        if self._moments is None:
-            raise RequiresFittingException
-        return self._moments
+        return fitted(self._moments)

@@ -109,7 +109,7 @@ def load_detector(path: Path | str, model: nn.Module | None = None) -> Any:
     if facts is None or facts["kind"] not in _KINDS:
         raise DetectorFileError(f"{path} was not written by save_detector; fit and save it again.")
     kind = _KINDS[facts["kind"]]
-    if "model" in inspect.signature(kind).parameters and model is None:
+    if _takes_model(kind) and model is None:
         raise DetectorFileError(f"{path} holds a {kind.__name__}, which needs model=, its model.")
     options = facts["options"]
     detector = (

@@ -1,4 +1,7 @@
-"""How many ID images a reading needs to be fitted on."""
+"""How many ID images a reading needs to be fitted on.
+
+``rows`` are of the table "aurocs", ``published`` those of all flows with their flow in front.
+"""
 
 from __future__ import annotations
 
@@ -42,15 +45,14 @@ class FewImages(TwoEpochStudy):
         pictures = reading.picture_statistics(sets)
         parts = []
         for checkpoint in checkpoints:
-            detectors = {
-                "layer_gradients": eg.LayerGradientDetector(checkpoint.flow),
-                "neighbours": eg.LayerNeighbourDetector(checkpoint.flow),
-                "covariance": eg.LayerCovarianceDetector(checkpoint.flow),
-                "no_flow": eg.ImageStatisticsDetector(),
+            flow, norms = checkpoint.flow, checkpoint.norms()
+            inputs = {
+                "layer_gradients": (eg.LayerGradientDetector(flow), norms),
+                "neighbours": (eg.LayerNeighbourDetector(flow), norms),
+                "covariance": (eg.LayerCovarianceDetector(flow), norms),
+                "no_flow": (eg.ImageStatisticsDetector(), pictures),
             }
-            norms = checkpoint.norms()
-            for name, detector in detectors.items():
-                values = pictures if name == "no_flow" else norms
+            for name, (detector, values) in inputs.items():
                 table = aurocs_of_parts(detector, values, self.id_dataset)
                 parts.append(table.assign(detector=name, epoch=checkpoint.epoch))
         return {"aurocs": stored.joined(parts)}
@@ -82,12 +84,7 @@ def aurocs_of_parts(
 
 
 def over_fit_images(rows: pd.DataFrame, images: dict[float, str]) -> Figure:
-    """Mean AUROC of each reading against the number of fit images, a panel for each epoch.
-
-    Args:
-        rows: of the table.
-        images: a title for each epoch.
-    """
+    """Mean AUROC of each reading by the number of fit images, a panel for each epoch's title."""
     named = rows.assign(reading=rows["detector"].map(_TITLES))
     panels = {}
     for epoch, title in images.items():
@@ -101,12 +98,7 @@ def over_fit_images(rows: pd.DataFrame, images: dict[float, str]) -> Figure:
 def needed(rows: pd.DataFrame, within: float = 0.02) -> pd.DataFrame:
     """The fewest fit images with which a reading comes near to all of them, in the mean.
 
-    Args:
-        rows: of the table, of one flow or several.
-        within: how near.
-
-    Returns:
-        Index reading; a column for each epoch.
+    A row for each reading, a column for each epoch; the rows may be of several flows.
     """
     means = rows.groupby(["detector", "epoch", "fit_images"])["auroc"].mean().unstack("fit_images")
     near = means.ge(means.iloc[:, -1] - within, axis=0)
@@ -115,12 +107,7 @@ def needed(rows: pd.DataFrame, within: float = 0.02) -> pd.DataFrame:
 
 
 def words(chapter: FewImages, published: pd.DataFrame) -> Texts:
-    """What fifty fit images cost each reading against all of them, over all published flows.
-
-    Args:
-        chapter: says which epochs are read.
-        published: rows of the table of all flows, with their flow in front.
-    """
+    """What fifty fit images cost each reading against all of them, over all published flows."""
     late = chapter.read_epochs[1]
     rows = published[published["epoch"] == late]
     keys = ["detector", *FLOW, "ood"]

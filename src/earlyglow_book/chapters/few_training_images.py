@@ -1,4 +1,8 @@
-"""How many training images a flow needs before its gradients detect anything."""
+"""How many training images a flow needs before its gradients detect anything.
+
+``rows`` are of the tables "readings" and ``bits`` of those of that name, as :func:`read_rows` gives
+them.
+"""
 
 from __future__ import annotations
 
@@ -85,15 +89,7 @@ def read_rows(table: str) -> pd.DataFrame:
 
 
 def mean_aurocs(rows: pd.DataFrame, size: int = 1) -> pd.DataFrame:
-    """Means over the OOD sets.
-
-    Args:
-        rows: of the tables "readings", with their ID set and number of training images.
-        size: images in a group.
-
-    Returns:
-        Columns id_dataset, train_images, epoch, detector, reading, mean.
-    """
+    """Means over the OOD sets: id_dataset, train_images, epoch, detector, reading, mean."""
     chosen = rows[(rows["group_size"] == size) & rows["detector"].isin(list(_TITLES))]
     keys = ["id_dataset", "train_images", "epoch", "detector"]
     means = chosen.groupby(keys, observed=True)["auroc"].mean().rename("mean").reset_index()
@@ -101,12 +97,7 @@ def mean_aurocs(rows: pd.DataFrame, size: int = 1) -> pd.DataFrame:
 
 
 def over_training_images(rows: pd.DataFrame, epoch: float) -> Figure:
-    """Mean AUROC of each reading against the number of training images, a panel for each ID set.
-
-    Args:
-        rows: as in :func:`mean_aurocs`.
-        epoch: which one.
-    """
+    """Mean AUROC of each reading against the number of training images, a panel for each ID set."""
     means = mean_aurocs(rows)
     means = means[means["epoch"] == epoch]
     panels = {title_of(str(name)): own for name, own in means.groupby("id_dataset", sort=False)}
@@ -115,12 +106,7 @@ def over_training_images(rows: pd.DataFrame, epoch: float) -> Figure:
 
 
 def over_seen_images(bits: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
-    """Bits per dimension of held-out images against the number of training images.
-
-    Args:
-        bits: of the tables of that name, with their ID set and number of training images.
-        epochs: a line for each.
-    """
+    """Held-out bits per dimension against the number of training images, a line for each epoch."""
     own = bits[(bits["dataset"] == bits["id_dataset"]) & bits["epoch"].isin(epochs)]
     own = own.assign(when=[f"epoch {epoch:g}" for epoch in own["epoch"]])
     panels = {title_of(str(name)): rows for name, rows in own.groupby("id_dataset", sort=False)}
@@ -131,11 +117,7 @@ def over_seen_images(bits: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
 def overfitting(bits: pd.DataFrame) -> pd.DataFrame:
     """Bits of held-out images minus bits of images that the flow was trained on.
 
-    Args:
-        bits: as in :func:`over_seen_images`.
-
-    Returns:
-        Index ID set and number of training images; a column for each epoch.
+    A row for each ID set and number of training images, a column for each epoch.
     """
     keys = ["id_dataset", "train_images", "epoch"]
     held_out = bits[bits["dataset"] == bits["id_dataset"]].set_index(keys)["bits_per_dim"]
@@ -144,12 +126,7 @@ def overfitting(bits: pd.DataFrame) -> pd.DataFrame:
 
 
 def words(rows: pd.DataFrame, bits: pd.DataFrame) -> Texts:
-    """What few training images cost, and how late minus early changes with their number.
-
-    Args:
-        rows: as in :func:`mean_aurocs`.
-        bits: as in :func:`over_seen_images`.
-    """
+    """What few training images cost, and how late minus early changes with their number."""
     epochs = sorted(rows["epoch"].unique())
     counts = sorted(rows["train_images"].unique())
     early, late, few, many = epochs[0], epochs[-1], counts[0], counts[-1]

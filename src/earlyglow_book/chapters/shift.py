@@ -1,4 +1,7 @@
-"""Familiar images under disturbances: are they noticed, and how many false alarms are they?"""
+"""Familiar images under disturbances: are they noticed, and how many false alarms are they?
+
+``rows`` are of one flow's table "shifts", ``published`` of all flows', with their flow in front.
+"""
 
 from __future__ import annotations
 
@@ -103,13 +106,7 @@ def alarm_rows(scores: dict[str, Tensor], id_dataset: str) -> pd.DataFrame:
 
 
 def over_severity(rows: pd.DataFrame, epoch: float, value: str) -> Figure:
-    """A value of each reading against the severity, a panel for each shift.
-
-    Args:
-        rows: of the table, at severity 0 the other images as they are.
-        epoch: which one.
-        value: "auroc" or "alarms".
-    """
+    """A value of each reading against the severity, "auroc" or "alarms", a panel for each shift."""
     own = rows[rows["epoch"] == epoch]
     own = own.assign(reading=own["detector"].map(_TITLES))
     start = own[own["shift"] == "none"]
@@ -138,11 +135,7 @@ def alarms_table(rows: pd.DataFrame, epoch: float, severity: int = 1) -> pd.Data
 def disguises(chapter: Shift) -> dict[str, NDArray[np.uint8]]:
     """One test image as it is and under each shift, by severity; none if it may not be shown.
 
-    Args:
-        chapter: of its ID set.
-
-    Returns:
-        uint8 (6, C, H, W) by the name of the shift.
+    Images are uint8 (6, C, H, W) by the name of the shift.
     """
     if not eg.DATASETS[chapter.id_dataset].may_be_shown:
         return {}
@@ -154,25 +147,14 @@ def disguises(chapter: Shift) -> dict[str, NDArray[np.uint8]]:
 
 
 def mild_alarms(published: pd.DataFrame) -> pd.DataFrame:
-    """Share of alarms at the first severity, mean over shifts, of every flow.
-
-    Args:
-        published: the table of all flows, with their flow in front.
-
-    Returns:
-        Columns of the flow, detector, epoch, alarms.
-    """
+    """Alarms at the first severity, mean over shifts: flow, detector, epoch, alarms."""
     mild = published[published["severity"] == 1]
     keys = [*FLOW, "detector", "epoch"]
     return mild.groupby(keys, observed=True)["alarms"].mean().reset_index()
 
 
 def over_training(published: pd.DataFrame) -> Figure:
-    """:func:`mild_alarms` of the paper's score and nearest neighbours, a line for each flow.
-
-    Args:
-        published: the table of all flows.
-    """
+    """:func:`mild_alarms` of the paper's score and nearest neighbours, a line for each flow."""
     means, label = mild_alarms(published), "share of alarms"
     images = means["epoch"] * (find_profile("long").images_per_epoch or 0)
     means = means.assign(images=images, ID=means["id_dataset"].map(title_of))
@@ -190,11 +172,7 @@ def over_training(published: pd.DataFrame) -> Figure:
 
 
 def words_of_flows(published: pd.DataFrame) -> Texts:
-    """How alarms at the mildest severity change from early to late, over all flows.
-
-    Args:
-        published: the table of all flows.
-    """
+    """How alarms at the mildest severity change from early to late, over all flows."""
     table = mild_alarms(published).pivot(index=FLOW, columns=["detector", "epoch"])["alarms"]
     early, late = sorted(published["epoch"].unique())
     texts = {"flows": str(len(table))}

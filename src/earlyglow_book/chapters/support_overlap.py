@@ -112,7 +112,7 @@ def overlaps_of_histograms(histograms: pd.DataFrame) -> pd.DataFrame:
         own = counts.pop(keys[0])
         for ood, other in counts.items():
             shares = np.minimum(own / own.sum(), other / other.sum())
-            rows.append([*keys, ood, shares.sum(), regret.auroc_of_counts(own, other)])
+            rows.append([*keys, ood, shares.sum(), eg.metrics.auroc_of_counts(own, other)])
     return pd.DataFrame(rows, columns=[*FLOW, "epoch", "ood", "overlap", "auroc"])
 
 

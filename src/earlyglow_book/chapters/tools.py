@@ -27,41 +27,15 @@ if TYPE_CHECKING:
         stored,
     )
 else:
-    image_changes = Deferred("earlyglow_book.image_changes")
-    image_shifts = Deferred("earlyglow_book.image_shifts")
-    heatmaps, intervals, lines, road, style = (
-        Deferred(f"earlyglow_book.figures.{name}")
-        for name in ("heatmaps", "intervals", "lines", "road", "style")
-    )
-    measuring, reading = (
-        Deferred(f"earlyglow_book.flow_runs.{name}") for name in ("measuring", "reading")
-    )
-    (
-        aurocs,
-        changes,
-        claims,
-        hypotheses,
-        inference,
-        maturity,
-        pairs,
-        published_rows,
-        regret,
-        stored,
-    ) = (
-        Deferred(f"earlyglow_book.tables.{name}")
-        for name in (
-            "aurocs",
-            "changes",
-            "claims",
-            "hypotheses",
-            "inference",
-            "maturity",
-            "pairs",
-            "published_rows",
-            "regret",
-            "stored",
-        )
-    )
+    for _folder, _names in {
+        "": "image_changes image_shifts",
+        "figures.": "heatmaps intervals lines road style",
+        "flow_runs.": "measuring reading",
+        "tables.": "aurocs changes claims hypotheses inference maturity pairs published_rows "
+        "regret stored",
+    }.items():
+        for _name in _names.split():
+            globals()[_name] = Deferred(f"earlyglow_book.{_folder}{_name}")
 
 __all__ = [
     "aurocs",

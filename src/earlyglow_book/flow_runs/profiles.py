@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from earlyglow.checks import unknown
@@ -80,6 +80,36 @@ class Profile:
         return min(self.fit_images, self.eval_images, self.ood_images)
 
 
+_CLASSROOM = Profile(
+    steps=4,
+    hidden=64,
+    dense_hidden=256,
+    dense_depth=4,
+    epochs=(0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20),
+    images_per_epoch=5000,
+    batch_size=None,
+    learning_rate=2e-3,
+    warmup_epochs=1,
+    fit_images=1000,
+    eval_images=1000,
+    ood_images=1000,
+    classifier=ClassifierSizes(32, 20, 16, 6, None, 2000, 500, 300),
+)
+_PAPER = Profile(
+    steps=32,
+    hidden=512,
+    dense_hidden=1000,
+    dense_depth=10,
+    epochs=(0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 50, 100, 200, 250),
+    images_per_epoch=None,
+    batch_size=None,
+    learning_rate=5e-4,
+    warmup_epochs=5,
+    fit_images=5000,
+    eval_images=5000,
+    ood_images=5000,
+    precision="bf16",
+)
 PROFILES: dict[str, Profile] = {
     "smoke": Profile(
         steps=1,
@@ -96,83 +126,30 @@ PROFILES: dict[str, Profile] = {
         ood_images=60,
         classifier=ClassifierSizes(4, 1, 4, 12, 640, 60, 40, 20),
     ),
-    "classroom": Profile(
-        steps=4,
-        hidden=64,
-        dense_hidden=256,
-        dense_depth=4,
-        epochs=(0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20),
-        images_per_epoch=5000,
-        batch_size=None,
-        learning_rate=2e-3,
-        warmup_epochs=1,
-        fit_images=1000,
-        eval_images=1000,
-        ood_images=1000,
-        classifier=ClassifierSizes(32, 20, 16, 6, None, 2000, 500, 300),
-    ),
+    "classroom": _CLASSROOM,
     # The classroom's flows until a million images are seen.
-    "long": Profile(
-        steps=4,
-        hidden=64,
-        dense_hidden=256,
-        dense_depth=4,
-        epochs=(0, 0.1, 0.5, 1, 3, 10, 20, 50, 100, 200),
-        images_per_epoch=5000,
-        batch_size=None,
-        learning_rate=2e-3,
-        warmup_epochs=1,
-        fit_images=1000,
-        eval_images=1000,
-        ood_images=1000,
-    ),
+    "long": replace(_CLASSROOM, epochs=(0, 0.1, 0.5, 1, 3, 10, 20, 50, 100, 200), classifier=None),
     # The paper's models on two cores: shorter epochs, of the size of the smallest training set, and
     # as many scored images as in the classroom.
-    "full_size": Profile(
-        steps=32,
-        hidden=512,
-        dense_hidden=1000,
-        dense_depth=10,
+    "full_size": replace(
+        _PAPER,
         epochs=(0, 0.1, 1, 5, 10, 20),
         images_per_epoch=8000,
-        batch_size=None,
-        learning_rate=5e-4,
-        warmup_epochs=5,
         fit_images=1000,
         eval_images=1000,
         ood_images=1000,
+        precision="float32",
     ),
     # The paper's models for a few minutes of a GPU.
-    "paper_short": Profile(
-        steps=32,
-        hidden=512,
-        dense_hidden=1000,
-        dense_depth=10,
+    "paper_short": replace(
+        _PAPER,
         epochs=(0, 1, 5, 10, 20, 35),
         images_per_epoch=10000,
-        batch_size=None,
-        learning_rate=5e-4,
-        warmup_epochs=5,
         fit_images=1000,
         eval_images=1000,
         ood_images=500,
-        precision="bf16",
     ),
-    "paper": Profile(
-        steps=32,
-        hidden=512,
-        dense_hidden=1000,
-        dense_depth=10,
-        epochs=(0, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 50, 100, 200, 250),
-        images_per_epoch=None,
-        batch_size=None,
-        learning_rate=5e-4,
-        warmup_epochs=5,
-        fit_images=5000,
-        eval_images=5000,
-        ood_images=5000,
-        precision="bf16",
-    ),
+    "paper": _PAPER,
 }
 
 

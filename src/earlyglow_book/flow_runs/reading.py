@@ -76,10 +76,7 @@ def likelihood_scores(checkpoint: MeasuredCheckpoint, sets: Sequence[str], size:
 
 def control_scores(pictures: Mapping[str, Tensor], size: int) -> Scores:
     """Scores of the control without a flow, from the statistics (N, 14) of each set's pictures."""
-    grouped = {
-        name: values[: len(values) // size * size].unflatten(0, (-1, size)).mean(1)
-        for name, values in pictures.items()
-    }
+    grouped = {name: mean_of_groups(values, size) for name, values in pictures.items()}
     return {NO_FLOW: fitted_scores(eg.ImageStatisticsDetector(size), grouped)}
 
 

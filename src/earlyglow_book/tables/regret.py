@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from earlyglow.metrics import auroc_of_counts
 from earlyglow_book.tables.columns import FLOW
 
 Counts = NDArray[np.int64]
 # An epoch and a reading.
 Choice = tuple[float, str]
-# Of one flow's ID-only statistics by epoch, what is chosen.
-Criterion = Callable[[pd.DataFrame], Choice]
-
-
-def auroc_of_counts(id_counts: Counts, ood_counts: Counts) -> float:
-    """AUROC of scores of which only the bins are known; those of one bin are ties.
-
-    Args:
-        id_counts: ID images in each bin (B,), from low scores to high.
-        ood_counts: OOD images in the same bins.
-    """
-    below = np.cumsum(id_counts) - id_counts
-    wins = (ood_counts * (below + 0.5 * id_counts)).sum()
-    return float(wins / (id_counts.sum() * ood_counts.sum()))
 
 
 def read_counts(stored: bytes) -> Counts:

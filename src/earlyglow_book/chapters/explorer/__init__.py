@@ -1,4 +1,8 @@
-"""Every checkpoint of every long sweep to look at: where the page's moving pictures begin."""
+"""Every checkpoint of every long sweep to look at: where the page's moving pictures begin.
+
+``tables`` are those of the chapter's own sweep, ``rows`` the readings of all flows of its profile
+with their flow in front, as :func:`read_rows` gives them.
+"""
 
 from __future__ import annotations
 
@@ -93,12 +97,7 @@ def moving_pictures(chapter: Explorer) -> HTML:
 
 
 def read_rows(chapter: Explorer, readings: pd.DataFrame) -> pd.DataFrame:
-    """The readings of every flow that is published at the chapter's profile, and of its own.
-
-    Args:
-        chapter: whose profile and flow.
-        readings: the table of that name of its own sweep.
-    """
+    """The readings of every flow that is published at the chapter's profile, and of its own."""
     rows = published_rows.read_published_rows("readings", "readings", chapter.profile)
     own = {name: getattr(chapter, name) for name in FLOW}
     if (rows[list(own)] == pd.Series(own)).all(axis=1).any():
@@ -109,9 +108,7 @@ def read_rows(chapter: Explorer, readings: pd.DataFrame) -> pd.DataFrame:
 def of_pair(chapter: Explorer, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the chapter's reading and group size, and of its pair, in order of epochs.
 
-    Args:
-        chapter: which pair.
-        table: "readings" or "histograms" of its sweep.
+    The table is "readings" or "histograms".
     """
     rows = aurocs.select(table, *READINGS[chapter.reading], chapter.group_size)
     if rows.empty:
@@ -128,12 +125,7 @@ def early_and_late(chapter: Explorer) -> tuple[float, float]:
 
 
 def checkpoint_table(chapter: Explorer, tables: Tables) -> pd.DataFrame:
-    """The pair's AUROC and the bits of held-out ID images at every checkpoint, for readers.
-
-    Args:
-        chapter: which pair.
-        tables: of its sweep.
-    """
+    """The pair's AUROC and the bits of held-out ID images at every checkpoint, for readers."""
     rows = of_pair(chapter, tables["readings"])
     bits = tables["bits"][tables["bits"]["dataset"] == chapter.id_dataset]
     training = chapter.sweep.configuration()["training"]
@@ -147,12 +139,7 @@ def checkpoint_table(chapter: Explorer, tables: Tables) -> pd.DataFrame:
 
 
 def pair_over_checkpoints(chapter: Explorer, tables: Tables) -> Figure:
-    """The pair's histograms and ROC at an early and the last checkpoint, and its AUROC at all.
-
-    Args:
-        chapter: which pair.
-        tables: of its sweep.
-    """
+    """The pair's histograms and ROC at an early and the last checkpoint, and its AUROC at all."""
     training = chapter.sweep.configuration()["training"]
     histograms = of_pair(chapter, tables["histograms"])
     by_title = {
@@ -164,12 +151,7 @@ def pair_over_checkpoints(chapter: Explorer, tables: Tables) -> Figure:
 
 
 def all_pairs(chapter: Explorer, rows: pd.DataFrame) -> Figure:
-    """Heat maps of all pairs of a model at an early and the last checkpoint, means over seeds.
-
-    Args:
-        chapter: whose model, reading and group size.
-        rows: the readings of all flows of its profile, with columns id_dataset and model in front.
-    """
+    """Heat maps of all pairs of a model at an early and the last checkpoint, means over seeds."""
     rows = rows[rows["model"] == chapter.model]
     rows = aurocs.select(rows, *READINGS[chapter.reading], chapter.group_size)
     training = chapter.sweep.configuration()["training"]
@@ -185,13 +167,7 @@ def all_pairs(chapter: Explorer, rows: pd.DataFrame) -> Figure:
 
 
 def words(chapter: Explorer, tables: Tables, rows: pd.DataFrame) -> Texts:
-    """What the pair does between its early and its last checkpoint, and how many flows there are.
-
-    Args:
-        chapter: which pair.
-        tables: of its sweep.
-        rows: the readings of all flows that are published at its profile.
-    """
+    """What the pair does between its early and its last checkpoint, and the number of flows."""
     at = checkpoint_table(chapter, tables)
     training = chapter.sweep.configuration()["training"]
     early, late = (checkpoint_title(epoch, training) for epoch in early_and_late(chapter))

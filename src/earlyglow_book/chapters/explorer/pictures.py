@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from earlyglow_book.chapters.explorer.scripts import histogram
 from earlyglow_book.figures.lines import AUROC
 from earlyglow_book.figures.style import COLOURS, LINES, WIDTH, epoch_axis, style
+from earlyglow_book.tables.regret import read_counts
 from earlyglow_book.titles import title_of
 
 
@@ -61,7 +61,7 @@ def roc(id_counts: np.ndarray, ood_counts: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _counts(rows: pd.DataFrame, name: str) -> np.ndarray:
-    return histogram(rows.loc[rows["dataset"] == name, "counts"].item())
+    return read_counts(rows.loc[rows["dataset"] == name, "counts"].item())
 
 
 def _draw_histograms(axis: Axes, rows: pd.DataFrame, pair: tuple[str, str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import earlyglow as eg
+from earlyglow_book.chapters.tools import regret
 from earlyglow_book.deferred import np, pd
 from earlyglow_book.results import Result, load, result_folders
 from earlyglow_book.titles import detector_title, model_title, title_of
@@ -136,14 +137,9 @@ def printed(value: float) -> float:
     return float(f"{value:.3f}")
 
 
-def histogram(counts: bytes) -> np.ndarray:
-    """A stored histogram's counts."""
-    return np.frombuffer(counts, np.uint16)
-
-
 def trimmed(counts: bytes) -> list[int]:
-    """Counts (uint16) without the zeros on both sides, after the place of the first one."""
-    values = histogram(counts)
+    """A stored histogram without the zeros on both sides, after the place of the first count."""
+    values = regret.read_counts(counts)
     filled = np.flatnonzero(values)
     return [int(filled[0]), *values[filled[0] : filled[-1] + 1].tolist()]
 

@@ -1,4 +1,7 @@
-"""What the page shows of the norms: figures, tables and words."""
+"""What the page shows of the norms: figures, tables and words.
+
+Arguments are the chapter's tables of these names; ``images`` has a title for each epoch.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,7 @@ _SCORES = {"layer_gradients": "sum of squares", "neighbours": "5 nearest neighbo
 
 
 def blocks_side_by_side(correlation: pd.DataFrame, images: dict[float, str]) -> Figure:
-    """Mean correlation between the log norms of the flow's parts, a panel for each epoch.
-
-    Args:
-        correlation: the table of that name.
-        images: a title for each epoch.
-    """
+    """Mean correlation between the log norms of the flow's parts, a panel for each epoch."""
     panels = {}
     for epoch, rows in correlation.groupby("epoch"):
         order = list(dict.fromkeys(rows["first"]))
@@ -37,13 +35,7 @@ def blocks_side_by_side(correlation: pd.DataFrame, images: dict[float, str]) -> 
 
 
 def along_axes(axes: pd.DataFrame, id_dataset: str, images: dict[float, str]) -> Figure:
-    """Where sets lie along the leading axes: mean and spread, in the fit images' deviations.
-
-    Args:
-        axes: the table of that name.
-        id_dataset: the ID set.
-        images: a title for each epoch.
-    """
+    """Where sets lie along the leading axes: mean and spread, in the fit images' deviations."""
     names = [name for name in axes["dataset"].unique() if name not in (FIT, id_dataset)]
     with style.style():
         figure, panels = style.panels(len(images), height=3.4, share_y=True)
@@ -65,12 +57,7 @@ def along_axes(axes: pd.DataFrame, id_dataset: str, images: dict[float, str]) ->
 
 
 def shift_table(shift: pd.DataFrame, images: dict[float, str]) -> pd.DataFrame:
-    """The shift that all tensors share, for readers.
-
-    Args:
-        shift: the table of that name.
-        images: a title for each epoch.
-    """
+    """The shift that all tensors share, for readers."""
     table = shift.assign(images=shift["epoch"].map(images), set=shift["ood"].map(title_of))
     table["share, ID"] = [f"{share:.0%}" for share in table["share_id"]]
     table["share, OOD"] = [f"{share:.0%}" for share in table["share_ood"]]
@@ -82,9 +69,7 @@ def shift_table(shift: pd.DataFrame, images: dict[float, str]) -> pd.DataFrame:
 def outputs_against_gradients(outputs: pd.DataFrame, readings: pd.DataFrame) -> pd.DataFrame:
     """Mean AUROC at each flow's last epoch: gradient norms, output norms, no flow.
 
-    Args:
-        outputs: rows of the table of that name, with the flow's columns in front.
-        readings: rows of the long flows' table of that name.
+    Both are of all flows, with the flow's columns in front; readings are another chapter's table.
     """
     rows = []
     for flow, part in outputs.groupby(FLOW):
@@ -115,13 +100,7 @@ def read_own_readings(chapter: NormGeometry) -> pd.DataFrame:
 
 
 def words(chapter: NormGeometry, tables: Tables, compared: pd.DataFrame) -> Texts:
-    """Shares, and means over flows of gradients and outputs.
-
-    Args:
-        chapter: the flow that is shown.
-        tables: its tables.
-        compared: of :func:`outputs_against_gradients`.
-    """
+    """Shares, and means over flows, ``compared`` by :func:`outputs_against_gradients`."""
     early, late = chapter.read_epochs
     shift = tables["shift"].set_index("epoch")
     leading = tables["axes"].query("dataset == @FIT and axis == 1").set_index("epoch")["share"]

@@ -11,7 +11,7 @@ from earlyglow_book.chapters.chaos import changes_by_epoch
 from earlyglow_book.chapters.released_code import released_aurocs
 from earlyglow_book.chapters.support_overlap import read_long_overlaps
 from earlyglow_book.chapters.which_epoch import PAPER, WhichEpoch, read_half_aurocs, regret_rows
-from earlyglow_book.tables import pairs
+from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.aurocs import select
 from earlyglow_book.tables.beside import read_together
 from earlyglow_book.tables.columns import PAIR, SETS
@@ -141,17 +141,18 @@ def gain_by_complexity(evidence: Evidence) -> tuple[pd.Series, pd.Series]:
     return gain.loc[simpler], gain.loc[others]
 
 
-def overlap_correlation(overlap: pd.DataFrame, column: str, estimator: str = "kde") -> pd.Series:
-    """Rank correlation of the likelihoods' overlap with a column over trained epochs, by pair.
+def overlap_correlation(overlap: pd.DataFrame, column: str, estimator: str) -> pairs.Mean:
+    """Mean over pairs of the rank correlation of an overlap with a column over trained epochs.
 
     Args:
-        overlap: rows of published overlaps.
+        overlap: overlaps of likelihoods.
         column: "epoch" or "auroc".
-        estimator: "kde" (Scott's bandwidth) or "kde_released" (the released code's).
+        estimator: the overlap's column: "kde" (Scott's bandwidth), "kde_released" (the released
+            code's), or "overlap" of histograms.
     """
-    rows = pairs.trained_rows(overlap)
-    found = pairs.correlation_within(rows[rows["detector"] == "likelihood"], column, estimator)
-    return found.groupby(level=PAIR).mean()
+    found = pairs.correlation_within(pairs.trained_rows(overlap), column, estimator)
+    mean = inference.mean_over_sets(found.groupby(level=PAIR).mean())
+    return pairs.within_range(mean, -1, 1)
 
 
 def poor_pairs(gradients: pd.DataFrame, below: float, epoch: float = 5) -> pd.Index:

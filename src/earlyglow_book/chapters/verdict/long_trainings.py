@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from earlyglow_book.chapters.verdict.evidence import Evidence, change_by_groups
+from earlyglow_book.chapters.verdict.evidence import Evidence, change_by_groups, overlap_correlation
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.aurocs import select
@@ -40,11 +40,8 @@ def _groups(readings: pd.DataFrame, flows: str) -> Claim:
 
 
 def _overlap(overlaps: pd.DataFrame) -> list[Claim]:
-    trained, seeds = pairs.trained_rows(overlaps), overlaps["seed"].nunique()
-    found = {}
-    for column in ("epoch", "auroc"):
-        of_pair = pairs.correlation_within(trained, column, "overlap").groupby(level=PAIR)
-        found[column] = pairs.within_range(inference.mean_over_sets(of_pair.mean()), -1, 1)
+    growth, harm = (overlap_correlation(overlaps, c, "overlap") for c in ("epoch", "auroc"))
+    seeds = overlaps["seed"].nunique()
     test = "rank correlation of overlap and {} over the checkpoints of each pair; histograms"
     return [
         Claim(
@@ -52,15 +49,15 @@ def _overlap(overlaps: pd.DataFrame) -> list[Claim]:
             "The support overlap of likelihoods grows with training: longer trainings",
             "digest",
             test.format("epoch"),
-            mean_in_words(found["epoch"], "correlation"),
-            of_seeds(greater(found["epoch"]), seeds),
+            mean_in_words(growth, "correlation"),
+            of_seeds(greater(growth), seeds),
         ),
         Claim(
             "overlap_hurts_long",
             "… and goes with a worse likelihood detector: longer trainings",
             "digest",
             test.format("AUROC"),
-            mean_in_words(found["auroc"], "correlation"),
-            of_seeds(greater(pairs.negative(found["auroc"])), seeds),
+            mean_in_words(harm, "correlation"),
+            of_seeds(greater(pairs.negative(harm)), seeds),
         ),
     ]

@@ -1,7 +1,7 @@
 """Images changed in one respect only: their low-level statistics, or what they show.
 
 Every function takes uint8 images (N, C, H, W) and returns new ones of the same shape; what is
-random in it depends on a seed.
+random in it is the same in every call.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from earlyglow.datasets.image_set import ImageSet
+
+_PATCH = 4
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -27,9 +29,9 @@ def low_contrast(images: Tensor, share: float = 0.5) -> Tensor:
     return _to_levels(mean + share * (levels - mean))
 
 
-def noisy(images: Tensor, deviation: float = 12.0, seed: int = 0) -> Tensor:
+def noisy(images: Tensor, deviation: float = 12.0) -> Tensor:
     """White Gaussian noise of a deviation in grey levels: fine texture is added."""
-    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed))
+    noise = torch.randn(images.shape, generator=_generator())
     return _to_levels(images.float() + deviation * noise)
 
 
@@ -60,25 +62,24 @@ def upside_down(images: Tensor) -> Tensor:
     return images.flip(2)
 
 
-def shuffled_patches(images: Tensor, seed: int = 0, size: int = 4) -> Tensor:
-    """Patches of ``size`` pixels in another order: local texture and levels stay."""
-    generator = torch.Generator().manual_seed(seed)
+def shuffled_patches(images: Tensor) -> Tensor:
+    """Patches of 4×4 pixels in another order: local texture and levels stay."""
+    generator = _generator()
     count, channels, height, width = images.shape
-    rows, columns = height // size, width // size
-    patches = images.unfold(2, size, size).unfold(3, size, size).flatten(2, 3)
+    rows, columns = height // _PATCH, width // _PATCH
+    patches = images.unfold(2, _PATCH, _PATCH).unfold(3, _PATCH, _PATCH).flatten(2, 3)
     order = torch.stack([torch.randperm(rows * columns, generator=generator) for _ in range(count)])
     index = order[:, None, :, None, None].expand_as(patches)
     shuffled = patches.gather(2, index).unflatten(2, (rows, columns))
     return shuffled.permute(0, 1, 2, 4, 3, 5).reshape(count, channels, height, width)
 
 
-def phase_scrambled(images: Tensor, seed: int = 0) -> Tensor:
+def phase_scrambled(images: Tensor) -> Tensor:
     """Random phases under each image's own amplitudes and grey levels: no content is left.
 
     The same phases are added in all channels, so that their colours stay together.
     """
-    generator = torch.Generator().manual_seed(seed)
-    noise = torch.rand(len(images), 1, *images.shape[2:], generator=generator)
+    noise = torch.rand(len(images), 1, *images.shape[2:], generator=_generator())
     return _with_phases_of(noise, torch.fft.fft2(images.float()), images)
 
 
@@ -141,6 +142,10 @@ def with_ink_of(images: Tensor, reference: Tensor) -> Tensor:
     levels = images.float()
     near = _smoothed(levels, size=2 * (min(images.shape[2:]) // 2) - 1, deviation=4.0)
     return with_levels_of(levels + 1e-3 * near, reference[: len(images)])
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def _to_levels(values: Tensor) -> Tensor:

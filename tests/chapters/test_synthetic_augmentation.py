@@ -14,10 +14,10 @@ from earlyglow_book.chapters.synthetic_augmentation import (
     copies,
     mixed,
     random_pixels,
-    sampled,
     words,
 )
 from earlyglow_book.experiment import result_of
+from earlyglow_book.flow_runs.measuring import sampled
 from tests.chapters.rows import auroc_rows
 from tests.chapters.studies import SMOKE
 

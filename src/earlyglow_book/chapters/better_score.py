@@ -43,7 +43,7 @@ def two_readings(readings: pd.DataFrame, images_per_epoch: int) -> Figure:
     panels = {}
     for name, part in rows.groupby("family", sort=False):
         of_pairs = part.groupby(["score", "images", *PAIR])["auroc"].mean()
-        means = of_pairs.groupby(["score", "images"]).mean().rename("mean").reset_index()
+        means = of_pairs.groupby(["score", "images"]).mean().reset_index(name="mean")
         panels[f"{name} ID sets ({part['id_dataset'].nunique()})"] = means
     return lines.line_panels(
         panels, "images", "mean", "score", style.images_axis, "mean AUROC, single images", 3.6
@@ -81,10 +81,10 @@ def beside(numbers: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.round(3)
 
 
-def forest(numbers: pd.DataFrame, shown: tuple[str, ...] = ("H1", "H4 late")) -> Figure:
-    """Some hypotheses' numbers of each ID set, with intervals over its OOD sets."""
+def forest(numbers: pd.DataFrame) -> Figure:
+    """H1's and late H4's numbers of each ID set, with intervals over its OOD sets."""
     panels = {}
-    for name in shown:
+    for name in ("H1", "H4 late"):
         rows = []
         for (dataset, model), part in numbers[name].groupby(level=["id_dataset", "model"]):
             mean = inference.student(part.groupby(level="ood").mean())
@@ -94,14 +94,14 @@ def forest(numbers: pd.DataFrame, shown: tuple[str, ...] = ("H1", "H4 late")) ->
     return intervals.intervals_by_row(panels, "set", "model", "value", label=label, reference=0.0)
 
 
-def losing_pairs(numbers: pd.DataFrame, aurocs: pd.DataFrame, count: int = 6) -> pd.DataFrame:
-    """The ``count`` pairs where neighbours lose most against the paper's score at late.
+def losing_pairs(numbers: pd.DataFrame, aurocs: pd.DataFrame) -> pd.DataFrame:
+    """The six pairs where neighbours lose most against the paper's score at late.
 
     ``aurocs`` are those that the numbers come from.
     """
     late = aurocs["late"][list(SCORES)]
     rows = late.assign(difference=numbers["H1"]).groupby(PAIR).mean()
-    worst = rows.nsmallest(count, "difference").reset_index()
+    worst = rows.nsmallest(6, "difference").reset_index()
     for column in SETS:
         worst[column] = worst[column].map(title_of)
     worst["model"] = worst["model"].map(model_title)
@@ -115,7 +115,7 @@ def mediation(curve: pd.DataFrame, readings: pd.DataFrame, late: pd.Series) -> F
     ``late`` has the late epoch of each flow.
     """
     of_curve = _at(curve[curve["objective"] == "log_prob"], late)
-    means = of_curve.groupby("axes")["auroc"].mean().rename("mean").reset_index()
+    means = of_curve.groupby("axes")["auroc"].mean().reset_index(name="mean")
     single = readings[(readings["group_size"] == 1) & (readings["objective"] == "log_prob")]
     at_late = _at(single, late).groupby("detector")["auroc"].mean()
     rows = [means.assign(what="leading axes removed")]

@@ -143,7 +143,8 @@ class EpochSweep(FlowExperiment):
             # No figure shows typicality.
             tables["scores"] = scores[scores["detector"] != "typicality"]
         if self._is_sampled(epoch):
-            tables["pictures"] = _samples(checkpoint.flow, self.seed)
+            drawn = measuring.sampled(checkpoint.flow, _SAMPLES, _TEMPERATURE, self.seed)
+            tables["pictures"] = stored.picture_table("sample", drawn)
         return tables
 
     def _chosen_rows(self, checkpoint: MeasuredCheckpoint) -> Iterator[pd.DataFrame]:
@@ -194,14 +195,6 @@ def _detectors(flow: eg.Flow, size: int) -> Iterator[tuple[str, str, Any]]:
         yield "layer_gradients", objective, eg.LayerGradientDetector(flow, size, objective)
     yield "likelihood", "", eg.LikelihoodDetector(flow, size)
     yield "typicality", "", eg.TypicalityDetector(flow, size)
-
-
-def _samples(flow: eg.Flow, seed: int) -> pd.DataFrame:
-    """A few samples of the flow, as grey levels."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        drawn = flow.sample(_SAMPLES, _TEMPERATURE)
-    return stored.picture_table("sample", eg.datasets.quantize(drawn))
 
 
 def _examples(sets: Mapping[str, ImageSet]) -> Iterator[pd.DataFrame]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _COUNTS = (25, 50, 100, 200, 500, 1000)
 _DRAWS = 5
+_NEAR = 0.02
 _TITLES = score_titles("layer_gradients", "neighbours", "covariance", "no_flow")
 
 
@@ -90,18 +91,18 @@ def over_fit_images(rows: pd.DataFrame, images: dict[float, str]) -> Figure:
     for epoch, title in images.items():
         of_epoch = named[named["epoch"] == epoch]
         means = of_epoch.groupby(["reading", "fit_images"], sort=False)["auroc"].mean()
-        panels[title] = means.rename("mean").reset_index()
+        panels[title] = means.reset_index(name="mean")
     axis = lines.ticked("fit images", logarithmic=True)
     return lines.line_panels(panels, "fit_images", "mean", "reading", axis, "mean AUROC", 3.4)
 
 
-def needed(rows: pd.DataFrame, within: float = 0.02) -> pd.DataFrame:
-    """The fewest fit images with which a reading comes near to all of them, in the mean.
+def needed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The fewest fit images with which a reading comes within .02 of all of them, in the mean.
 
     A row for each reading, a column for each epoch; the rows may be of several flows.
     """
     means = rows.groupby(["detector", "epoch", "fit_images"])["auroc"].mean().unstack("fit_images")
-    near = means.ge(means.iloc[:, -1] - within, axis=0)
+    near = means.ge(means.iloc[:, -1] - _NEAR, axis=0)
     enough = near.iloc[:, ::-1].cummin(axis=1).iloc[:, ::-1].idxmax(axis=1).unstack("epoch")
     return enough.loc[list(_TITLES)].rename(_TITLES)
 

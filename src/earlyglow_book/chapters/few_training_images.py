@@ -88,11 +88,14 @@ def read_rows(table: str) -> pd.DataFrame:
     return rows.sort_values(["id_dataset", "train_images"], kind="stable", ignore_index=True)
 
 
-def mean_aurocs(rows: pd.DataFrame, size: int = 1) -> pd.DataFrame:
-    """Means over the OOD sets: id_dataset, train_images, epoch, detector, reading, mean."""
-    chosen = rows[(rows["group_size"] == size) & rows["detector"].isin(list(_TITLES))]
+def mean_aurocs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over OOD sets of single images.
+
+    Columns id_dataset, train_images, epoch, detector, reading, mean.
+    """
+    chosen = rows[(rows["group_size"] == 1) & rows["detector"].isin(list(_TITLES))]
     keys = ["id_dataset", "train_images", "epoch", "detector"]
-    means = chosen.groupby(keys, observed=True)["auroc"].mean().rename("mean").reset_index()
+    means = chosen.groupby(keys, observed=True)["auroc"].mean().reset_index(name="mean")
     return means.assign(reading=means["detector"].map(_TITLES))
 
 

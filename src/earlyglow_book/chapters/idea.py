@@ -34,11 +34,7 @@ class Idea(Chapter):
 
 
 def change_of_variables(stretch: float) -> Figure:
-    """Equal slices of a bell through a map, and the density that they make.
-
-    Args:
-        stretch: slope of the map at zero.
-    """
+    """Equal slices of a bell through a map of that slope at zero, and the density they make."""
     z = np.linspace(-2.4, 2.4, 13)
 
     def inverse(values: np.ndarray) -> np.ndarray:
@@ -90,11 +86,7 @@ def spiked_and_spread() -> Figure:
 
 
 def squeezed(image: Tensor) -> Figure:
-    """An image, its four channels after a squeeze, and what a coupling changes.
-
-    Args:
-        image: (1, H, W) in [-0.5, 0.5).
-    """
+    """An image (1, H, W), its four channels after a squeeze, and what a coupling changes."""
     with style.style(axes_grid=False):
         figure, axes = plt.subplots(2, 5, figsize=(style.WIDTH, 2.9))
         channels = torch.nn.functional.pixel_unshuffle(image[None], 2)[0]
@@ -118,11 +110,7 @@ def _show(axis: Axes, picture: Tensor) -> None:
 
 
 def pulls_on_two_parameters(seed: int) -> Figure:
-    """Gradients of log p for a bell with a mean and a spread: familiar points and far ones.
-
-    Args:
-        seed: of the points.
-    """
+    """Gradients of log p for a bell with a mean and a spread: familiar points and far ones."""
     generator = np.random.default_rng(seed)
     own, far = generator.normal(0, 1, 60), generator.normal(3.5, 0.4, 12)
     with style.style():
@@ -147,16 +135,7 @@ def pulls_on_two_parameters(seed: int) -> Figure:
 def one_layer(
     names: tuple[str, ...], own: Tensor, ood: Tensor, place: int, own_title: str, ood_title: str
 ) -> Figure:
-    """Histograms of one tensor's log norm for ID and OOD images, with the fitted bell.
-
-    Args:
-        names: of the tensors.
-        own: squared norms of ID images (N, L).
-        ood: those of OOD images (M, L).
-        place: which tensor.
-        own_title: the ID set's name.
-        ood_title: the OOD set's.
-    """
+    """Histograms of one tensor's log norm, with the fitted bell, from squared norms (N, L)."""
     logs = [values[:, place].double().log().numpy() for values in (own, ood)]
     edges = np.linspace(min(map(np.min, logs)), max(map(np.max, logs)), 50)
     with style.style():
@@ -179,11 +158,7 @@ def most_telling(own: Tensor, ood: Tensor) -> int:
 
 
 def twenty_dots(seed: int) -> tuple[Figure, float, int]:
-    """Ten ID and ten OOD scores on a line; AUROC, and the pairs in the right order of 100.
-
-    Args:
-        seed: of the scores.
-    """
+    """Ten ID and ten OOD scores on a line; AUROC, and the pairs in the right order of 100."""
     generator = np.random.default_rng(seed)
     own, ood = np.sort(generator.normal(0, 1, 10)), np.sort(generator.normal(1.2, 1, 10))
     right = int((ood[:, None] > own).sum())

@@ -97,7 +97,7 @@ def mean_curves(readings: pd.DataFrame, images_per_epoch: int) -> dict[str, pd.D
     rows = rows.assign(images=rows["epoch"] * images_per_epoch)
     found = {}
     for (name, model), part in rows.groupby(["id_dataset", "model"]):
-        means = part.groupby(["score", "images"])["auroc"].mean().rename("mean").reset_index()
+        means = part.groupby(["score", "images"])["auroc"].mean().reset_index(name="mean")
         found[f"{title_of(name)}, {model_title(model)}"] = means
     return found
 

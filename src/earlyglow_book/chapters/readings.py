@@ -1,4 +1,7 @@
-"""Other readings of the same gradients, and a control without any flow, as the plan has them."""
+"""Other readings of the same gradients, and a control without any flow, as the plan has them.
+
+``table``, ``curve`` and ``plane`` are the tables "readings", "curve" and "plane".
+"""
 
 from __future__ import annotations
 
@@ -81,12 +84,7 @@ class Readings(PlanStudy):
         return stored.joined_parts(parts)
 
     def read(self, checkpoint: MeasuredCheckpoint, pictures: dict[str, torch.Tensor]) -> Tables:
-        """All tables of one checkpoint.
-
-        Args:
-            checkpoint: the flow and what was measured under it.
-            pictures: the control's statistics of each set.
-        """
+        """All tables of one checkpoint; ``pictures`` are the control's statistics of each set."""
         parts: dict[str, list[pd.DataFrame]] = defaultdict(list)
         own = self.id_dataset
         for size in GROUP_SIZES:
@@ -115,12 +113,9 @@ class Readings(PlanStudy):
 
     def _tails(self, checkpoint: MeasuredCheckpoint) -> dict[str, Statistics]:
         """What is measured of images decoded from latents too far out, if the flow decodes them."""
-        flow = checkpoint.flow
-        with torch.random.fork_rng(), torch.no_grad():
-            torch.manual_seed(self.seed)
-            decoded = flow.sample(_MADE_IMAGES, _TAIL)
-        images = image_changes.as_image_set(eg.datasets.quantize(decoded.cpu()))
-        measured = measuring.measure(flow, images, (1,), self.run.objectives, self.seed)
+        flow, seed = checkpoint.flow, self.seed
+        images = image_changes.as_image_set(measuring.sampled(flow, _MADE_IMAGES, _TAIL, seed))
+        measured = measuring.measure(flow, images, (1,), self.run.objectives, seed)
         return {"latent tails": measured}
 
 
@@ -130,13 +125,7 @@ _SHOWN = ("layer_gradients", "residual", "covariance", "neighbours", "likelihood
 
 
 def means_over_sets(table: pd.DataFrame, size: int = 1, control: bool = False) -> pd.DataFrame:
-    """Mean AUROC over the OOD sets: columns epoch, reading, auroc.
-
-    Args:
-        table: the table "readings".
-        size: images in a group.
-        control: whether the control without a flow is among them.
-    """
+    """Mean AUROC over the OOD sets, with or without the control: columns epoch, reading, auroc."""
     names = (*_SHOWN, "no_flow") if control else _SHOWN
     chosen = aurocs.of_log_prob(table, size)
     chosen = chosen[chosen["detector"].isin(names)]
@@ -147,11 +136,7 @@ def means_over_sets(table: pd.DataFrame, size: int = 1, control: bool = False) -
 
 
 def over_epochs_with_control(table: pd.DataFrame) -> Figure:
-    """Mean AUROC of each reading against the epoch, single images and groups; the control dotted.
-
-    Args:
-        table: the table "readings".
-    """
+    """Mean AUROC of each reading against the epoch, images and groups; the control dotted."""
     panels = {
         "single images": means_over_sets(table, 1),
         "groups of five": means_over_sets(table, 5),
@@ -170,26 +155,16 @@ def over_epochs_with_control(table: pd.DataFrame) -> Figure:
 
 
 def removed_axes(curve: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
-    """Mean AUROC of single images by how many leading axes are removed, a line for each epoch.
-
-    Args:
-        curve: the table of that name.
-        epochs: which ones to show.
-    """
+    """Mean AUROC of single images by how many leading axes are removed, a line for each epoch."""
     chosen = curve[curve["epoch"].isin(epochs) & (curve["objective"] == "log_prob")]
-    rows = chosen.groupby(["epoch", "axes"])["auroc"].mean().rename("mean").reset_index()
+    rows = chosen.groupby(["epoch", "axes"])["auroc"].mean().reset_index(name="mean")
     rows = rows.assign(when=[f"epoch {epoch:g}" for epoch in rows["epoch"]])
     axis = lines.ticked("leading axes removed", logarithmic=False)
     return lines.line_panels({"": rows}, "axes", "mean", "when", axis, "mean AUROC", 3.0)
 
 
 def on_two_axes(plane: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
-    """Where images lie on the fit images' two leading axes, and how far off them, a panel an epoch.
-
-    Args:
-        plane: the table of that name.
-        epochs: which ones to show.
-    """
+    """Where images lie on the fit images' two leading axes, and how far off them, by epoch."""
     with style.style():
         figure, axes = style.panels(len(epochs), height=3.4, share_y=False)
         for axis, epoch in zip(axes, epochs, strict=True):

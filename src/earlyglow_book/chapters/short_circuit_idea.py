@@ -40,13 +40,7 @@ def pixels(images: ImageSet) -> Tensor:
 
 
 def train_classifier(images: ImageSet, steps: int, seed: int) -> nn.Sequential:
-    """A classifier with two hidden layers, trained on labelled images.
-
-    Args:
-        images: with labels.
-        steps: of 64 images.
-        seed: of weights and batches.
-    """
+    """A classifier with two hidden layers, trained in steps of 64 labelled images."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         x, classes = pixels(images), int(images.labels.max()) + 1
@@ -68,13 +62,7 @@ def train_classifier(images: ImageSet, steps: int, seed: int) -> nn.Sequential:
 
 
 def pulls_of_one_image(image: Tensor, explanation: Explanation, shape: tuple[int, ...]) -> Figure:
-    """An image, the gradient of its predicted class by feature, and its logits with and without.
-
-    Args:
-        image: (D,) pixels.
-        explanation: of this image alone.
-        shape: of the image (C, H, W).
-    """
+    """An image (D,), the gradient of its class by feature, its logits before and after a cut."""
     cut = set(explanation.coordinates[0].tolist())
     gradient = explanation.gradient[0].flatten().abs().numpy()
     before, after = explanation.logits_before[0].numpy(), explanation.logits_after[0].numpy()
@@ -97,11 +85,7 @@ def pulls_of_one_image(image: Tensor, explanation: Explanation, shape: tuple[int
 
 
 def which_are_cut(by_head: dict[str, tuple[Explanation, int]]) -> Figure:
-    """Which features are cut for images of one predicted class, a panel for each head.
-
-    Args:
-        by_head: explanations of the images, and the number of features, by the head's name.
-    """
+    """Which of its features each head cuts for images of one predicted class."""
     with style.style():
         figure, axes = style.panels(len(by_head), height=3.0, share_y=False)
         for axis, (title, (explanation, features)) in zip(axes, by_head.items(), strict=True):

@@ -86,7 +86,7 @@ class SyntheticAugmentation(FlowStudy):
         real = every.take(eg.subset(len(every), _TRAINING_IMAGES))
         yield "real images", real
         for temperature in _TEMPERATURES:
-            samples = sampled(mature, len(real), temperature, self.seed)
+            samples = measuring.sampled(mature, len(real), temperature, self.seed)
             for share in _SHARES:
                 name = f"{share:.0%} samples, T {temperature:g}"
                 yield name, _with(real, mixed(real.images, samples, share))
@@ -129,18 +129,6 @@ def _with(real: ImageSet, images: torch.Tensor) -> ImageSet:
 
 
 _COPIES = 4
-_SAMPLED_AT_ONCE = 500
-
-
-def sampled(flow: eg.Flow, count: int, temperature: float, seed: int) -> torch.Tensor:
-    """Samples of a flow as 8-bit images (count, C, H, W); the draw depends on the seed alone."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        parts = [
-            flow.sample(min(_SAMPLED_AT_ONCE, count - start), temperature)
-            for start in range(0, count, _SAMPLED_AT_ONCE)
-        ]
-    return eg.datasets.quantize(torch.cat(parts)).cpu()
 
 
 def mixed(real: torch.Tensor, samples: torch.Tensor, share: float) -> torch.Tensor:

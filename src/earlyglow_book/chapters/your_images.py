@@ -42,17 +42,11 @@ class YourImages(Chapter):
             known_dataset(name)
 
 
-def draw_pictures(folder: Path, count: int = 150, seed: int = 0) -> tuple[Path, Path]:
-    """Draw discs and stripes as picture files of several formats and sizes, in two folders.
-
-    Args:
-        folder: where to make them.
-        count: pictures of each kind.
-        seed: of colours, places and sizes.
-    """
+def draw_pictures(folder: Path, count: int = 150) -> tuple[Path, Path]:
+    """Draw discs and stripes as picture files of several formats and sizes, in two folders."""
     from PIL import Image
 
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     made = folder / "discs", folder / "stripes"
     for kind, path in enumerate(made):
         path.mkdir(parents=True, exist_ok=True)
@@ -75,14 +69,7 @@ def draw_pictures(folder: Path, count: int = 150, seed: int = 0) -> tuple[Path, 
 
 
 def strip(images: ImageSet, order: Tensor, scores: Tensor, count: int = 8) -> Figure:
-    """Pictures in a row, each with its score.
-
-    Args:
-        images: the pictures.
-        order: indices into them.
-        scores: (N,) of all of them.
-        count: how many.
-    """
+    """The first pictures of an order in a row, each with its score; scores (N,) are of all."""
     with style.style(axes_grid=False):
         figure, axes = style.panels(count, height=1.4, share_y=False)
         for axis, place in zip(axes, order[:count].tolist(), strict=False):

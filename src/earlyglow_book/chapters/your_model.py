@@ -31,11 +31,7 @@ class YourModel(Chapter):
 
 
 def bars(rows: dict[str, dict[str, float]]) -> Figure:
-    """AUROC of every score of every model, as bars.
-
-    Args:
-        rows: AUROC by model and score.
-    """
+    """AUROC of every score of every model, as bars."""
     with style.style():
         figure, (axis,) = style.panels(1, height=2.8, share_y=False)
         scores = list(next(iter(rows.values())))
@@ -51,13 +47,7 @@ def bars(rows: dict[str, dict[str, float]]) -> Figure:
 
 
 def fit(model: nn.Module, x: Tensor, steps: int) -> nn.Module:
-    """Maximise the mean log-likelihood of images by Adam, 64 at a time.
-
-    Args:
-        model: has ``log_prob``.
-        x: images (N, ...).
-        steps: how many.
-    """
+    """Maximise the mean ``log_prob`` of images (N, ...) by Adam, 64 at a time."""
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for step in range(steps):
         batch = x[torch.arange(64 * step, 64 * step + 64) % len(x)]
@@ -69,14 +59,7 @@ def fit(model: nn.Module, x: Tensor, steps: int) -> nn.Module:
 
 
 def aurocs(model: nn.Module, fit_half: Tensor, eval_half: Tensor, ood: Tensor) -> dict[str, float]:
-    """AUROC of three scores of a model, by the score's name; says which tensors take long.
-
-    Args:
-        model: has ``log_prob``.
-        fit_half: ID images that the scores are fitted on.
-        eval_half: other ID images.
-        ood: OOD images.
-    """
+    """AUROC of three scores fitted on one half, by their names; says which tensors take long."""
     detectors = {
         "likelihood": eg.LikelihoodDetector(model),
         "paper's score": eg.LayerGradientDetector(model),

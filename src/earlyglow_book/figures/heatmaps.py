@@ -16,9 +16,9 @@ from earlyglow_book.titles import title_of
 _SHORT = {"tiny_imagenet": "TinyIN", "fashion_mnist": "Fashion"}
 
 
-def auroc_heatmaps(tables: Mapping[str, pd.DataFrame], columns: int = 2) -> Figure:
-    """AUROC of every ID set (index) against every OOD set (columns), one panel per title."""
-    columns = min(columns, len(tables))
+def auroc_heatmaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """AUROC of every ID set (index) against every OOD set (columns), a panel a title, two a row."""
+    columns = min(2, len(tables))
     lines = -(-len(tables) // columns)
     first = next(iter(tables.values()))
     with style(axes_grid=False):

@@ -32,13 +32,12 @@ def over_epochs(
     value: str = "auroc",
     label: str = AUROC,
     series: str = "ood",
-    height: float = 3.6,
 ) -> Figure:
     """A number against the epoch, one panel for each title's table and one line for each series.
 
     Where the value is the AUROC, the columns low and high are the ends of its band.
     """
-    return line_panels(tables, "epoch", value, series, epoch_axis, label, height)
+    return line_panels(tables, "epoch", value, series, epoch_axis, label, 3.6)
 
 
 def over_sizes(

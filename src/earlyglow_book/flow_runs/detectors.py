@@ -29,14 +29,7 @@ LEAST_GROUPS = 10
 def build_detector(
     name: DetectorName, model: nn.Module, group_size: int = 1, objective: str = "log_prob"
 ) -> LogNormDetector:
-    """A detector that is not fitted yet.
-
-    Args:
-        name: which one.
-        model: whose gradients it reads.
-        group_size: images in a group.
-        objective: what is differentiated.
-    """
+    """A detector that is not fitted yet."""
     kinds = {
         "layer_gradients": eg.LayerGradientDetector,
         "neighbours": eg.LayerNeighbourDetector,

@@ -168,11 +168,7 @@ def whole_paper(profiles: Iterable[str] = PROFILES) -> pandas.DataFrame:
 
 
 def paper_hours(whole: pandas.DataFrame) -> Texts:
-    """What the paper's own sizes take on the GPU, and how much of that is training.
-
-    Args:
-        whole: of :func:`whole_paper`, with the profile "paper".
-    """
+    """What the paper's own sizes take on the GPU, and how much of that is training."""
     paper = whole.loc["paper"]
     glow, trained = paper.loc["glow"], paper["million images trained"]
     training = trained["glow"] * 1e6 / measured_rates()[GPU, "paper Glow"].training / 3600
@@ -186,11 +182,7 @@ def paper_hours(whole: pandas.DataFrame) -> Texts:
 
 
 def profile_hours(whole: pandas.DataFrame) -> Texts:
-    """Images trained on, and hours by kind of flow and device, of the whole paper by profile.
-
-    Args:
-        whole: of :func:`whole_paper`.
-    """
+    """Images trained on, and hours by kind of flow and device, of the whole paper by profile."""
     trained = whole["million images trained"].groupby("profile").sum()
     columns = {"gpu": "GPU hours", "processor": "processor hours"}
     hours = {

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import torch
 from torch import Tensor
 
-from earlyglow.datasets.dequantization import dequantize
+from earlyglow.datasets.dequantization import dequantize, quantize
 from earlyglow.datasets.image_set import ImageSet
 from earlyglow.detectors import (
     LayerGradientDetector,
@@ -26,6 +27,8 @@ from earlyglow.progress import progress_bar
 from earlyglow.training.checkpoints import load_tensors, load_weights, save_tensors
 from earlyglow.training.fitting import choose_device
 from earlyglow_book.flow_runs.protocol import FIT, NORM_VERSIONS
+
+_SAMPLED_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,17 @@ def fitted_scores(detector: StatisticsDetector, inputs: Mapping[str, Tensor]) ->
     """Fit a detector on the statistics of the fit half, and score those of all other sets."""
     detector.fit_from_statistics(inputs[FIT])
     return {n: detector.predict_from_statistics(x) for n, x in inputs.items() if n != FIT}
+
+
+def sampled(flow: Flow, count: int, temperature: float, seed: int) -> Tensor:
+    """Samples of a flow as 8-bit images (count, C, H, W); the draw depends on the seed alone."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        parts = [
+            flow.sample(min(_SAMPLED_AT_ONCE, count - start), temperature)
+            for start in range(0, count, _SAMPLED_AT_ONCE)
+        ]
+    return quantize(torch.cat(parts)).cpu()
 
 
 def noisy_pixels(images: ImageSet, seed: int) -> Tensor:

@@ -102,9 +102,9 @@ def statistics(aurocs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def d_prime(aurocs: pd.DataFrame, images: int = 1000) -> pd.DataFrame:
-    """d' = sqrt(2) Phi^-1(AUROC); a perfect AUROC counts as half an image short of perfect."""
-    least = 0.5 / images
+def d_prime(aurocs: pd.DataFrame) -> pd.DataFrame:
+    """d' = sqrt(2) Phi^-1(AUROC); a perfect AUROC counts as half an image of 1,000 short of it."""
+    least = 0.5 / 1000
     return np.sqrt(2) * aurocs.clip(least, 1 - least).apply(stats.norm.ppf)
 
 

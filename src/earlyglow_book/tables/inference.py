@@ -28,19 +28,20 @@ def student(values: pd.Series) -> Estimate:
     return Estimate(mean, mean - reach, mean + reach)
 
 
-def node_jackknife(values: pd.Series, confidence: float = 0.95) -> Estimate:
-    """Mean over pairs; its interval from deleting each data set in both of its roles.
+def node_jackknife(values: pd.Series) -> Estimate:
+    """Mean over pairs; its 95 % interval from deleting each data set in both of its roles.
+
+    It is a t interval with K - 1 degrees of freedom, K the number of data sets.
 
     Args:
         values: a number for each pair, with index levels id_dataset and ood; others are allowed.
-        confidence: of the t interval with K - 1 degrees of freedom, K the number of data sets.
 
     Raises:
         ValueError: fewer than 3 data sets, or one that is part of every pair.
 
     Source: jackknife over nodes as for dyadic data, Snijders and Borgatti 1999.
     """
-    band = simultaneous_band(values.to_frame("value"), confidence)
+    band = simultaneous_band(values.to_frame("value"))
     value, low, high = band.loc["value", ["value", "low", "high"]]
     return Estimate(value, low, high)
 
@@ -89,8 +90,8 @@ def difference_over_sets(first: pd.Series, second: pd.Series) -> Mean:
     return Mean(value, value - reach, value + reach, len(both), id_sets)
 
 
-def simultaneous_band(values: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
-    """Means over pairs of several columns, with a band that covers all of them at once.
+def simultaneous_band(values: pd.DataFrame) -> pd.DataFrame:
+    """Means over pairs of several columns, with a 95 % band that covers all of them at once.
 
     The critical value is that of the largest |t| of a multivariate t distribution with the
     correlations that the node jackknife shows; of one column it is t's own.
@@ -98,7 +99,6 @@ def simultaneous_band(values: pd.DataFrame, confidence: float = 0.95) -> pd.Data
     Args:
         values: a row for each pair, as :func:`node_jackknife` takes them, and a column for each
             question, as an epoch.
-        confidence: that the whole band covers.
 
     Returns:
         One row for each column: value, low, high.
@@ -106,7 +106,7 @@ def simultaneous_band(values: pd.DataFrame, confidence: float = 0.95) -> pd.Data
     left_out = _left_out(values)
     deviation = _deviation(left_out)
     varying = (left_out - left_out.mean(0))[:, deviation > 0]
-    critical = _largest_t(varying, confidence) if varying.shape[1] else 0.0
+    critical = _largest_t(varying) if varying.shape[1] else 0.0
     mean = values.mean().to_numpy()
     columns = {
         "value": mean,
@@ -164,13 +164,13 @@ def _left_out(values: pd.DataFrame) -> NDArray[np.float64]:
     return np.array(means)
 
 
-def _largest_t(centred: NDArray[np.float64], confidence: float) -> float:
-    """Quantile of the largest |t| whose correlations are those of the columns of (K, columns)."""
+def _largest_t(centred: NDArray[np.float64]) -> float:
+    """95 % quantile of the largest |t| with the correlations of the columns of (K, columns)."""
     freedom = len(centred) - 1
     if centred.shape[1] == 1:
-        return float(stats.t.ppf(0.5 + confidence / 2, freedom))
+        return float(stats.t.ppf(0.975, freedom))
     generator = np.random.default_rng(0)
     scaled = centred / np.linalg.norm(centred, axis=0)
     normal = generator.standard_normal((_DRAWS, len(centred))) @ scaled
     chi = np.sqrt(generator.chisquare(freedom, _DRAWS) / freedom)
-    return float(np.quantile(np.abs(normal).max(1) / chi, confidence))
+    return float(np.quantile(np.abs(normal).max(1) / chi, 0.95))

@@ -39,9 +39,9 @@ def early_and_late(rows: pd.DataFrame) -> tuple[float, float]:
     return trained[0], trained[-1]
 
 
-def matrix(rows: pd.DataFrame, value: str = "auroc") -> pd.DataFrame:
-    """Means over seeds as a table of ID sets by OOD sets, both in the catalogue's order."""
-    table = rows.groupby(SETS)[value].mean().unstack()
+def matrix(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean AUROCs over seeds as a table of ID sets by OOD sets, both in the catalogue's order."""
+    table = rows.groupby(SETS)["auroc"].mean().unstack()
     order = list(DATASETS)
     own, ood = (
         sorted(names, key=lambda name: order.index(name) if name in order else len(order))
@@ -116,19 +116,18 @@ def within_range(mean: Mean, least: float, most: float) -> Mean:
     return mean._replace(low=max(mean.low, least), high=min(mean.high, most))
 
 
-def correlation_within(
-    rows: pd.DataFrame, x: str, y: str, within: Sequence[str] = (*PAIR, "seed")
-) -> pd.Series:
+def correlation_within(rows: pd.DataFrame, x: str, y: str) -> pd.Series:
     """Spearman's rank correlation of two columns over the epochs of each pair and seed.
 
     Pairs in which a column does not vary are left out, for they have none.
     """
+    within = [*PAIR, "seed"]
     found = {
         keys: _spearman(part[x].to_numpy(dtype=float), part[y].to_numpy(dtype=float))
-        for keys, part in rows.groupby(list(within), observed=True)
+        for keys, part in rows.groupby(within, observed=True)
     }
     correlations = pd.Series(found, dtype=float).dropna()
-    correlations.index.names = list(within)
+    correlations.index.names = within
     return correlations
 
 

@@ -32,9 +32,9 @@ def read_gradient_rows(
     return select(rows, "layer_gradients", objective, group_size)
 
 
-def read_baseline_rows(detector: str, group_size: int = 1) -> pd.DataFrame:
-    """Published AUROCs of a detector that needs no gradient: likelihood or typicality."""
-    return select(read_published_rows("epoch_sweep", "aurocs"), detector, group_size=group_size)
+def read_baseline_rows(detector: str) -> pd.DataFrame:
+    """Published AUROCs of single images by likelihood or typicality, which need no gradient."""
+    return select(read_published_rows("epoch_sweep", "aurocs"), detector)
 
 
 @functools.lru_cache(maxsize=32)

@@ -32,11 +32,7 @@ _SIZES = {"long": "small", "paper_short": "the paper's size"}
 
 
 def write_scripts(folder: Path) -> None:
-    """Read every published result of the readings and write one script for each, and an index.
-
-    Args:
-        folder: where the page looks for them.
-    """
+    """Read every published result of the readings and write one script for each, and an index."""
     folder.mkdir(parents=True, exist_ok=True)
     flows = {}
     for result in read_long_sweeps():
@@ -118,12 +114,7 @@ def sweep_entry(result: Result) -> dict[str, Any]:
 
 
 def checkpoint_title(epoch: float, training: dict[str, Any]) -> str:
-    """A checkpoint's name for readers: before the first epoch it is its steps that say something.
-
-    Args:
-        epoch: of the checkpoint.
-        training: the flow's settings.
-    """
+    """A checkpoint's name for readers: before the first epoch its steps say more."""
     if epoch == 0:
         return "untrained"
     if epoch >= 1:

@@ -37,6 +37,10 @@ PLACES = {"resnet": ("stage1", "stage2", "stage3.0", "pool"), "cnn": ("stage1", 
 # Sets of noise that are drawn for a classifier, among the names of OOD sets.
 NOISE = ("uniform_noise", "gaussian_noise")
 
+LabelledSet = Annotated[
+    DatasetName, Field(description="The labelled set that the classifier is trained on.")
+]
+ClassifierSeed = Annotated[Whole, Field(ge=0, description="Of weights, batches and noise.")]
 Fraction = Annotated[Number, Field(gt=0, le=1, description="Share of the features that are cut.")]
 ProfileName = Annotated[
     Literal["smoke", "classroom"], Field(description="Sizes: seconds, or minutes.")
@@ -56,9 +60,7 @@ class ShortCircuit(Experiment):
         "short_circuit": 1,
     }
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The labelled set that the classifier is trained on."
-    )
+    id_dataset: LabelledSet = "cifar10"
     ood_datasets: Names = Field(
         default=(),
         description="The OOD sets, uniform_noise and gaussian_noise among them; empty for the "
@@ -78,7 +80,7 @@ class ShortCircuit(Experiment):
         default="energy", description="Score of the new logits."
     )
     profile: ProfileName = "classroom"
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+    seed: ClassifierSeed = 0
 
     def __post_init__(self) -> None:
         known = (*eg.DATASETS, *NOISE)
@@ -195,11 +197,9 @@ class ShortCircuitShares(Experiment):
         "short_circuit_shares": 1,
     }
 
-    id_dataset: DatasetName = Field(
-        default="cifar10", description="The labelled set that the classifier is trained on."
-    )
+    id_dataset: LabelledSet = "cifar10"
     profile: ProfileName = "classroom"
-    seed: Whole = Field(default=0, ge=0, description="Of weights, batches and noise.")
+    seed: ClassifierSeed = 0
 
     @property
     def classifier(self) -> ShortCircuit:

@@ -1,4 +1,7 @@
-"""Which share of the features may be cut without losing accuracy, and what that cut is worth."""
+"""Which share of the features may be cut without losing accuracy, and what that cut is worth.
+
+``table`` is of :func:`share_table`, of one classifier.
+"""
 
 from __future__ import annotations
 
@@ -70,22 +73,13 @@ def _judged_energies(logits: BySet, id_dataset: str, judged: Tensor) -> dict[str
 
 
 def chosen_shares(table: pd.DataFrame) -> pd.DataFrame:
-    """For each place the largest share that costs at most .01 of the accuracy, if there is one.
-
-    Args:
-        table: of :func:`share_table`, of one classifier.
-    """
+    """For each place the largest share that costs at most .01 of the accuracy, if there is one."""
     allowed = table[table["lost_choosing"] <= ACCURACY_MARGIN]
     return allowed.sort_values("fraction").groupby("at", sort=False).tail(1)
 
 
 def claim_at_chosen_share(table: pd.DataFrame, at: str) -> Claim:
-    """Whether cutting as much as accuracy allows makes the energy better, at one place.
-
-    Args:
-        table: of :func:`share_table`, of one classifier.
-        at: the place.
-    """
+    """Whether cutting as much as accuracy allows makes the energy better, at one place."""
     chosen = chosen_shares(table)
     row = chosen[chosen["at"] == at]
     smallest = table["fraction"].min()
@@ -118,11 +112,7 @@ def read_published_shares() -> dict[ShortCircuitShares, pd.DataFrame]:
 
 
 def words(published: dict[ShortCircuitShares, pd.DataFrame]) -> Texts:
-    """What the allowed cut is worth at each classifier's usual place, in one sentence.
-
-    Args:
-        published: of :func:`read_published_shares`.
-    """
+    """What the allowed cut is worth at each classifier's usual place, in one sentence."""
     numbers = []
     for experiment, table in published.items():
         where = experiment.classifier.split_at

@@ -161,11 +161,7 @@ def output_norms(flow: eg.Flow, x: Tensor) -> Tensor:
     """Squared L2 norms (N, L) of the output of the layer that owns each parameter tensor.
 
     Where a layer is not called by itself, the smallest part of the flow that holds it is taken; a
-    layer that is used several times counts with the sum.
-
-    Args:
-        flow: the flow.
-        x: images (N, C, H, W).
+    layer that is used several times counts with the sum. Images are (N, C, H, W).
     """
     owners = [name.rpartition(".")[0] for name, _ in flow.named_parameters()]
     found: dict[str, Tensor] = {}

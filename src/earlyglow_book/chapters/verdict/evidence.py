@@ -155,7 +155,7 @@ def overlap_correlation(overlap: pd.DataFrame, column: str, estimator: str) -> p
     return pairs.within_range(mean, -1, 1)
 
 
-def poor_pairs(gradients: pd.DataFrame, below: float, epoch: float = 5) -> pd.Index:
-    """Pairs whose AUROC at an epoch of the sweep is low: their flows saw no altered image."""
-    means = gradients[gradients["epoch"] == epoch].groupby(PAIR)["auroc"].mean()
+def poor_pairs(gradients: pd.DataFrame, below: float) -> pd.Index:
+    """Pairs whose AUROC at epoch 5 of the sweep is low: their flows saw no altered image."""
+    means = gradients[gradients["epoch"] == 5].groupby(PAIR)["auroc"].mean()
     return means.index[means < below]

@@ -58,11 +58,7 @@ def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
 
 
 def change_bands(bands: dict[str, pd.DataFrame]) -> Figure:
-    """Change of the mean AUROC from the last epoch back to each earlier one, with its band.
-
-    Args:
-        bands: by the score's name, rows by epoch: value, low, high.
-    """
+    """Change of the mean AUROC back to each earlier epoch: value, low, high by epoch and score."""
     with style():
         figure, (axis,) = panels(1, height=3.4, share_y=False)
         for i, (name, band) in enumerate(bands.items()):
@@ -82,11 +78,7 @@ def change_bands(bands: dict[str, pd.DataFrame]) -> Figure:
 
 
 def placebo_curve(placebo: pd.Series) -> Figure:
-    """What the choice of an own epoch gains over each reference epoch; the last is the claim's.
-
-    Args:
-        placebo: gains by reference epoch.
-    """
+    """What the choice of an own epoch gains over each reference epoch; the last is the claim's."""
     with style():
         figure, (axis,) = panels(1, height=2.8, share_y=False)
         places = range(len(placebo))

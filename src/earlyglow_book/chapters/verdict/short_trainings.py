@@ -74,16 +74,14 @@ class OwnEpoch(NamedTuple):
     chosen: pd.Series
 
 
-def own_epoch(rows: pd.DataFrame, seed: int = 0) -> OwnEpoch:
+def own_epoch(rows: pd.DataFrame) -> OwnEpoch:
     """The trained epoch that is best for a flow's OOD sets, chosen on one seed, judged on others.
 
     The choice sees the OOD images, which a user does not have. As the last epoch is one reference
     among others, the same choice is made against each of them (*placebo*). And whether flows have
     epochs of their own at all is asked by giving each flow the choice of another.
 
-    Args:
-        rows: AUROCs of one score, of two seeds or more.
-        seed: of the permutations.
+    The rows are AUROCs of one score, of two seeds or more.
     """
     table = pairs.trained_rows(rows).pivot_table(
         index=[*PAIR, "seed"], columns="epoch", values="auroc"
@@ -94,7 +92,7 @@ def own_epoch(rows: pd.DataFrame, seed: int = 0) -> OwnEpoch:
     for chooser, epoch in choices.items():
         gains[chooser] = judged[chooser][epoch] - judged[chooser][last]
     of_pairs = pd.concat(gains.values())
-    null = _permuted_gains(judged, choices, last, np.random.default_rng(seed))
+    null = _permuted_gains(judged, choices, last, np.random.default_rng(0))
     placebo = {e: _mean_gain(judged, _choices(table, e), e) for e in table.columns}
     return OwnEpoch(
         gain=inference.mean_over_sets(of_pairs.groupby(PAIR).mean()),

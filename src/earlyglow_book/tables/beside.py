@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import pandas as pd
-import torch
+from typing import TYPE_CHECKING
 
-from earlyglow.detectors import conformal_p_values
+import pandas as pd
+
+import earlyglow as eg
 from earlyglow.metrics import auroc
+from earlyglow_book.deferred import torch
 from earlyglow_book.results import read_published_tables
-from earlyglow_book.tables.pairs import FLOW
+from earlyglow_book.tables.aurocs import of_log_prob
+from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.published_rows import read_published_rows
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _KEYS = [*FLOW, "epoch", "detector"]
-Scores = dict[str, torch.Tensor]
 
 
 def together(flows: pd.DataFrame, pictures: pd.DataFrame) -> pd.DataFrame:
@@ -51,14 +56,13 @@ def read_together(profile: str = "classroom") -> pd.DataFrame:
     for parameters, rows in read_published_tables("epoch_sweep", "scores"):
         if parameters["profile"] != profile:
             continue
-        chosen = (rows["group_size"] == 1) & (rows["epoch"] == rows["epoch"].max())
-        kept = rows[chosen & rows["objective"].isin(("log_prob", ""))]
+        kept = of_log_prob(rows[rows["epoch"] == rows["epoch"].max()])
         parts.append(kept.assign(**{name: parameters[name] for name in FLOW}))
     pictures = read_published_rows("picture_scores", "scores", profile)
     return together(pd.concat(parts), pictures) if parts and len(pictures) else pd.DataFrame()
 
 
-def _by_set(rows: pd.DataFrame) -> Scores:
+def _by_set(rows: pd.DataFrame) -> dict[str, Tensor]:
     """Scores (N,) in float64 of each data set."""
     return {
         str(name): torch.tensor(part["score"].to_numpy(dtype=float))
@@ -66,6 +70,6 @@ def _by_set(rows: pd.DataFrame) -> Scores:
     }
 
 
-def _minus_log_p(scores: Scores, own: str) -> Scores:
+def _minus_log_p(scores: dict[str, Tensor], own: str) -> dict[str, Tensor]:
     calibration = scores[own][::2]
-    return {name: -conformal_p_values(s, calibration).log() for name, s in scores.items()}
+    return {name: -eg.conformal_p_values(s, calibration).log() for name, s in scores.items()}

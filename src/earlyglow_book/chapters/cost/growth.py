@@ -103,7 +103,7 @@ class Growth(Experiment):
         for quantity, tried in values.items():
             for value in tried:
                 own = _spec(spec, quantity, value)
-                flow = comparison.perturbed_flow(own, self.seed)
+                flow = measuring.perturbed(own.build(self.seed), self.seed)
                 count = value if quantity == IMAGES else images
                 generator = torch.Generator().manual_seed(self.seed)
                 x = torch.rand(count, *own.image_shape, generator=generator) - 0.5

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 import earlyglow as eg
 from earlyglow.gradients.layer_norms import Backend
-from earlyglow_book.chapters.cost.comparison import perturbed_flow, straightforward
-from earlyglow_book.chapters.cost.measuring import Contender, interleaved_times
+from earlyglow_book.chapters.cost.comparison import straightforward
+from earlyglow_book.chapters.cost.measuring import Contender, interleaved_times, perturbed
 from earlyglow_book.flow_runs.flows import FlowSpec, flow_spec
 from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.machine import processor_name
@@ -86,7 +86,8 @@ def measured(profile: str, seed: int) -> Computed:
     x = torch.rand(images, *spec.image_shape, generator=generator) - 0.5
     torch.manual_seed(seed)
     plain = PlainNetwork(spec.image_shape[0])
-    models = {"plain network": plain, "Glow": straightforward(perturbed_flow(spec, seed))}
+    glow = straightforward(perturbed(spec.build(seed), seed))
+    models = {"plain network": plain, "Glow": glow}
     rows = [row for title, model in models.items() for row in _rows(title, model, x, rounds)]
     return Computed({"peers": pd.DataFrame(rows)}, device=processor_name())
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from earlyglow_book.tables import inference, pairs
+from earlyglow_book.tables import inference
 from earlyglow_book.tables.claims import MARGIN, Claim, adds, mean_in_words
+from earlyglow_book.tables.columns import PAIR
 
 _SCORES = {"layer_gradients": "gradient score", "likelihood": "likelihood"}
 
@@ -25,7 +26,7 @@ def beside_claims(beside: pd.DataFrame) -> list[Claim]:
 def gain_beside(beside: pd.DataFrame, detector: str) -> pd.Series:
     """AUROC of both scores together minus that of the picture's alone, by pair."""
     rows = beside[beside["detector"] == detector]
-    return rows.assign(gain=rows["both"] - rows["picture"]).groupby(pairs.PAIR)["gain"].mean()
+    return rows.assign(gain=rows["both"] - rows["picture"]).groupby(PAIR)["gain"].mean()
 
 
 def _claim(detector: str, beside: pd.DataFrame) -> Claim:

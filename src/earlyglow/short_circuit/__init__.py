@@ -5,8 +5,9 @@ from earlyglow.short_circuit.detector import (
     AffineHeadWarning,
     Explanation,
     GradientShortCircuit,
+    Importance,
+    gradient_magnitude,
 )
-from earlyglow.short_circuit.importance import Importance, gradient_magnitude
 from earlyglow.short_circuit.splitting import SplitError, split
 
 __all__ = [

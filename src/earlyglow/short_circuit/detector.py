@@ -15,13 +15,19 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from earlyglow.checks import require_choice
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
 from earlyglow.image_checks import require_finite, require_tensor
-from earlyglow.short_circuit.importance import Importance, gradient_magnitude
 
 Intervention = Literal["zero", "scale", "clamp"]
 Score = Literal["energy", "msp", "max_logit"]
+# Takes features and gradient to how much each feature is exploited, same shape as both.
+Importance = Callable[[Tensor, Tensor], Tensor]
 
 _SCALE = 0.5
 _AFFINE_TOLERANCE = 1e-4
+
+
+def gradient_magnitude(features: Tensor, gradient: Tensor) -> Tensor:
+    """The paper's importance of a feature: the size of its gradient, same shape as both."""
+    return gradient.abs()
 
 
 class AffineHeadWarning(UserWarning):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import lines, measuring, reading, stored
+from earlyglow_book.chapters.tools import intervals, lines, measuring, reading, stored
 from earlyglow_book.deferred import pd
 from earlyglow_book.flow_runs.plan_study import GROUP_SIZES, PlanStudy
 from earlyglow_book.flow_runs.protocol import FIT, OBJECTIVES
@@ -110,8 +110,7 @@ def over_training_images(rows: pd.DataFrame, epoch: float) -> Figure:
 
 def over_seen_images(bits: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
     """Held-out bits per dimension against the number of training images, a line for each epoch."""
-    own = bits[(bits["dataset"] == bits["id_dataset"]) & bits["epoch"].isin(epochs)]
-    own = own.assign(when=[f"epoch {epoch:g}" for epoch in own["epoch"]])
+    own = intervals.by_epoch(bits[bits["dataset"] == bits["id_dataset"]], epochs)
     panels = {title_of(str(name)): rows for name, rows in own.groupby("id_dataset", sort=False)}
     axis, label = lines.ticked("training images", logarithmic=True), "held-out bits per dimension"
     return lines.line_panels(panels, "train_images", "bits_per_dim", "when", axis, label, 3.2)

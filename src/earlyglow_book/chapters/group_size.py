@@ -225,7 +225,7 @@ def separation_by_group_size(table: pd.DataFrame) -> Figure:
     The table is the study's "separation" at one epoch.
     """
     with style.style():
-        figure, (left, right) = style.panels(2, height=3.0, share_y=False)
+        figure, (left, right) = style.panels(2, height=3.0)
         for name, rows in table.groupby("dataset", observed=True, sort=False):
             line = {"label": title_of(str(name)), **style.line_style(str(name))}
             left.plot(rows["group_size"], rows["shift"], **line)

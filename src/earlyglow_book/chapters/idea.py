@@ -44,7 +44,7 @@ def change_of_variables(stretch: float) -> Figure:
     forward = np.arcsinh(stretch * x_fine)
     slope = stretch / np.sqrt(1 + (stretch * x_fine) ** 2)
     with style.style():
-        figure, (left, right) = style.panels(2, height=3.2, share_y=False)
+        figure, (left, right) = style.panels(2, height=3.2)
         left.plot(x_fine, forward, color="black")
         for edge in z:
             left.plot(
@@ -114,7 +114,7 @@ def pulls_on_two_parameters(seed: int) -> Figure:
     generator = np.random.default_rng(seed)
     own, far = generator.normal(0, 1, 60), generator.normal(3.5, 0.4, 12)
     with style.style():
-        figure, (left, right) = style.panels(2, height=3.2, share_y=False)
+        figure, (left, right) = style.panels(2, height=3.2)
         x = np.linspace(-4, 6, 300)
         left.plot(x, stats.norm.pdf(x), color="black")
         for points, colour, label in ((own, _ID, "familiar"), (far, _OOD, "far")):
@@ -139,7 +139,7 @@ def one_layer(
     logs = [values[:, place].double().log().numpy() for values in (own, ood)]
     edges = np.linspace(min(map(np.min, logs)), max(map(np.max, logs)), 50)
     with style.style():
-        figure, (axis,) = style.panels(1, height=3.0, share_y=False)
+        figure, (axis,) = style.panels(1, height=3.0)
         for values, colour, title in zip(logs, (_ID, _OOD), (own_title, ood_title), strict=True):
             axis.hist(values, list(edges), density=True, color=colour, alpha=0.5, label=title)
         x = np.linspace(edges[0], edges[-1], 300)
@@ -163,7 +163,7 @@ def twenty_dots(seed: int) -> tuple[Figure, float, int]:
     own, ood = np.sort(generator.normal(0, 1, 10)), np.sort(generator.normal(1.2, 1, 10))
     right = int((ood[:, None] > own).sum())
     with style.style(axes_grid=False):
-        figure, (axis,) = style.panels(1, height=1.5, share_y=False)
+        figure, (axis,) = style.panels(1, height=1.5)
         for values, height, colour, label in ((own, 0, _ID, "ID"), (ood, 1, _OOD, "OOD")):
             axis.scatter(values, np.full(10, height), color=colour, s=45)
             axis.text(-3.2, height, label, va="center")

@@ -158,7 +158,7 @@ def two_detectors(table: pd.DataFrame, x: str, y: str) -> Figure:
     The table is that of :func:`aurocs_by_detector`; x has no objective, and y that of log p.
     """
     with style.style():
-        figure, (axis,) = style.panels(1, height=4.2, share_y=False)
+        figure, (axis,) = style.panels(1, height=4.2)
         for i, (name, rows) in enumerate(table.groupby(level=0, sort=False)):
             line = {**style.look("", i), "ls": "none", "ms": 6}
             line["fillstyle"] = "full" if i < len(style.MARKERS) else "none"

@@ -13,6 +13,7 @@ import earlyglow as eg
 from earlyglow_book.chapters.tools import (
     aurocs,
     image_changes,
+    intervals,
     lines,
     measuring,
     reading,
@@ -156,9 +157,9 @@ def over_epochs_with_control(table: pd.DataFrame) -> Figure:
 
 def removed_axes(curve: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
     """Mean AUROC of single images by how many leading axes are removed, a line for each epoch."""
-    chosen = curve[curve["epoch"].isin(epochs) & (curve["objective"] == "log_prob")]
-    rows = chosen.groupby(["epoch", "axes"])["auroc"].mean().reset_index(name="mean")
-    rows = rows.assign(when=[f"epoch {epoch:g}" for epoch in rows["epoch"]])
+    of_log_prob = curve[curve["objective"] == "log_prob"]
+    means = of_log_prob.groupby(["epoch", "axes"])["auroc"].mean().reset_index(name="mean")
+    rows = intervals.by_epoch(means, epochs)
     axis = lines.ticked("leading axes removed", logarithmic=False)
     return lines.line_panels({"": rows}, "axes", "mean", "when", axis, "mean AUROC", 3.0)
 
@@ -166,7 +167,7 @@ def removed_axes(curve: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
 def on_two_axes(plane: pd.DataFrame, epochs: tuple[float, ...]) -> Figure:
     """Where images lie on the fit images' two leading axes, and how far off them, by epoch."""
     with style.style():
-        figure, axes = style.panels(len(epochs), height=3.4, share_y=False)
+        figure, axes = style.panels(len(epochs), height=3.4)
         for axis, epoch in zip(axes, epochs, strict=True):
             rows = plane[plane["epoch"] == epoch]
             for name, colour in zip(rows["dataset"].unique(), _ID_AND_OOD, strict=True):

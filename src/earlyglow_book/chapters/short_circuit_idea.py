@@ -67,7 +67,7 @@ def pulls_of_one_image(image: Tensor, explanation: Explanation, shape: tuple[int
     gradient = explanation.gradient[0].flatten().abs().numpy()
     before, after = explanation.logits_before[0].numpy(), explanation.logits_after[0].numpy()
     with style.style():
-        figure, (left, middle, right) = style.panels(3, height=2.8, share_y=False)
+        figure, (left, middle, right) = style.panels(3, height=2.8)
         left.imshow(image.reshape(shape[1:]), cmap="gray")
         left.set_title(f"predicted: {before.argmax()}")
         left.set_axis_off()
@@ -87,7 +87,7 @@ def pulls_of_one_image(image: Tensor, explanation: Explanation, shape: tuple[int
 def which_are_cut(by_head: dict[str, tuple[Explanation, int]]) -> Figure:
     """Which of its features each head cuts for images of one predicted class."""
     with style.style():
-        figure, axes = style.panels(len(by_head), height=3.0, share_y=False)
+        figure, axes = style.panels(len(by_head), height=3.0)
         for axis, (title, (explanation, features)) in zip(axes, by_head.items(), strict=True):
             cut = np.zeros((len(explanation.coordinates), features))
             np.put_along_axis(cut, explanation.coordinates.numpy(), 1.0, axis=1)
@@ -106,7 +106,7 @@ def energies(logits: Tensor) -> Tensor:
 def energies_before_and_after(own: Explanation, ood: Explanation) -> Figure:
     """Energies of ID and OOD images with all features against those after the cut."""
     with style.style():
-        figure, (axis,) = style.panels(1, height=3.8, share_y=False)
+        figure, (axis,) = style.panels(1, height=3.8)
         for name, explanation, colour in (("ID", own, _ID), ("OOD", ood, _OOD)):
             before, after = (
                 energies(logits) for logits in (explanation.logits_before, explanation.logits_after)

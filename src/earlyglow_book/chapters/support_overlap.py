@@ -210,7 +210,7 @@ def _check(deviation: float) -> None:
 def correlation_figure(values: dict[str, pd.Series]) -> Figure:
     """Every pair's rank correlation as a dot, with the median as a line, one row each."""
     with style.style():
-        figure, (axis,) = style.panels(1, height=0.9 + 0.42 * len(values), share_y=False)
+        figure, (axis,) = style.panels(1, height=0.9 + 0.42 * len(values))
         random = np.random.default_rng(0)
         for i, numbers in enumerate(values.values()):
             height = i + 0.22 * random.uniform(-1, 1, len(numbers))
@@ -229,7 +229,7 @@ def density_figure(ood_mean: float, ood_deviation: float, means: Sequence[float]
     """The densities of ID and OOD, and of what a wrong model believes, in one dimension."""
     x = np.linspace(-5, 4, 600)
     with style.style():
-        figure, (axis,) = style.panels(1, height=2.6, share_y=False)
+        figure, (axis,) = style.panels(1, height=2.6)
         axis.fill_between(x, stats.norm.pdf(x), color="0.8", label="ID, N(0, 1)")
         density = stats.norm.pdf(x, ood_mean, ood_deviation)
         label = f"OOD, N({ood_mean:g}, {ood_deviation:g}²)"

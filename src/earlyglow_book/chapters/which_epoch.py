@@ -187,7 +187,7 @@ def best_epochs(aurocs: pd.DataFrame, images_per_epoch: int) -> Figure:
     means = aurocs.T.groupby(level=["epoch", "detector"]).mean().T
     epochs = sorted(means.columns.get_level_values("epoch").unique())
     with style.style():
-        figure, (axis,) = style.panels(1, height=3.0, share_y=False)
+        figure, (axis,) = style.panels(1, height=3.0)
         for i, name in enumerate(_SHORT):
             best = means.xs(name, axis=1, level="detector").idxmax(axis=1)
             shares = [float((best == epoch).mean()) for epoch in epochs]

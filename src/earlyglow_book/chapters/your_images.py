@@ -71,7 +71,7 @@ def draw_pictures(folder: Path, count: int = 150) -> tuple[Path, Path]:
 def strip(images: ImageSet, order: Tensor, scores: Tensor, count: int = 8) -> Figure:
     """The first pictures of an order in a row, each with its score; scores (N,) are of all."""
     with style.style(axes_grid=False):
-        figure, axes = style.panels(count, height=1.4, share_y=False)
+        figure, axes = style.panels(count, height=1.4)
         for axis, place in zip(axes, order[:count].tolist(), strict=False):
             axis.imshow(images.images[place].permute(1, 2, 0).squeeze(-1), cmap="gray")
             axis.set_title(f"{scores[place]:.0f}", fontsize="small")

@@ -33,7 +33,7 @@ class YourModel(Chapter):
 def bars(rows: dict[str, dict[str, float]]) -> Figure:
     """AUROC of every score of every model, as bars."""
     with style.style():
-        figure, (axis,) = style.panels(1, height=2.8, share_y=False)
+        figure, (axis,) = style.panels(1, height=2.8)
         scores = list(next(iter(rows.values())))
         for i, score in enumerate(scores):
             places = [place + 0.8 * ((i + 0.5) / len(scores) - 0.5) for place in range(len(rows))]

@@ -25,7 +25,7 @@ def score_histograms(
 ) -> Figure:
     """Histograms of one detector's scores at a few epochs: ID filled, OOD sets as outlines."""
     with style():
-        figure, axes = panels(len(epochs), height=2.8, share_y=False)
+        figure, axes = panels(len(epochs), height=2.8)
         for axis, epoch in zip(axes, epochs, strict=True):
             at_epoch = scores[scores["epoch"] == epoch]
             by_set = dict(list(at_epoch.groupby("dataset", observed=True)["score"]))
@@ -50,7 +50,7 @@ def two_histograms(
 ) -> Figure:
     """ID and OOD scores of each detector, one panel per detector."""
     with style():
-        figure, axes = panels(len(scores), height=2.6, share_y=False)
+        figure, axes = panels(len(scores), height=2.6)
         for axis, (name, (id_scores, ood_scores)) in zip(axes, scores.items(), strict=True):
             id_values, ood_values = id_scores.cpu().numpy(), ood_scores.cpu().numpy()
             ends = np.quantile(np.concatenate((id_values, ood_values)), [0.0, 0.97])

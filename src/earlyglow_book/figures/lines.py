@@ -133,7 +133,7 @@ def ticks_at_values(axis: Axes, values: pd.Series, logarithmic: bool) -> None:
 def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
     """Bits per dimension of held-out images against epoch; the ID set is the thick line."""
     with style():
-        figure, (axis,) = panels(1, height=3.0, share_y=False)
+        figure, (axis,) = panels(1, height=3.0)
         others = (n for n in epochs["dataset"].unique() if n not in ("fit", id_dataset))
         for name in (id_dataset, *others):
             rows = epochs[epochs["dataset"] == name]
@@ -151,7 +151,7 @@ def bits_per_dim_over_epochs(epochs: pd.DataFrame, id_dataset: str) -> Figure:
 def loss_curves(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """Training loss against epoch, one line for each ID set's training log."""
     with style():
-        figure, (axis,) = panels(1, height=3.0, share_y=False)
+        figure, (axis,) = panels(1, height=3.0)
         for name, log in logs.items():
             line = line_style(name) | {"marker": "", "lw": 1.2}
             axis.plot(log["epoch"], log["bits_per_dim"], label=title_of(name), **line)

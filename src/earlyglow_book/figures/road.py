@@ -36,7 +36,7 @@ def bits_over_images(means: pd.DataFrame, paper: Mapping[str, Mapping[int, float
         if means["id_dataset"].isin(sets).any()
     } or {"embedded": means}
     with style():
-        figure, axes = panels(len(families), height=3.8, share_y=False)
+        figure, axes = panels(len(families), height=3.8)
         for axis, (family, rows) in zip(axes, families.items(), strict=True):
             for (name, model), part in rows.groupby(["id_dataset", "model"]):
                 line = line_style(str(name)) | {"ls": "-" if model == "glow" else "--"}

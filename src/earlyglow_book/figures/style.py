@@ -49,7 +49,7 @@ def style(**changes: object) -> Iterator[None]:
     matplotlib.interactive(interactive)
 
 
-def panels(count: int, height: float, share_y: bool) -> tuple[Figure, list[Axes]]:
+def panels(count: int, height: float, share_y: bool = False) -> tuple[Figure, list[Axes]]:
     """A row of panels as wide as the page."""
     figure, axes = plt.subplots(1, count, figsize=(WIDTH, height), sharey=share_y, squeeze=False)
     return figure, list(axes[0])

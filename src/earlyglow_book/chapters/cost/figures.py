@@ -43,7 +43,7 @@ def cost_by_batch_size(speeds: pd.DataFrame) -> Figure:
     rows = speeds[speeds["contender"] == "batched"]
     sizes = sorted(rows["images"].unique())
     with style():
-        figure, (axis,) = panels(1, height=3.0, share_y=False)
+        figure, (axis,) = panels(1, height=3.0)
         for i, (case, own) in enumerate(rows.groupby("case", sort=False)):
             axis.plot(own["images"], own["images_per_second"], label=case, **look(str(case), i))
             ends = own["slowest"], own["fastest"]

@@ -28,7 +28,7 @@ def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
     curves = trained_rows(bits).groupby([*FLOW, "epoch"])["bits_per_dim"].mean().unstack()
     above = curves.sub(curves.iloc[:, -1], axis=0)
     with style():
-        figure, (left, right) = panels(2, height=3.8, share_y=False)
+        figure, (left, right) = panels(2, height=3.8)
         left.plot(above.columns, above.to_numpy().T, color="0.7", lw=0.9)
         left.plot(above.columns, above.mean(), color="black", lw=2.4, marker="o")
         left.set_ylabel("bits per dimension above the end")
@@ -60,7 +60,7 @@ def maturity(bits: pd.DataFrame, means: dict[str, pd.DataFrame]) -> Figure:
 def change_bands(bands: dict[str, pd.DataFrame]) -> Figure:
     """Change of the mean AUROC back to each earlier epoch: value, low, high by epoch and score."""
     with style():
-        figure, (axis,) = panels(1, height=3.4, share_y=False)
+        figure, (axis,) = panels(1, height=3.4)
         for i, (name, band) in enumerate(bands.items()):
             places = band.index * _DODGE ** (i - (len(bands) - 1) / 2)
             reach = (band["value"] - band["low"], band["high"] - band["value"])
@@ -80,7 +80,7 @@ def change_bands(bands: dict[str, pd.DataFrame]) -> Figure:
 def placebo_curve(placebo: pd.Series) -> Figure:
     """What the choice of an own epoch gains over each reference epoch; the last is the claim's."""
     with style():
-        figure, (axis,) = panels(1, height=2.8, share_y=False)
+        figure, (axis,) = panels(1, height=2.8)
         places = range(len(placebo))
         colours = ["0.7"] * (len(placebo) - 1) + [COLOURS[1]]
         axis.bar(places, placebo, color=colours)

@@ -12,7 +12,7 @@ from earlyglow_book.chapters.verdict.evidence import (
     gain_over_likelihood,
     gain_over_no_flow,
 )
-from earlyglow_book.flow_runs.profiles import find_profile
+from earlyglow_book.chapters.verdict.short_trainings import length
 from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.claims import (
     MARGIN,
@@ -40,7 +40,7 @@ def primary_claims(evidence: Evidence) -> list[Claim]:
         "first_epoch": (
             "In short trainings one epoch is enough: single images",
             "digest",
-            f"epoch 1 minus epoch {last:g}, of {find_profile('classroom').images_per_epoch:,} "
+            f"epoch 1 minus epoch {last:g}, of {length():,} "
             f"images each; a loss of {MARGIN} counts as none",
             first,
             -MARGIN,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from earlyglow_book.flow_runs.profiles import find_profile
 from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.claims import MARGIN, Judgement, Verdict
 from earlyglow_book.tables.columns import PAIR, SETS
@@ -50,9 +51,14 @@ def as_good(band: pd.DataFrame, margin: float = MARGIN) -> Judgement:
     return Judgement(Verdict.FAILS if none else Verdict.OPEN)
 
 
-def steps(epoch: float, images_per_epoch: int) -> str:
+def length() -> int:
+    """Images in an epoch of the short trainings."""
+    return find_profile("classroom").images_per_epoch or 0
+
+
+def steps(epoch: float) -> str:
     """An epoch by its optimiser steps: "epoch 0.1 (8 steps; DenseGlow 4)"."""
-    glow, dense = (round(epoch * images_per_epoch / batch) for batch in _BATCH.values())
+    glow, dense = (round(epoch * length() / batch) for batch in _BATCH.values())
     return f"epoch {epoch:g} ({glow} steps; DenseGlow {dense})"
 
 

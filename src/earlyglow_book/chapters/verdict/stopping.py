@@ -36,10 +36,6 @@ def stopping_claims(evidence: Evidence) -> list[Claim]:
     ]
 
 
-def _length() -> int:
-    return find_profile("classroom").images_per_epoch or 0
-
-
 def _stopping_early(evidence: Evidence) -> list[Claim]:
     """No epoch is chosen: a band covers all of them at once."""
     claims = []
@@ -53,8 +49,8 @@ def _stopping_early(evidence: Evidence) -> list[Claim]:
                     f"checkpoint: {scored}{_OF_OBJECTIVE[objective]}",
                     "digest",
                     f"every fixed epoch minus the last, {len(band)} epochs in one band that covers "
-                    "all; epochs of "
-                    f"{_length():,} images, where the paper has 200 or 250 of the whole set",
+                    f"all; epochs of {short_trainings.length():,} images, where the paper has 200 "
+                    "or 250 of the whole set",
                     _extremes(band, 3),
                     short_trainings.as_good(band),
                 )
@@ -79,7 +75,7 @@ def _extremes(band: pd.DataFrame, digits: int) -> str:
     parts = []
     for what, epoch in (("best", best), ("worst", worst)):
         value, low, high = (f"{band.loc[epoch, c]:+.{digits}f}" for c in ("value", "low", "high"))
-        at = short_trainings.steps(float(epoch), _length())
+        at = short_trainings.steps(float(epoch))
         parts.append(f"{what} {value} [{low}, {high}] at {at}")
     return "; ".join(parts)
 

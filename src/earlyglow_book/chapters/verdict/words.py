@@ -16,8 +16,7 @@ from earlyglow_book.chapters.verdict.evidence import (
     gain_over_likelihood,
     gain_over_no_flow,
 )
-from earlyglow_book.chapters.verdict.short_trainings import change_band, own_epoch, steps
-from earlyglow_book.flow_runs.profiles import find_profile
+from earlyglow_book.chapters.verdict.short_trainings import change_band, length, own_epoch, steps
 from earlyglow_book.tables import inference, pairs
 from earlyglow_book.tables.claims import Claim
 from earlyglow_book.tables.columns import FLOW, PAIR
@@ -118,11 +117,10 @@ def _gains(evidence: Evidence) -> Texts:
 
 def _band(rows: pd.DataFrame) -> Texts:
     """The best and the worst fixed epoch of a band."""
-    band, length = change_band(rows), find_profile("classroom").images_per_epoch or 0
-    texts = {}
+    band, texts = change_band(rows), {}
     for name, epoch in (("best", band["value"].idxmax()), ("worst", band["value"].idxmin())):
         texts[name] = as_text(*band.loc[epoch])
-        texts[f"{name}_at"] = steps(float(epoch), length)
+        texts[f"{name}_at"] = steps(float(epoch))
     return texts
 
 
@@ -149,7 +147,7 @@ def _over_epochs(single: pd.DataFrame) -> Texts:
     by_pair = pairs.mean_over_seeds(single)
     by_set = by_pair.groupby(["id_dataset", "model"]).mean()
     return {
-        "epoch_images": f"{find_profile('classroom').images_per_epoch:,}",
+        "epoch_images": f"{length():,}",
         "flows": str(len(single.groupby(FLOW))),
         **formatted("g", early=early, last=last),
         "mean_untrained": with_interval(means.loc[0.0], "mean"),

@@ -19,7 +19,7 @@ from torch.nn.utils import parametrizations
 
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.gradients.auto import plan_of
-from earlyglow.gradients.objectives import checked, find_objective
+from earlyglow.gradients.objectives import Objective, checked, find_objective, log_prob, sum_z
 
 
 class BareVAE(nn.Module):
@@ -60,29 +60,87 @@ class Recurrent(nn.Module):
     def __init__(self, kind: type[nn.RNNBase], **options: object) -> None:
         super().__init__()
         self.rnn = kind(1, 5, batch_first=True, **options)
-        width = 10 if options.get("bidirectional") else 5
+        width = options.get("proj_size") or (10 if options.get("bidirectional") else 5)
         self.head = nn.Linear(width, 1)
 
+    def final_latent(self, x: Tensor) -> Tensor:
+        return self.rnn(F.pad(x, (1, 0))[:, :-1, None])[0]
+
     def log_prob(self, x: Tensor) -> Tensor:
-        hidden, _ = self.rnn(F.pad(x, (1, 0))[:, :-1, None])
-        return -(x - self.head(hidden)[..., 0]).square().sum(1)
+        return -(x - self.head(self.final_latent(x))[..., 0]).square().sum(1)
+
+
+class RecurrentOverTime(nn.Module):
+    """The default layout (T, N, d), two layers, both ways, a start of its own and all outputs."""
+
+    def __init__(self, kind: type[nn.RNNBase], **options: object) -> None:
+        super().__init__()
+        self.start = nn.Linear(6, 4)
+        self.rnn = kind(2, 4, num_layers=2, bidirectional=True, **options)
+        self.head = nn.Linear(8, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        state = self.start(x).tanh().expand(4, -1, -1).contiguous()
+        both = isinstance(self.rnn, nn.LSTM)
+        output, last = self.rnn(
+            x.unflatten(1, (3, 2)).transpose(0, 1), (state,) * 2 if both else state
+        )
+        ends = last[0] * last[1] if both else last
+        return -self.head(output.transpose(0, 1)).square().sum((1, 2)) - ends.pow(3).sum((0, 2))
+
+
+class Cells(nn.Module):
+    """A cell that the model itself moves through time."""
+
+    def __init__(self, kind: type[nn.RNNCellBase], **options: object) -> None:
+        super().__init__()
+        self.cell = kind(1, 5, **options)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        state, total = None, torch.zeros(len(x), dtype=x.dtype)
+        for value in x.T:
+            state = self.cell(value[:, None], state)
+            hidden = state[0] if isinstance(state, tuple) else state
+            total = total - (hidden.sum(1) - value).square()
+        return total
+
+
+class Attending(nn.Module):
+    """Attention of pairs of numbers to others, with a mask and with its shares in the density."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__()
+        self.query = nn.Linear(2, 8)
+        self.attention = nn.MultiheadAttention(8, 2, **options)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        pairs = x.unflatten(1, (3, 2))
+        keys = F.pad(pairs, (0, self.attention.kdim - 2))[:, 1:]
+        values = F.pad(pairs, (0, self.attention.vdim - 2))[:, 1:]
+        ignored = torch.stack([x[:, 0] > 0, torch.zeros(len(x), dtype=torch.bool)], 1)
+        output, shares = self.attention(
+            self.query(pairs), keys, value=values, key_padding_mask=ignored
+        )
+        return -output.square().sum((1, 2)) + shares.pow(3).sum((1, 2))
 
 
 class Attentive(nn.Module):
     """A Transformer encoder with causal attention."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: object) -> None:
         super().__init__()
         self.embed = nn.Linear(1, 8)
-        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True, **options)
         self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
         self.head = nn.Linear(8, 1)
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def final_latent(self, x: Tensor) -> Tensor:
         before = F.pad(x, (1, 0))[:, :-1, None]
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], dtype=x.dtype)
-        hidden = self.encoder(self.embed(before), mask=mask)
-        return -(x - self.head(hidden)[..., 0]).square().sum(1)
+        return self.encoder(self.embed(before), mask=mask)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -(x - self.head(self.final_latent(x))[..., 0]).square().sum(1)
 
 
 class Parametrized(nn.Module):
@@ -107,6 +165,33 @@ class Scripted(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         return -self.second(self.first(x)).square()[:, 0]
+
+
+class Aliased(nn.Module):
+    """A parameter that is read from a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(6))
+        self.scales = [self.scale]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scales[0]
+
+
+class Quantised(nn.Module):
+    """A layer with a parameter of its own that also returns indices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes = nn.Parameter(torch.randn(4, 6))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        nearest = torch.cdist(x, self.codes).argmin(1)
+        return self.codes[nearest], nearest
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -(x - self(x)[0]).square().sum(1)
 
 
 class Wrapped(nn.Module):
@@ -157,14 +242,30 @@ class Language(nn.Module):
 ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
     "VAE with a bare parameter": (BareVAE, 6, ("log_variance",)),
     "masked weights": (Masked, 6, ("first", "second")),
-    "GRU": (lambda: Recurrent(nn.GRU), 6, ("rnn",)),
-    "LSTM": (lambda: Recurrent(nn.LSTM), 6, ("rnn",)),
+    "GRU": (lambda: Recurrent(nn.GRU), 6, ()),
+    "LSTM": (lambda: Recurrent(nn.LSTM, bias=False), 6, ()),
+    "RNN": (lambda: Recurrent(nn.RNN, nonlinearity="relu"), 6, ()),
     "GRU, two layers, both ways": (
         lambda: Recurrent(nn.GRU, num_layers=2, bidirectional=True),
         6,
-        ("rnn",),
+        (),
     ),
-    "Transformer encoder": (Attentive, 6, ("encoder.layers.0.self_attn",)),
+    "GRU over time": (lambda: RecurrentOverTime(nn.GRU), 6, ()),
+    "LSTM over time": (lambda: RecurrentOverTime(nn.LSTM), 6, ()),
+    "RNN over time": (lambda: RecurrentOverTime(nn.RNN, bias=False), 6, ()),
+    "LSTM with a projected state": (lambda: Recurrent(nn.LSTM, proj_size=3), 6, ("rnn",)),
+    "GRU cell": (lambda: Cells(nn.GRUCell, bias=False), 6, ()),
+    "LSTM cell": (lambda: Cells(nn.LSTMCell), 6, ()),
+    "RNN cell": (lambda: Cells(nn.RNNCell), 6, ()),
+    "Transformer encoder": (Attentive, 6, ()),
+    "Transformer encoder, normed first": (lambda: Attentive(norm_first=True, bias=False), 6, ()),
+    "attention": (lambda: Attending(kdim=8, vdim=8, batch_first=True), 6, ()),
+    "attention of other widths": (lambda: Attending(kdim=3, vdim=5, batch_first=True), 6, ()),
+    "attention with bare keys": (
+        lambda: Attending(kdim=8, vdim=8, add_bias_kv=True, batch_first=True),
+        6,
+        ("attention",),
+    ),
     "spectral norm": (
         lambda: Parametrized(parametrizations.spectral_norm),
         6,
@@ -174,6 +275,23 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
         lambda: Parametrized(parametrizations.weight_norm),
         6,
         ("first.parametrizations",),
+    ),
+    "vector quantisation": (
+        lambda: Wrapped(Quantised(), lambda q, x: q.log_prob(x)),
+        6,
+        ("inside",),
+    ),
+    "vector quantisation, called": (
+        lambda: Wrapped(Quantised(), lambda q, x: -(x - q(x)[0]).square().sum(1)),
+        6,
+        ("inside",),
+    ),
+    "a parameter in a list": (
+        lambda: Wrapped(
+            nn.Sequential(Aliased(), nn.Linear(6, 1)), lambda m, x: -m(x).square().sum(1)
+        ),
+        6,
+        ("inside.0",),
     ),
     "scripted": (Scripted, 6, ("first",)),
     "zuko MAF": (lambda: zuko_flow("MAF"), 6, ()),
@@ -196,13 +314,13 @@ def built(name: str) -> tuple[nn.Module, Tensor]:
     return model, x
 
 
-def reference(model: nn.Module, x: Tensor, size: int) -> Tensor:
+def reference(model: nn.Module, x: Tensor, size: int, objective: Objective = log_prob) -> Tensor:
     """Written out: ``backward`` and ``.grad`` for each group, in evaluation mode."""
     model = model.eval()
     rows = []
     for start in range(0, len(x) - size + 1, size):
         model.zero_grad(set_to_none=True)
-        model.log_prob(x[start : start + size]).sum().backward()
+        objective(model, x[start : start + size]).sum().backward()
         rows.append(
             [0.0 if p.grad is None else float(p.grad.square().sum()) for p in model.parameters()]
         )
@@ -220,6 +338,19 @@ def test_against_one_backward_per_group(name: str, backend: str) -> None:
             expected = reference(model, x, size)
             found = layer_gradient_norms(model, x, size, backend=backend).values
             torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-18)
+
+
+@pytest.mark.parametrize(
+    "name", ["GRU", "LSTM", "RNN", "GRU, two layers, both ways", "Transformer encoder"]
+)
+def test_the_other_objective(name: str) -> None:
+    """The head has no part in it, so that its norms are zero."""
+    model, x = built(name)
+    for size in (1, 5):
+        expected = reference(model, x, size, sum_z)
+        found = layer_gradient_norms(model, x, size, backend="batched", objective="sum_z").values
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-18)
+        assert (found[:, -2:] == 0).all()
 
 
 @pytest.mark.parametrize("name", ZOO)

@@ -303,7 +303,10 @@ class _Watch:
             self.found[size][name] = contribution.grouped(size).squared_norm()
 
     def _require_one_input(self, watched: _Watched, args: Any, kwargs: Any) -> None:
-        if kwargs or len(args) != 1 or not isinstance(args[0], Tensor):
+        tensors = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
+        # A registered rule knows nothing of options.
+        alone = watched.rule is by_vmap or (len(args) == 1 and not kwargs)
+        if not alone or len(tensors) != 1 or not args or args[0] is not tensors[0]:
             raise watched.refusal("it is not called with exactly one tensor")
         if not self._of_samples(args[0]):
             raise watched.refusal("its input is not (N, ...)")

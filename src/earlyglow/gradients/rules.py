@@ -36,7 +36,7 @@ class Use:
         outputs: each (N, ...), what it returned.
         gradients: the objective's gradient with respect to each output; None where the objective
             does not depend on it.
-        arguments: all that the layer was called with, for the rules of ``sequence_rules``.
+        arguments: all that the layer was called with.
         keywords: the same, by name.
     """
 
@@ -237,7 +237,8 @@ def by_vmap(layer: nn.Module, use: Use) -> dict[str, Contribution]:
 
     def outputs_of(own: dict[str, Tensor], sample: Tensor) -> tuple[Tensor, ...]:
         # A child's weight that is tied to an own one belongs to the child's rule.
-        return functional_call(bare, own, (sample[None],), tie_weights=False)
+        call = (sample[None], *use.arguments[1:])
+        return functional_call(bare, own, call, dict(use.keywords), tie_weights=False)
 
     def against_output(own: dict[str, Tensor], sample: Tensor, *cotangents: Tensor) -> Tensor:
         outputs = outputs_of(own, sample)

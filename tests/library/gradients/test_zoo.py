@@ -179,6 +179,17 @@ class Aliased(nn.Module):
         return x * self.scales[0]
 
 
+class Powered(nn.Module):
+    """A layer that is called with options, by place and by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(6))
+
+    def forward(self, x: Tensor, power: int = 1, shift: float | None = None) -> Tensor:
+        return (x * self.scale + (shift or 0.0)) ** power
+
+
 class Quantised(nn.Module):
     """A layer with a parameter of its own that also returns indices."""
 
@@ -210,6 +221,41 @@ def zuko_flow(name: str) -> nn.Module:
     options = {"bins": 4} if name == "NSF" else {}
     flow = getattr(zuko.flows, name)(6, transforms=2, hidden_features=(8, 8), **options)
     return Wrapped(flow, lambda inside, x: inside().log_prob(x))
+
+
+def nflows_flow(name: str) -> nn.Module:
+    """nflows' masked autoregressive flow, its RealNVP, its splines, or its convolutional steps."""
+    pytest.importorskip("nflows", reason="the extra 'zoo' is not installed")
+    from nflows import distributions, flows, transforms
+    from nflows import nn as nets
+
+    if name == "MAF":
+        return flows.MaskedAutoregressiveFlow(6, 8, 2, 1)
+    if name == "RealNVP":
+        return flows.SimpleRealNVP(6, 8, 2, 1)
+    if name == "NSF":
+        steps = [
+            transforms.LULinear(6),
+            transforms.PiecewiseRationalQuadraticCouplingTransform(
+                torch.arange(6) % 2,
+                lambda inputs, outputs: nets.nets.ResidualNet(inputs, outputs, 8),
+                num_bins=4,
+                tails="linear",
+            ),
+        ]
+        return flows.Flow(transforms.CompositeTransform(steps), distributions.StandardNormal((6,)))
+    steps = [
+        transforms.SqueezeTransform(),
+        transforms.ActNorm(4),
+        transforms.OneByOneConvolution(4),
+        transforms.AffineCouplingTransform(
+            torch.arange(4) % 2,
+            lambda inputs, outputs: nets.nets.ConvResidualNet(inputs, outputs, 8, num_blocks=1),
+        ),
+    ]
+    flow = flows.Flow(transforms.CompositeTransform(steps), distributions.StandardNormal((4, 2, 2)))
+    flow.log_prob(torch.randn(8, 1, 4, 4))
+    return Wrapped(flow, lambda inside, x: inside.log_prob(x.reshape(-1, 1, 4, 4)))
 
 
 def normflows_glow() -> nn.Module:
@@ -286,6 +332,11 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
         6,
         ("inside",),
     ),
+    "a layer with options": (
+        lambda: Wrapped(Powered(), lambda m, x: -m(m(x, 3), 2, shift=0.5).sum(1)),
+        6,
+        (),
+    ),
     "a parameter in a list": (
         lambda: Wrapped(
             nn.Sequential(Aliased(), nn.Linear(6, 1)), lambda m, x: -m(x).square().sum(1)
@@ -297,6 +348,15 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
     "zuko MAF": (lambda: zuko_flow("MAF"), 6, ()),
     "zuko NSF": (lambda: zuko_flow("NSF"), 6, ()),
     "zuko RealNVP": (lambda: zuko_flow("RealNVP"), 6, ()),
+    "nflows MAF": (lambda: nflows_flow("MAF"), 6, ()),
+    "nflows RealNVP": (lambda: nflows_flow("RealNVP"), 6, ()),
+    # Its splines divide what they get in place.
+    "nflows NSF": (
+        lambda: nflows_flow("NSF"),
+        6,
+        ("_transform._transforms.1.transform_net.final_layer",),
+    ),
+    "nflows Glow": (lambda: nflows_flow("Glow"), 16, ()),
     "normflows Glow": (
         normflows_glow,
         16,

@@ -10,14 +10,23 @@ from torch import nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Every module is in evaluation mode inside, and in its own mode afterwards."""
+    """Every module is in evaluation mode inside, and in its own mode afterwards.
+
+    Recurrent layers are in training mode and without dropout, which computes the same: cuDNN has
+    no backward pass of them in evaluation mode.
+    """
     before = [(module, module.training) for module in model.modules()]
+    recurrent = [(m, m.dropout) for m in model.modules() if type(m) in (nn.GRU, nn.LSTM, nn.RNN)]
     try:
         model.eval()
+        for layer, _ in recurrent:
+            layer.training, layer.dropout = True, 0.0  # type: ignore[assignment]
         yield
     finally:
         for module, training in before:
             module.training = training
+        for layer, dropout in recurrent:
+            layer.dropout = dropout
 
 
 @contextmanager

@@ -296,7 +296,7 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
         6,
         (),
     ),
-    "GRU over time": (lambda: RecurrentOverTime(nn.GRU), 6, ()),
+    "GRU over time": (lambda: RecurrentOverTime(nn.GRU, dropout=0.5), 6, ()),
     "LSTM over time": (lambda: RecurrentOverTime(nn.LSTM), 6, ()),
     "RNN over time": (lambda: RecurrentOverTime(nn.RNN, bias=False), 6, ()),
     "LSTM with a projected state": (lambda: Recurrent(nn.LSTM, proj_size=3), 6, ("rnn",)),
@@ -425,8 +425,19 @@ def test_only_these_tensors_go_a_slower_way(name: str) -> None:
     assert set(plan.rest) == expected
 
 
+def test_recurrent_layers_run_as_cudnn_can_differentiate_them() -> None:
+    """In training mode, as a GPU demands, but without the dropout of training."""
+    model, x = built("GRU over time")
+    seen: list[tuple[bool, float]] = []
+    model.rnn.register_forward_pre_hook(lambda m, _: seen.append((m.training, m.dropout)))
+    model.eval()
+    layer_gradient_norms(model, x)
+    assert set(seen) == {(True, 0.0)}
+    assert (model.rnn.training, model.rnn.dropout) == (False, 0.5)
+
+
 @pytest.mark.parametrize("inside", [torch.no_grad, torch.inference_mode])
-@pytest.mark.parametrize("name", ["VAE with a bare parameter", "GRU", "Transformer encoder"])
+@pytest.mark.parametrize("name", ZOO)
 def test_a_model_is_left_as_it_was(name: str, inside: Callable[[], object]) -> None:
     model, x = built(name)
     model.train()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -68,7 +69,7 @@ def cheapest_first(results: Iterable[Result]) -> list[Result]:
 
 
 def recomputed(result: Result, workspace: Path) -> Computed:
-    """Compute a stored result again, with as many threads as then.
+    """Compute a stored result again, with as many threads as then, or ``EARLYGLOW_THREADS``.
 
     Args:
         result: what is stored.
@@ -86,7 +87,7 @@ def recomputed(result: Result, workspace: Path) -> Computed:
             f"{result.folder.name} cannot be recomputed here: its images are not at hand or its "
             "steps have another version now."
         )
-    with _threads(result.manifest["threads"]):
+    with _threads(result.manifest):
         return experiment.compute(workspace)
 
 
@@ -148,14 +149,26 @@ def _columns(tables: Tables) -> dict[tuple[str, str], pandas.Series]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """As many threads as the result was computed with, which decides how sums are rounded."""
-    before = torch.get_num_threads()
+def _threads(manifest: dict[str, Any]) -> Iterator[None]:
+    """As many threads as the result was computed with, which decides how sums are rounded.
+
+    Where the environment asks for a number, that number.
+    """
+    if os.environ.get("EARLYGLOW_THREADS"):
+        yield
+        return
+    before, count = torch.get_num_threads(), manifest["threads"]
+    # Before small work took one thread there was one number, for all work.
+    alike = manifest.get("threads_of_small_work", count) == count
     torch.set_num_threads(count)
+    if alike:
+        os.environ["EARLYGLOW_THREADS"] = str(count)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        if alike:
+            del os.environ["EARLYGLOW_THREADS"]
 
 
 def _largest_difference(stored: pandas.Series, fresh: pandas.Series) -> float:

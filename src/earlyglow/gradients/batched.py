@@ -171,8 +171,8 @@ class _Watch:
         ``F.linear(x, layer.weight)``, say.
         """
         self._phase = _Phase.CHECKING
-        if total.requires_grad:
-            asked = {p: name for p, name in self.names.items() if name in self.watched_names}
+        asked = {p: name for p, name in self.names.items() if name in self.watched_names}
+        if asked and total.requires_grad:
             outside = torch.autograd.grad(total, list(asked), allow_unused=True, retain_graph=True)
             used = [n for n, g in zip(asked.values(), outside, strict=True) if g is not None]
             if used:
@@ -247,11 +247,11 @@ class _Watch:
             outputs = tuple(v for v in tree_leaves(result) if v is not None)
             if not all(isinstance(output, Tensor) for output in outputs):
                 raise watched.refusal("its outputs are no tensors")
-            return outputs
-        self._require_one_input(watched, args, kwargs)
-        outputs = result if isinstance(result, tuple) else (result,)
-        if not all(self._of_samples(output) for output in outputs):
-            raise watched.refusal("its outputs are not (N, ...)")
+        else:
+            self._require_one_input(watched, args, kwargs)
+            outputs = result if isinstance(result, tuple) else (result,)
+            if not all(self._of_samples(output) for output in outputs):
+                raise watched.refusal("its outputs are not (N, ...)")
         if not all(output.is_floating_point() or output.is_complex() for output in outputs):
             raise watched.refusal("an output of it has no gradient")
         return outputs

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 
@@ -43,14 +45,40 @@ def all_requiring_grad(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def values_kept(model: nn.Module) -> Iterator[int]:
+    """What a forward pass writes into parameters and buffers is taken back afterwards.
+
+    An embedding with ``max_norm`` writes, and so does a layer that sets itself by its first data.
+    Gives the bytes of the copies.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    before = [(tensor, tensor.detach().clone()) for tensor in tensors]
+    try:
+        yield sum(values.nbytes for _, values in before)
+    finally:
+        with torch.no_grad():
+            for tensor, values in before:
+                if not torch.equal(tensor, values):
+                    tensor.copy_(values)
+
+
+@contextmanager
 def plain_gradients(model: nn.Module) -> Iterator[None]:
-    """Parameters have no gradient hooks inside, and embeddings give dense gradients.
+    """No gradient hooks inside, of parameters or of modules, and embeddings give dense gradients.
 
     A hook changes what is accumulated in training; norms are of the objective's own gradient.
     """
     hooked = [(p, p._backward_hooks) for p in model.parameters() if p._backward_hooks]
     sparse = [m for m in model.modules() if getattr(m, "sparse", False) is True]
+    watched = [
+        (module, name, hooks)
+        for module in model.modules()
+        for name in ("_backward_hooks", "_backward_pre_hooks")
+        if (hooks := getattr(module, name))
+    ]
     try:
+        for module, name, _ in watched:
+            setattr(module, name, OrderedDict())
         for parameter, _ in hooked:
             parameter._backward_hooks = None
         for module in sparse:
@@ -59,6 +87,8 @@ def plain_gradients(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter, hooks in hooked:
             parameter._backward_hooks = hooks
+        for module, name, hooks in watched:
+            setattr(module, name, hooks)
         for module in sparse:
             module.sparse = True  # type: ignore[assignment]
 

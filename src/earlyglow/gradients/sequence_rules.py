@@ -169,7 +169,7 @@ class _Pass:
 
 def _pass(layer: nn.Module, suffix: str, mode: str, x: Tensor, states: list[Tensor]) -> _Pass:
     """Run torch's kernel on gates that are formed here."""
-    own = {name: p.detach() for name, p in layer.named_parameters(recurse=False)}
+    own = {name: p.detach() for name, p in layer.named_parameters("", False, False)}
     biases = [own[f"bias_{part}{suffix}"] for part in ("ih", "hh") if f"bias_ih{suffix}" in own]
     weight, recurrence = own[f"weight_ih{suffix}"], own[f"weight_hh{suffix}"]
     states = [state.to(weight.dtype) for state in states]

@@ -10,12 +10,13 @@ import copy
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.gradients.auto import plan_of
@@ -190,6 +191,30 @@ class Powered(nn.Module):
         return (x * self.scale + (shift or 0.0)) ** power
 
 
+class Renormed(nn.Module):
+    """An embedding whose forward pass shortens its own weights, and a buffer that counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(5, 4, max_norm=0.5)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return -self.table((x > 0).long()).pow(3).sum((1, 2))
+
+
+class Hooked(nn.Module):
+    """A layer whose module hook throws its gradient away in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -self.layer(x).square().sum(1)
+
+
 class Quantised(nn.Module):
     """A layer with a parameter of its own that also returns indices."""
 
@@ -214,6 +239,31 @@ class Wrapped(nn.Module):
 
     def log_prob(self, x: Tensor) -> Tensor:
         return self.density(self.inside, x)
+
+
+class Packed(nn.Module):
+    """A GRU that is called with a packed sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(1, 4, batch_first=True)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        lengths = torch.full((len(x),), x.shape[1])
+        packed = nn.utils.rnn.pack_padded_sequence(x[..., None], lengths, batch_first=True)
+        output, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
+        return -output.square().sum((1, 2))
+
+
+def with_old(change: Callable[[nn.Module], nn.Module]) -> Callable[[nn.Module], None]:
+    """Torch's older changes of a weight, which are hooks, on every linear layer."""
+    return lambda module: change(module) if isinstance(module, nn.Linear) else None
+
+
+def tied_cell() -> nn.Module:
+    cell = nn.GRUCell(6, 6)
+    cell.weight_hh = cell.weight_ih
+    return Wrapped(cell, lambda inside, x: -inside(x).square().sum(1))
 
 
 def zuko_flow(name: str) -> nn.Module:
@@ -332,6 +382,34 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
         6,
         ("inside",),
     ),
+    "renormed embedding": (Renormed, 6, ("table",)),
+    "old weight norm": (
+        lambda: Hooked().apply(with_old(nn.utils.weight_norm)),
+        6,
+        ("layer",),
+    ),
+    "old spectral norm": (
+        lambda: Hooked().apply(with_old(nn.utils.spectral_norm)),
+        6,
+        ("layer",),
+    ),
+    "pruned": (
+        lambda: Hooked().apply(
+            with_old(partial(prune.random_unstructured, name="weight", amount=2))
+        ),
+        6,
+        ("layer",),
+    ),
+    "packed sequences": (Packed, 6, ("rnn",)),
+    "a GRU over rows": (
+        lambda: Wrapped(
+            nn.GRU(2, 4, batch_first=True),
+            lambda m, x: -m(x.reshape(-1, 1, 2))[0].square().reshape(len(x), -1).sum(1),
+        ),
+        6,
+        ("inside",),
+    ),
+    "a cell tied to itself": (tied_cell, 6, ("inside",)),
     "a layer with options": (
         lambda: Wrapped(Powered(), lambda m, x: -m(m(x, 3), 2, shift=0.5).sum(1)),
         6,
@@ -561,6 +639,79 @@ def test_gradient_hooks_are_not_run(backend: str) -> None:
     squared(model, x).sum().backward()
     assert calls == [1]
     assert math.isclose(float(model.weight.grad.abs().sum()), 0.0)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("backend", ["auto", "loop", "vmap", "batched"])
+def test_hooks_of_modules_are_not_run(backend: str) -> None:
+    model, x = Hooked(), torch.randn(4, 6)
+    plain = layer_gradient_norms(model, x, backend=backend).values
+    model.layer.register_full_backward_hook(lambda m, given, _: tuple(g and 0 * g for g in given))
+    model.layer.register_full_backward_pre_hook(lambda m, given: tuple(0 * g for g in given))
+    assert torch.equal(layer_gradient_norms(model, x, backend=backend).values, plain)
+    model.log_prob(x).sum().backward()
+    assert (model.layer.weight.grad == 0).all()  # type: ignore[union-attr]
+
+
+def test_a_frozen_transformer_takes_no_fused_way() -> None:
+    """Its fused way rounds otherwise, which would pass for noise."""
+    model, x = built("Transformer encoder")
+    expected = reference(model, x, 1)
+    found = layer_gradient_norms(model.eval().requires_grad_(False), x).values
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-18)
+
+
+@pytest.mark.parametrize(
+    ("density", "complaint"),
+    [
+        (lambda m, x: m(x)[:, 0].detach(), "numbers without a gradient: .*no_grad"),
+        (torch.no_grad()(lambda m, x: m(x)[:, 0]), "numbers without a gradient: .*no_grad"),
+        (torch.inference_mode()(lambda m, x: m(x)[:, 0]), "numbers without a gradient"),
+        (lambda m, x: m(x)[:, 0] * torch.nan, "gives nan for image 0"),
+        (lambda m, x: m(x)[:, 0] + x[:, 0].relu().log(), "gives -inf for image 1"),
+        (lambda m, x: m(x)[:, 0].round().long(), r"returns torch.int64, but it must return real"),
+        (lambda m, x: m(x)[:, 0] * 1j, r"returns torch.complex64, but it must return real"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["auto", "loop", "vmap", "batched"])
+def test_numbers_without_a_gradient_are_refused(
+    density: Callable[[nn.Module, Tensor], Tensor], complaint: str, backend: str
+) -> None:
+    x = torch.tensor([[1.0, 2.0, 3.0], [-1.0, 1.0, 1.0], [2.0, 0.0, 0.0]])
+    with pytest.raises((ValueError, TypeError), match=complaint):
+        layer_gradient_norms(nn.Linear(3, 1), x, backend=backend, objective=density)
+
+
+def whole_numbers() -> nn.Module:
+    model = nn.Linear(3, 1)
+    model.steps = nn.Parameter(torch.ones(2, dtype=torch.int8), requires_grad=False)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "complaint"),
+    [
+        (whole_numbers(), "parameter steps of Linear is torch.int8, .*make it a buffer"),
+        (nn.LazyLinear(2), "parameter weight of LazyLinear has no values yet"),
+        (nn.Linear(3, 2, device="meta"), "parameter weight of Linear has no values yet"),
+        (nn.Linear, r"a torch.nn.Module is needed: an instance"),
+        (lambda x: x, r"a torch.nn.Module is needed"),
+        (torch.distributions.Normal(0.0, 1.0), r"a torch.nn.Module is needed"),
+    ],
+)
+def test_models_that_cannot_be_differentiated_are_refused(model: object, complaint: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=complaint):
+        layer_gradient_norms(model, torch.randn(4, 3), objective=lambda m, x: m(x)[:, 0])  # type: ignore[arg-type]
+
+
+def test_what_torch_func_cannot_do_is_answered_with_what_works() -> None:
+    model, x = built("packed sequences")
+    with pytest.raises(ValueError, match=r"torch.func cannot handle .*use backend='auto'"):
+        layer_gradient_norms(model, x, backend="vmap")
+
+
+def test_one_number_is_no_batch() -> None:
+    with pytest.raises(ValueError, match=r"one number, 1.0, but a batch"):
+        layer_gradient_norms(nn.Linear(1, 1), torch.tensor(1.0))
 
 
 def test_an_objective_that_returns_a_tuple_is_named() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from click.testing import CliRunner
 
+from earlyglow.threads import threads_wanted
 from earlyglow_book.chapters.epoch_sweep import EpochSweep
+from earlyglow_book.cli import main
 from earlyglow_book.experiment import result_of
-from earlyglow_book.results import Result, StoreError
+from earlyglow_book.results import Computed, Result, StoreError, save
 from earlyglow_book.verify import cheapest_first, differences, recomputed
 
 
@@ -75,6 +80,76 @@ def test_other_images_cannot_be_verified(result: Result, tmp_path: Path) -> None
     manifest = {**result.manifest, "key": "0" * 64}
     with pytest.raises(StoreError, match="cannot be recomputed here"):
         recomputed(Result(result.tables, manifest, result.folder), tmp_path)
+
+
+@pytest.fixture
+def threads_seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Threads of small and of large work, at each computation of a sweep; torch has two before."""
+    seen: list[tuple[int, int]] = []
+
+    def compute(_: EpochSweep, workspace: Path) -> Computed:
+        seen.append((threads_wanted(1), threads_wanted(10**9)))
+        return Computed({})
+
+    monkeypatch.setattr(EpochSweep, "compute", compute)
+    monkeypatch.delenv("EARLYGLOW_THREADS", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield seen
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "environment", "expected"),
+    [
+        ({"threads": 3, "threads_of_small_work": 1}, "", (1, 3)),
+        ({"threads": 3, "threads_of_small_work": 3}, "", (3, 3)),
+        ({"threads": 3}, "", (3, 3)),
+        ({"threads": 1}, "", (1, 1)),
+        ({"threads": 3, "threads_of_small_work": 1}, "4", (4, 4)),
+    ],
+    ids=["by size", "asked for", "before small work took one", "one", "asked for now"],
+)
+def test_as_many_threads_as_then(
+    result: Result,
+    tmp_path: Path,
+    threads_seen: list[tuple[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: dict[str, int],
+    environment: str,
+    expected: tuple[int, int],
+) -> None:
+    if environment:
+        monkeypatch.setenv("EARLYGLOW_THREADS", environment)
+    others = {k: v for k, v in result.manifest.items() if not k.startswith("threads")}
+    recomputed(Result(result.tables, {**others, **recorded}, result.folder), tmp_path)
+    assert threads_seen == [expected]
+    assert os.environ.get("EARLYGLOW_THREADS", "") == environment
+
+
+@pytest.mark.parametrize("asked", ["", "3"])
+def test_the_manifest_has_the_threads_of_small_and_of_large_work(
+    result: Result,
+    tmp_path: Path,
+    asked: str,
+    threads_seen: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not the number that torch has, where another was asked for."""
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path))
+    monkeypatch.setenv("EARLYGLOW_THREADS", asked)
+    stored = save(result.inputs, Computed({}), "asked", {}, "", 0.0, {})
+    found = [stored.manifest[name] for name in ("threads_of_small_work", "threads")]
+    assert found == ([3, 3] if asked else [1, 2])
+
+
+def test_verify_takes_the_threads_that_it_is_given(
+    result: Result, threads_seen: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARLYGLOW_THREADS", "")
+    CliRunner().invoke(main, ["verify", result.name, "--threads", "5"])
+    assert threads_seen == [(5, 5)]
 
 
 def test_a_study_is_as_expensive_as_the_sweep_that_it_begins_with(result: Result) -> None:

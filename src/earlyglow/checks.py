@@ -34,6 +34,12 @@ def require_least(name: str, value: float, least: float) -> None:
         raise ValueError(f"{name} is {value!r}, but it must be a number of at least {least}.")
 
 
+def require_share(name: str, value: object) -> None:
+    """Raise ValueError unless ``value`` is a number strictly between 0 and 1."""
+    if not isinstance(value, numbers.Real) or not 0 < float(value) < 1:
+        raise ValueError(f"{name} is {value!r}, but it must lie between 0 and 1.")
+
+
 def require_whole(name: str, value: object, least: int) -> None:
     """Raise ValueError unless ``value`` is a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:

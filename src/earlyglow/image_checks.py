@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 def require_tensor(x: object) -> None:
-    """Raise TypeError unless ``x`` is a tensor.
+    """Raise TypeError unless ``x`` is a tensor, and ValueError where it has no dimension.
 
     An image set, whose images a flow does not take as they are, is what it is mistaken for most.
     """
@@ -16,6 +16,8 @@ def require_tensor(x: object) -> None:
             "ImageSet pass earlyglow.dequantize(image_set.images), for an array "
             "torch.from_numpy(array)."
         )
+    if x.dim() == 0:
+        raise ValueError(f"the images are one number, {x.item()}, but a batch (N, ...) is needed.")
 
 
 def require_finite(x: Tensor) -> None:

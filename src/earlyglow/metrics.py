@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from earlyglow.checks import require_choice, require_whole
+from earlyglow.checks import require_choice, require_share, require_whole
 from earlyglow.progress import progress_bar
 
 Scores = NDArray[np.float64]
@@ -111,10 +111,7 @@ def threshold(id_scores: ArrayLike, false_alarm_rate: float = 0.05) -> float:
 
     Source: split conformal prediction, Vovk et al. 2005.
     """
-    if not 0 < false_alarm_rate < 1:
-        raise ValueError(
-            f"false_alarm_rate is {false_alarm_rate}, but it must lie between 0 and 1."
-        )
+    require_share("false_alarm_rate", false_alarm_rate)
     scores = np.sort(_scores("id_scores", id_scores))
     place = math.ceil(round((len(scores) + 1) * (1 - false_alarm_rate), 9))
     if place > len(scores):
@@ -158,8 +155,7 @@ def auroc_interval(
             class has fewer than 2.
     """
     require_choice("method", method, get_args(IntervalMethod))
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}, but it must lie between 0 and 1.")
+    require_share("confidence", confidence)
     require_whole("resamples", resamples, 10)
     negative, positive = _scores("id_scores", id_scores), _scores("ood_scores", ood_scores)
     area = auroc(negative, positive)
@@ -252,11 +248,21 @@ def _labelled(id_scores: ArrayLike, ood_scores: ArrayLike) -> tuple[Scores, Scor
 
 
 def to_float64(values: ArrayLike) -> NDArray[np.float64]:
-    """An array of anything like one, and of a tensor on any device and with any history."""
+    """An array of anything like one, and of a tensor on any device and with any history.
+
+    Raises:
+        TypeError: there is something else in it than real numbers.
+    """
     # Asked of the value: importing torch would take longer than the metric.
     if hasattr(values, "detach"):
         return values.detach().double().cpu().numpy()
-    return np.asarray(values, dtype=np.float64)
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{values!r:.60} holds something else than real numbers ({error}); give an array or a "
+            "list of floats."
+        ) from error
 
 
 def _scores(name: str, values: ArrayLike) -> Scores:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.ndimage import gaussian_filter1d
 
-from earlyglow.checks import require_choice, require_least, require_whole
+from earlyglow.checks import require_choice, require_least, require_share, require_whole
 from earlyglow.metrics import Interval, to_float64
 from earlyglow.progress import progress_bar
 
@@ -103,8 +103,7 @@ def overlap_interval(
         ValueError: as for :func:`overlap_coefficient`, or a confidence or number of draws out of
             range.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence is {confidence}, but it must be between 0 and 1.")
+    require_share("confidence", confidence)
     require_whole("resamples", resamples, 10)
     first, second = _samples("a", a), _samples("b", b)
     random = np.random.default_rng(seed)

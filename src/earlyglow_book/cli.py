@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +19,21 @@ if TYPE_CHECKING:
 
 _READ_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _WRITTEN_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def _ask_for_threads(_: click.Context, __: click.Parameter, count: int | None) -> None:
+    if count:
+        os.environ["EARLYGLOW_THREADS"] = str(count)
+
+
+_THREADS = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    expose_value=False,
+    callback=_ask_for_threads,
+    help="Threads for all work. Else small work takes one, and a result that is verified as many "
+    "as it was computed with.",
+)
 
 
 @click.group()
@@ -60,9 +76,7 @@ class _Run(click.Command):
     "--recompute", is_flag=True, help="Compute the tables anew, and say where they are kept."
 )
 @click.option("--open", "show", is_flag=True, help="Open the page that was written.")
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads; small work takes one by itself."
-)
+@_THREADS
 def run(
     name: str,
     parameters: tuple[tuple[str, str], ...],
@@ -70,20 +84,15 @@ def run(
     output: Path | None,
     recompute: bool,
     show: bool,
-    threads: int | None,
 ) -> None:
     """Run notebook NAME with parameters; say what was found, and where it can be read.
 
     NAME is a notebook's name or its path.
     """
-    import os
-
     from earlyglow_book import notebooks
 
     if not sys.stderr.isatty():
         os.environ.setdefault("EARLYGLOW_PROGRESS", "lines")
-    if threads:
-        os.environ["EARLYGLOW_THREADS"] = str(threads)
     with refusals(), interruption():
         given = {**_read_parameters(file), **dict(parameters)}
         if recompute:
@@ -186,6 +195,7 @@ def sweep(only_list: bool) -> None:
     is_flag=True,
     help="Note in the manifest when and by which commit an equal result was confirmed.",
 )
+@_THREADS
 def verify(
     names: tuple[str, ...],
     everything: bool,

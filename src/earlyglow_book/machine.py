@@ -7,6 +7,7 @@ import importlib.metadata
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import earlyglow as eg
@@ -35,16 +36,23 @@ def software() -> dict[str, str]:
     return {"python": platform.python_version(), **versions}
 
 
+def threads() -> dict[str, int]:
+    """Threads that large and that small work take now, which decide how sums are rounded."""
+    from earlyglow.threads import threads_wanted
+
+    return {"threads": threads_wanted(sys.maxsize), "threads_of_small_work": threads_wanted(0)}
+
+
 def device_name() -> str:
     """The accelerator where torch sees one, else :func:`processor_name`."""
     return torch.cuda.get_device_name() if torch.cuda.is_available() else processor_name()
 
 
 def processor_name() -> str:
-    """The processor's kind and model, and the threads torch uses."""
+    """The processor's kind and model, and the threads of large work."""
     model = _processor_model()
     kind = f"{platform.machine()} CPU" + (f" ({model})" if model else "")
-    return f"{kind}, {torch.get_num_threads()} threads"
+    return f"{kind}, {threads()['threads']} threads"
 
 
 def keep_freed_memory() -> None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from earlyglow.cache import atomic_path, cache_folder
 from earlyglow.hashing import digest, plain
-from earlyglow_book.deferred import pd, torch
-from earlyglow_book.machine import device_name, software
+from earlyglow_book.deferred import pd
+from earlyglow_book.machine import device_name, software, threads
 from earlyglow_book.places import shipped
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def save(
             "command": command,
             "seconds": round(seconds, 1),
             "device": computed.device,
-            "threads": torch.get_num_threads(),
+            **threads(),
             "software": software(),
             "code": dict(code),
             "facts": computed.facts,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +69,7 @@ def cheapest_first(results: Iterable[Result]) -> list[Result]:
 
 
 def recomputed(result: Result, workspace: Path) -> Computed:
-    """Compute a stored result again, with as many threads as then.
+    """Compute a stored result again, with as many threads as then, or ``EARLYGLOW_THREADS``.
 
     Args:
         result: what is stored.
@@ -85,10 +87,7 @@ def recomputed(result: Result, workspace: Path) -> Computed:
             f"{result.folder.name} cannot be recomputed here: its images are not at hand or its "
             "steps have another version now."
         )
-    # Imported late, for it imports torch. The number of threads decides how sums are rounded.
-    from earlyglow.threads import threads
-
-    with threads(result.manifest["threads"]):
+    with _threads_of(result.manifest):
         return experiment.compute(workspace)
 
 
@@ -147,6 +146,31 @@ def _flow_of(result: Result) -> tuple[Any, ...]:
 def _columns(tables: Tables) -> dict[tuple[str, str], pandas.Series]:
     """Every column by the names of its table and its own."""
     return {(name, column): table[column] for name, table in tables.items() for column in table}
+
+
+@contextmanager
+def _threads_of(manifest: dict[str, Any]) -> Iterator[None]:
+    """As many threads as the result was computed with, which decides how sums are rounded.
+
+    Where the environment asks for a number, that number.
+    """
+    # Imported late, for it imports torch.
+    from earlyglow.threads import threads
+
+    if os.environ.get("EARLYGLOW_THREADS"):
+        yield
+        return
+    count = manifest["threads"]
+    # Before small work took one thread there was one number, for all work.
+    alike = manifest.get("threads_of_small_work", count) == count
+    if alike:
+        os.environ["EARLYGLOW_THREADS"] = str(count)
+    try:
+        with threads(count):
+            yield
+    finally:
+        if alike:
+            del os.environ["EARLYGLOW_THREADS"]
 
 
 def _largest_difference(stored: pandas.Series, fresh: pandas.Series) -> float:

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 import earlyglow as eg
+from earlyglow.detectors.saving import DetectorFileError
 from earlyglow.metrics import _bootstrap
 
 
@@ -275,3 +276,53 @@ def test_interrupting_a_bootstrap_is_possible() -> None:
     start = time.monotonic()
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
     assert time.monotonic() - start < 60
+
+
+@pytest.mark.parametrize("scores", [["a", "b"], [1j, 2.0], [[1.0], [1.0, 2.0]], [None, "x"], {}])
+def test_scores_are_numbers(scores: object) -> None:
+    with pytest.raises(TypeError, match="holds something else than real numbers"):
+        eg.auroc(scores, [1.0, 2.0])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="holds something else than real numbers"):
+        eg.overlap_coefficient([1.0, 2.0], scores)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.5, float("nan"), "0.05", None, "x"])
+def test_shares_lie_between_0_and_1(share: object) -> None:
+    scores = torch.arange(40.0)
+    with pytest.raises(ValueError, match=r"false_alarm_rate is .*between 0 and 1"):
+        eg.threshold(scores, share)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"confidence is .*between 0 and 1"):
+        eg.auroc_interval(scores, scores + 1, confidence=share)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"confidence is .*between 0 and 1"):
+        eg.overlap_interval(scores, scores + 1, confidence=share)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("epochs", ["1", ("1",), (None,), 1, ("a", 2), {"a": 1}, (1, "2")])
+def test_epochs_are_numbers(epochs: object) -> None:
+    with pytest.raises(ValueError, match=r"epochs is .*must be a list of numbers"):
+        eg.TrainingConfig(epochs=epochs, batch_size=8)  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_trained_is_named(tmp_path: Path) -> None:
+    config, images = eg.TrainingConfig(epochs=(1,), batch_size=8), small_digits()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(eg.CheckpointError, match=r"file is a file, but checkpoints go into a"):
+        eg.train(flow(), images, config, tmp_path / "file")
+    with pytest.raises(ValueError, match=r"no parameter of Glow is trained"):
+        eg.train(flow().requires_grad_(False), images, config, tmp_path)
+    for model in ("glow", eg.Glow, None):
+        with pytest.raises(TypeError, match=r"train takes an instance of a flow"):
+            eg.train(model, images, config, tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("place", [".", "file/inside"])
+def test_a_detector_that_cannot_be_written_is_named(place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    detector = eg.LayerGradientDetector(flow()).fit(images(8))
+    with pytest.raises(DetectorFileError, match=r"cannot be written .*name a file elsewhere"):
+        eg.save_detector(detector, tmp_path / place)
+
+
+def test_a_fit_of_nothing_but_ood_rows_says_why() -> None:
+    with pytest.raises(ValueError, match=r"no complete group of 1 images with labels of 0 or more"):
+        eg.LayerGradientDetector(flow()).fit([(images(8), -torch.ones(8))])

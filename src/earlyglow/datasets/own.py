@@ -163,9 +163,17 @@ def _rows(file: Path) -> Iterator[tuple[bytes | None, int]]:
             f"{file} has no image column, which is a struct with 'bytes'; its columns are "
             f"{', '.join(pq.read_schema(file).names)}."
         ) from None
-    labels = table["label"].to_pylist() if "label" in table.column_names else [-1] * len(table)
+    try:
+        labels = table["label"].cast(pa.int64()).fill_null(-1).to_pylist()
+    except KeyError:
+        labels = [-1] * len(table)
+    except pa.ArrowException as error:
+        raise DatasetError(
+            f"the labels of {file} are of type {table['label'].type}, but whole numbers below "
+            "2**63 are needed; number the classes, or leave out the column 'label'."
+        ) from error
     for item, label in zip(table[column].to_pylist(), labels, strict=True):
-        yield (item or {}).get("bytes"), int(label) if isinstance(label, int) else -1
+        yield (item or {}).get("bytes"), label
 
 
 def _half(content: bytes) -> str:
@@ -175,8 +183,8 @@ def _half(content: bytes) -> str:
 def _decoded(pictures: Sequence[_Picture], source: Source, name: str, split: str) -> ImageSet:
     if len(pictures) < _LEAST:
         raise DatasetError(
-            f"the {split} images of {name} are {len(pictures)}, but at least {_LEAST} are needed; "
-            "add pictures."
+            f"the images of {name} ({split}) are {len(pictures)}, but at least {_LEAST} are "
+            "needed; add pictures."
         )
     images = np.empty((len(pictures), *source.shape), np.uint8)
 

@@ -57,7 +57,10 @@ def parse_source(name: str) -> Source:
     head, mark, tail = rest.rpartition("?")
     if mark and re.fullmatch(r"[a-z]+(=[^&=]*)?(&[a-z]+(=[^&=]*)?)*", tail):
         path, options = head, tail
-    values = dict(option.partition("=")[::2] for option in options.split("&") if option)
+    given = [option.partition("=")[::2] for option in options.split("&") if option]
+    values = dict(given)
+    if len(values) < len(given):
+        raise DatasetError(f"{name} gives an option twice; give each once.")
     for option in values:
         if option not in ("size", "grey"):
             raise DatasetError(

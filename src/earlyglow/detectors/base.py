@@ -93,8 +93,8 @@ class GroupDetector(Detector):
             rest = images[whole:]
         if not found:
             raise ValueError(
-                f"the fit set holds no complete group of {self.group_size} images; give more "
-                "images or a smaller group_size."
+                f"the fit set holds no complete group of {self.group_size} images with labels of 0 "
+                "or more, if any; give more images or a smaller group_size."
             )
 
     def _on_device(self, x: Tensor) -> Tensor:

@@ -63,6 +63,7 @@ def save_detector(detector: GroupDetector, path: Path | str) -> None:
 
     Raises:
         TypeError: the detector is of another kind, or its objective is a function.
+        DetectorFileError: the file cannot be written there.
     """
     kind = type(detector).__name__
     if type(detector) is not _KINDS.get(kind):
@@ -81,9 +82,14 @@ def save_detector(detector: GroupDetector, path: Path | str) -> None:
             tensors[key] = part.detach().cpu().contiguous()
     facts = {"kind": kind, "options": options, "dropped": list(getattr(detector, "dropped", ()))}
     metadata = {"format": _FORMAT, "facts": json.dumps(facts)}
-    with atomic_path(Path(path)) as temporary:
-        # A file without tensors has no metadata either.
-        save_file({"none": torch.zeros(0), **tensors}, temporary, metadata)
+    try:
+        with atomic_path(Path(path)) as temporary:
+            # A file without tensors has no metadata either.
+            save_file({"none": torch.zeros(0), **tensors}, temporary, metadata)
+    except OSError as error:
+        raise DetectorFileError(
+            f"{path} cannot be written ({error.strerror}); name a file elsewhere."
+        ) from error
 
 
 def load_detector(path: Path | str, model: nn.Module | None = None) -> Any:

@@ -19,11 +19,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import register_multi_grad_hook
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from earlyglow.gradients.contributions import Contribution, add, squared_norm
 from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
 from earlyglow.gradients.rules import Rule, Use, by_vmap, registered_rule
+from earlyglow.gradients.sequence_rules import OF_WHOLE_CALLS
 
 
 class RefusedError(ValueError):
@@ -169,8 +171,8 @@ class _Watch:
         ``F.linear(x, layer.weight)``, say.
         """
         self._phase = _Phase.CHECKING
-        if total.requires_grad:
-            asked = {p: name for p, name in self.names.items() if name in self.watched_names}
+        asked = {p: name for p, name in self.names.items() if name in self.watched_names}
+        if asked and total.requires_grad:
             outside = torch.autograd.grad(total, list(asked), allow_unused=True, retain_graph=True)
             used = [n for n, g in zip(asked.values(), outside, strict=True) if g is not None]
             if used:
@@ -223,23 +225,46 @@ class _Watch:
     def _keep(self, watched: _Watched, _: Any, args: Any, kwargs: Any, result: Any) -> Any:
         """Forward hook: remember input and outputs, and wait for the outputs' gradients."""
         if self._applying_rule:
-            return
+            return None
         self._unfreeze(watched)
         # A checkpoint runs layers again in the backward pass; their first run was watched.
-        if self._phase is _Phase.FORWARD and torch.is_grad_enabled():
-            outputs = result if isinstance(result, tuple) else (result,)
-            self._watch_use(watched, self._only_input(watched, args, kwargs), outputs)
+        if self._phase is not _Phase.FORWARD or not torch.is_grad_enabled():
+            return None
+        outputs = self._outputs(watched, args, kwargs, result)
+        self.leaves += [output.requires_grad_() for output in outputs if not output.requires_grad]
+        if len(outputs) > 1:
+            # The gradient of an output must not hold what reached it through another.
+            result = tree_map_only(Tensor, lambda output: output.view_as(output), result)
+            outputs = tuple(v for v in tree_leaves(result) if v is not None)
+        self._watch_use(watched, args, kwargs, outputs)
+        return result
 
-    def _watch_use(self, watched: _Watched, x: Tensor, outputs: tuple[Any, ...]) -> None:
-        for output in outputs:
-            if not isinstance(output, Tensor) or output.shape[:1] != (self.samples,):
+    def _outputs(
+        self, watched: _Watched, args: Any, kwargs: Any, result: Any
+    ) -> tuple[Tensor, ...]:
+        """What the layer returned, where its rule can take the call."""
+        if watched.rule in OF_WHOLE_CALLS:
+            outputs = tuple(v for v in tree_leaves(result) if v is not None)
+            if not all(isinstance(output, Tensor) for output in outputs):
+                raise watched.refusal("its outputs are no tensors")
+        else:
+            self._require_one_input(watched, args, kwargs)
+            outputs = result if isinstance(result, tuple) else (result,)
+            if not all(self._of_samples(output) for output in outputs):
                 raise watched.refusal("its outputs are not (N, ...)")
-            if not output.requires_grad:
-                self.leaves.append(output.requires_grad_())
-            self._versions.append((watched, "output", output, output._version))
-        self._versions.append((watched, "input", x, x._version))
+        if not all(output.is_floating_point() or output.is_complex() for output in outputs):
+            raise watched.refusal("an output of it has no gradient")
+        return outputs
+
+    def _watch_use(
+        self, watched: _Watched, args: Any, kwargs: Any, outputs: tuple[Tensor, ...]
+    ) -> None:
+        inputs = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        for what, tensors in (("output", outputs), ("input", inputs)):
+            self._versions += [(watched, what, tensor, tensor._version) for tensor in tensors]
         self.pending.update(watched.names.values())
-        kept, results = x.detach(), tuple(output.detach() for output in outputs)
+        given, named, results = tree_map_only(Tensor, Tensor.detach, (args, kwargs, outputs))
+        first = inputs[0].detach()
 
         def arrive(gradients: Any) -> None:
             if self._phase is _Phase.CHECKING:
@@ -248,7 +273,7 @@ class _Watch:
                 raise watched.refusal("the objective takes gradients in its forward pass")
             self._applying_rule = True
             with torch.no_grad():
-                self._contribute(watched, Use(kept, results, tuple(gradients)))
+                self._contribute(watched, Use(first, results, tuple(gradients), given, named))
             self._applying_rule = False
 
         self._hooks.callback(register_multi_grad_hook(outputs, arrive).remove)
@@ -257,10 +282,12 @@ class _Watch:
         arrived = any(gradient is not None for gradient in use.gradients)
         try:
             contributions = watched.rule(watched.layer, use) if arrived else {}
-        except (RuntimeError, TypeError, NotImplementedError) as error:
+        except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
             raise watched.refusal(str(error).partition("\n")[0]) from error
         if arrived and contributions.keys() != watched.names.keys():
             raise watched.refusal("it has other parameters than its type")
+        if any(len(contribution) != self.samples for contribution in contributions.values()):
+            raise watched.refusal("it is not called with all samples at once")
         for own, name in watched.names.items():
             if own in contributions:
                 before = self.partial.get(name)
@@ -275,14 +302,19 @@ class _Watch:
         for size in self.group_sizes:
             self.found[size][name] = contribution.grouped(size).squared_norm()
 
-    def _only_input(self, watched: _Watched, args: Any, kwargs: Any) -> Tensor:
-        if kwargs or len(args) != 1 or not isinstance(args[0], Tensor):
+    def _require_one_input(self, watched: _Watched, args: Any, kwargs: Any) -> None:
+        tensors = [value for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)]
+        # A registered rule knows nothing of options.
+        alone = watched.rule is by_vmap or (len(args) == 1 and not kwargs)
+        if not alone or len(tensors) != 1 or not args or args[0] is not tensors[0]:
             raise watched.refusal("it is not called with exactly one tensor")
-        if args[0].shape[:1] != (self.samples,):
+        if not self._of_samples(args[0]):
             raise watched.refusal("its input is not (N, ...)")
         if args[0]._version != self._versions_given.pop(watched.layer, args[0]._version):
             raise watched.refusal("it changes its input in place")
-        return args[0]
+
+    def _of_samples(self, values: Any) -> bool:
+        return isinstance(values, Tensor) and values.shape[:1] == (self.samples,)
 
 
 def _zeros(parameter: Tensor, count: int) -> Tensor:

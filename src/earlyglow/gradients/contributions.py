@@ -20,6 +20,9 @@ class Dense:
 
     values: Tensor
 
+    def __len__(self) -> int:
+        return len(self.values)
+
     def grouped(self, size: int) -> Dense:
         """The gradient of each group of ``size`` consecutive samples."""
         return Dense(self.values.unflatten(0, (-1, size)).sum(1)) if size > 1 else self
@@ -56,6 +59,9 @@ class Outer:
         if torch.bfloat16 in (self.output.dtype, self.input.dtype):
             object.__setattr__(self, "output", self.output.bfloat16())
             object.__setattr__(self, "input", self.input.bfloat16())
+
+    def __len__(self) -> int:
+        return len(self.output)
 
     def grouped(self, size: int) -> Outer:
         """A group's samples are more positions of one sample."""

@@ -7,6 +7,7 @@ import weakref
 import torch
 from torch import Tensor, nn
 
+from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
 
 _ALONE, _TOGETHER = 3, 8
@@ -28,7 +29,8 @@ def require_independent(model: nn.Module, x: Tensor, objective: Objective, key: 
         key: what stands for the objective from call to call.
 
     Raises:
-        ValueError: two calls on the same images differ, or an image's number depends on its batch.
+        ValueError: two calls on the same images differ, an image's number depends on its batch, or
+            it is not finite or has no gradient.
     """
     seen = _asked.setdefault(model, weakref.WeakSet())
     if key in seen:
@@ -36,15 +38,28 @@ def require_independent(model: nn.Module, x: Tensor, objective: Objective, key: 
     together = x[:_TOGETHER]
     alone = together[: max(1, min(_ALONE, len(together) // 2))]
     name = type(model).__name__
-    first, again = (objective(model, together).detach() for _ in range(2))
-    if not _alike(first, again):
+    # As in the measurement: without gradients a Transformer's layers take another, fused way.
+    with all_requiring_grad(model):
+        first, again = (objective(model, together) for _ in range(2))
+        apart = objective(model, alone).detach()
+    if not first.requires_grad:
+        raise ValueError(
+            f"{name} gives numbers without a gradient: call nothing of it under torch.no_grad or "
+            "torch.inference_mode, detach nothing on the way, checkpoint by use_reentrant=False."
+        )
+    first = first.detach()
+    if not first.isfinite().all():
+        broken = int((~first.isfinite()).nonzero()[0])
+        raise ValueError(
+            f"{name} gives {first[broken].item()} for image {broken} (from 0), which has no "
+            "gradient; leave such images out."
+        )
+    if not _alike(first, again.detach()):
         raise ValueError(
             f"{name} gives other numbers for the same images at each call, so that it has no one "
             "gradient; fix its noise, by a seed inside of log_prob or one draw for all."
         )
-    if len(alone) < len(together) and not _alike(
-        objective(model, alone).detach(), first[: len(alone)]
-    ):
+    if len(alone) < len(together) and not _alike(apart, first[: len(alone)]):
         raise ValueError(
             f"{name} gives an image another number beside other images, so that images have no "
             "gradients of their own; look for batch normalisation without running statistics, or "

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from earlyglow.checks import require_choice, require_whole, unknown
 from earlyglow.gradients.auto import plan_of, planned_norms
@@ -19,7 +20,12 @@ from earlyglow.gradients.batched import batched_norms
 from earlyglow.gradients.independence import require_independent
 from earlyglow.gradients.loop import loop_norms
 from earlyglow.gradients.memory import Need, free_bytes, need_of
-from earlyglow.gradients.model_state import bf16_linear_weights, evaluating, plain_gradients
+from earlyglow.gradients.model_state import (
+    bf16_linear_weights,
+    evaluating,
+    plain_gradients,
+    values_kept,
+)
 from earlyglow.gradients.objectives import (
     OBJECTIVES,
     Objective,
@@ -84,8 +90,8 @@ def layer_gradient_norms(
     A group is ``group_size`` consecutive images, and its gradient is that of the sum of the
     objective over the group; images left over at the end are dropped. The model is put in
     evaluation mode for the call, and neither its weights nor its gradients change. Gradient hooks
-    on parameters are not run. Magnitudes of complex gradients are squared, and squares are added
-    up in float32 at least.
+    on parameters and modules are not run. Magnitudes of complex gradients are squared, and squares
+    are added up in float32 at least.
 
     Args:
         model: any module with ``log_prob(x) -> (N,)`` (or with what the objective calls) that
@@ -111,10 +117,10 @@ def layer_gradient_norms(
         LayerNorms with values (N // group_size, L) on the model's device.
 
     Raises:
-        TypeError: ``x`` is no tensor, or the model lacks what the objective calls.
+        TypeError: ``x`` is no tensor, or the model no module or without what the objective calls.
         ValueError: unknown backend, objective or precision, no complete group, a model that draws
-            noise or mixes the images of a batch, or (batched) a parameter whose layer cannot be
-            handled.
+            noise, mixes the images of a batch or gives numbers without a gradient, or a way that
+            cannot handle the model.
 
     Source: arXiv 2502.00820, section on layer-wise gradient norms (after arXiv 2403.01485).
 
@@ -152,6 +158,7 @@ def layer_gradient_norms_by_group(
     with ExitStack() as stack:
         stack.enter_context(threads_for(min(len(x), _LARGEST_CHUNK) * x[0].numel()))
         stack.enter_context(evaluating(model))
+        kept = stack.enter_context(values_kept(model))
         stack.enter_context(plain_gradients(model))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
@@ -165,7 +172,8 @@ def layer_gradient_norms_by_group(
             stack.enter_context(bf16_linear_weights(model))
             differentiated = autocast_to_bf16(differentiated)
         norms_of = partial(_norms_of, method, model, differentiated)
-        limit = _largest_chunk(model, x, norms_of, key, max_memory)
+        budget = max_memory and max(max_memory - kept, 1)
+        limit = _largest_chunk(model, x, norms_of, key, budget)
         progress = stack.enter_context(progress_bar(len(x), "gradient norms", "image"))
         chunk_size = min(chunk_size or _usual_chunk(x), limit)
         for together in _compatible(sizes, chunk_size):
@@ -220,6 +228,22 @@ def _check_sizes(sizes: tuple[int, ...], x: Tensor) -> None:
 
 def _first_parameter(model: nn.Module, precision: str) -> nn.Parameter:
     """A parameter that stands for the model's device and type."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"the model is {model!r:.60}, but a torch.nn.Module is needed: an instance of one, "
+            "with log_prob."
+        )
+    for name, p in model.named_parameters():
+        if is_lazy(p) or p.is_meta:
+            raise ValueError(
+                f"parameter {name} of {type(model).__name__} has no values yet; initialise it, for "
+                "a lazy layer by calling the model once."
+            )
+        if not (p.is_floating_point() or p.is_complex()):
+            raise ValueError(
+                f"parameter {name} of {type(model).__name__} is {p.dtype}, which has no gradient; "
+                "make it a buffer."
+            )
     parameter = next(model.parameters(), None)
     if parameter is None:
         raise ValueError(f"{type(model).__name__} has no parameters, so that there are no norms.")

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Every module is in evaluation mode inside, and in its own mode afterwards."""
+    """Every module is in evaluation mode inside, and in its own mode afterwards.
+
+    Recurrent layers are in training mode and without dropout, which computes the same: cuDNN has
+    no backward pass of them in evaluation mode.
+    """
     before = [(module, module.training) for module in model.modules()]
+    recurrent = [(m, m.dropout) for m in model.modules() if type(m) in (nn.GRU, nn.LSTM, nn.RNN)]
     try:
         model.eval()
+        for layer, _ in recurrent:
+            layer.training, layer.dropout = True, 0.0  # type: ignore[assignment]
         yield
     finally:
         for module, training in before:
             module.training = training
+        for layer, dropout in recurrent:
+            layer.dropout = dropout
 
 
 @contextmanager
@@ -34,14 +45,40 @@ def all_requiring_grad(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
+def values_kept(model: nn.Module) -> Iterator[int]:
+    """What a forward pass writes into parameters and buffers is taken back afterwards.
+
+    An embedding with ``max_norm`` writes, and so does a layer that sets itself by its first data.
+    Gives the bytes of the copies.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    before = [(tensor, tensor.detach().clone()) for tensor in tensors]
+    try:
+        yield sum(values.nbytes for _, values in before)
+    finally:
+        with torch.no_grad():
+            for tensor, values in before:
+                if not torch.equal(tensor, values):
+                    tensor.copy_(values)
+
+
+@contextmanager
 def plain_gradients(model: nn.Module) -> Iterator[None]:
-    """Parameters have no gradient hooks inside, and embeddings give dense gradients.
+    """No gradient hooks inside, of parameters or of modules, and embeddings give dense gradients.
 
     A hook changes what is accumulated in training; norms are of the objective's own gradient.
     """
     hooked = [(p, p._backward_hooks) for p in model.parameters() if p._backward_hooks]
     sparse = [m for m in model.modules() if getattr(m, "sparse", False) is True]
+    watched = [
+        (module, name, hooks)
+        for module in model.modules()
+        for name in ("_backward_hooks", "_backward_pre_hooks")
+        if (hooks := getattr(module, name))
+    ]
     try:
+        for module, name, _ in watched:
+            setattr(module, name, OrderedDict())
         for parameter, _ in hooked:
             parameter._backward_hooks = None
         for module in sparse:
@@ -50,6 +87,8 @@ def plain_gradients(model: nn.Module) -> Iterator[None]:
     finally:
         for parameter, hooks in hooked:
             parameter._backward_hooks = hooks
+        for module, name, hooks in watched:
+            setattr(module, name, hooks)
         for module in sparse:
             module.sparse = True  # type: ignore[assignment]
 

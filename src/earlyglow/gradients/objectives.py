@@ -69,6 +69,11 @@ def checked(objective: Objective) -> Objective:
                 f"the objective returns {type(values).__name__}, but it must return a tensor of "
                 f"shape ({len(x)},): one number for each image."
             )
+        if not values.is_floating_point():
+            raise TypeError(
+                f"the objective returns {values.dtype}, but it must return real numbers with a "
+                "gradient; take .real, or leave out the conversion to whole numbers."
+            )
         if values.shape != (len(x),):
             raise ValueError(
                 f"the objective returns shape {tuple(values.shape)} for {len(x)} images, but it "

@@ -6,8 +6,8 @@ layer type is one new rule here; a layer without a rule goes through :func:`by_v
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
@@ -36,11 +36,15 @@ class Use:
         outputs: each (N, ...), what it returned.
         gradients: the objective's gradient with respect to each output; None where the objective
             does not depend on it.
+        arguments: all that the layer was called with.
+        keywords: the same, by name.
     """
 
     input: Tensor
     outputs: tuple[Tensor, ...]
     gradients: tuple[Tensor | None, ...]
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def gradient(self) -> Tensor:
@@ -97,7 +101,7 @@ def linear(layer: nn.Linear, use: Use) -> dict[str, Contribution]:
     samples = len(use.input)
     output = use.gradient.reshape(samples, -1, layer.out_features)
     weight = Outer(output, use.input.reshape(samples, -1, layer.in_features))
-    return {"weight": weight} | _bias(layer, _sum(output, 1))
+    return {"weight": weight} | _bias(layer, summed(output, 1))
 
 
 @register(nn.Conv2d)
@@ -112,7 +116,7 @@ def conv2d(layer: nn.Conv2d, use: Use) -> dict[str, Contribution]:
     if not plain:
         return by_vmap(layer, use)
     weight = convolution_weight(use.input, use.gradient, layer.kernel_size, layer.padding)  # type: ignore[arg-type]
-    return {"weight": weight} | _bias(layer, _sum(use.gradient, (2, 3)))
+    return {"weight": weight} | _bias(layer, summed(use.gradient, (2, 3)))
 
 
 @register(ConvActNormReLU)
@@ -124,8 +128,8 @@ def conv_act_norm_relu(layer: ConvActNormReLU, use: Use) -> dict[str, Contributi
     scaled = torch.ops.aten.threshold_backward(use.gradient, y, 0).mul_(scale)
     return {
         "conv.weight": convolution_weight(use.input, scaled, conv.kernel_size, conv.padding),  # type: ignore[arg-type]
-        "norm.bias": Dense(_sum(scaled, (2, 3))),
-        "norm.log_scale": Dense(_sum(use.gradient * y, (2, 3))),
+        "norm.bias": Dense(summed(scaled, (2, 3))),
+        "norm.log_scale": Dense(summed(use.gradient * y, (2, 3))),
     }
 
 
@@ -135,8 +139,8 @@ def zero_conv2d(layer: ZeroConv2d, use: Use) -> dict[str, Contribution]:
     scaled = use.gradient * (layer.GAIN * layer.log_scale).exp()
     return {
         "weight": convolution_weight(use.input, scaled, (3, 3), (1, 1)),
-        "bias": Dense(_sum(scaled, (2, 3))),
-        "log_scale": Dense(layer.GAIN * _sum(use.gradient * y, (2, 3))),
+        "bias": Dense(summed(scaled, (2, 3))),
+        "log_scale": Dense(layer.GAIN * summed(use.gradient * y, (2, 3))),
     }
 
 
@@ -145,8 +149,8 @@ def act_norm(layer: ActNorm, use: Use) -> dict[str, Contribution]:
     output, log_det = use.gradients
     bias = log_scale = use.input.new_zeros(use.input.shape[:2])
     if output is not None:
-        bias = _sum(output * layer.log_scale.exp(), (2, 3))
-        log_scale = _sum(output * use.outputs[0], (2, 3))
+        bias = summed(output * layer.log_scale.exp(), (2, 3))
+        log_scale = summed(output * use.outputs[0], (2, 3))
     if log_det is not None:
         log_scale = log_scale + _spatial_size(use.input) * log_det[:, None]
     return {"bias": Dense(bias), "log_scale": Dense(log_scale)}
@@ -207,15 +211,15 @@ def scalar_convolution(layer: ScalarConvolution, use: Use) -> dict[str, Contribu
     return {"weight": Dense(weight)}
 
 
-class _Bare(nn.Module):
+class Bare(nn.Module):
     """A layer's own forward, without the hooks that somebody put on it."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()
         self.layer = layer
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        outputs = self.layer.forward(x)
+    def forward(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        outputs = self.layer.forward(*args, **kwargs)
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
 
@@ -226,14 +230,15 @@ def by_vmap(layer: nn.Module, use: Use) -> dict[str, Contribution]:
         ValueError: the layer reaches a parameter past its attributes, where no other value can be
             put in its place.
     """
-    bare = _Bare(layer)
+    bare = Bare(layer)
     own = {f"layer.{name}": p.detach() for name, p in layer.named_parameters(recurse=False)}
     present = {i: gradient for i, gradient in enumerate(use.gradients) if gradient is not None}
     inputs = [_as_parameters(value, own) for value in (use.input, *present.values())]
 
     def outputs_of(own: dict[str, Tensor], sample: Tensor) -> tuple[Tensor, ...]:
         # A child's weight that is tied to an own one belongs to the child's rule.
-        return functional_call(bare, own, (sample[None],), tie_weights=False)
+        call = (sample[None], *use.arguments[1:])
+        return functional_call(bare, own, call, dict(use.keywords), tie_weights=False)
 
     def against_output(own: dict[str, Tensor], sample: Tensor, *cotangents: Tensor) -> Tensor:
         outputs = outputs_of(own, sample)
@@ -243,8 +248,7 @@ def by_vmap(layer: nn.Module, use: Use) -> dict[str, Contribution]:
     with parameters_frozen(inside), torch.enable_grad():
         if any(output.requires_grad for output in outputs_of(own, inputs[0][0])):
             raise ValueError(
-                f"{type(layer).__name__} reaches a parameter otherwise than by its own attribute "
-                "(a list or an alias); use backend='loop'."
+                "it reaches a parameter otherwise than by its own attribute (a list or an alias)"
             )
     product = vmap(grad(against_output), in_dims=(None, 0, *[0] * len(present)))
     values = product(own, *inputs)
@@ -320,7 +324,7 @@ def _spatial_size(x: Tensor) -> int:
     return x.shape[2] * x.shape[3]
 
 
-def _sum(values: Tensor, dims: int | tuple[int, ...]) -> Tensor:
+def summed(values: Tensor, dims: int | tuple[int, ...]) -> Tensor:
     """Sum in float32 at least."""
     return values.sum(dims, dtype=torch.promote_types(values.dtype, torch.float32))
 

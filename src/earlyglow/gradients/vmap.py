@@ -40,13 +40,24 @@ def vmap_norms(
         group_sizes: the sizes b.
         objective: a number for each image.
         names: of the parameters that are asked for; all where omitted.
+
+    Raises:
+        ValueError: the model does what torch.func cannot.
     """
     gradients_of = gradients_of_a_group(model, objective, x[:1], names)
 
     def norms(group: Tensor) -> Tensor:
         return torch.stack([squared_norm(gradient) for gradient in gradients_of(group)])
 
-    return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
+    try:
+        return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, NotImplementedError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"torch.func cannot handle {type(model).__name__} ({reason}); use backend='auto'."
+        ) from error
 
 
 def gradients_of_a_group(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -58,7 +59,8 @@ class TrainingConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.epochs, Iterable):
+        numbered = isinstance(self.epochs, Iterable) and not isinstance(self.epochs, str)
+        if not numbered or not all(isinstance(e, numbers.Real) for e in self.epochs):
             raise ValueError(
                 f"epochs is {self.epochs!r}, but it must be a list of numbers; for example "
                 "(0, 0.5, 1, 2)."

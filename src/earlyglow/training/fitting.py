@@ -21,6 +21,7 @@ from earlyglow.precision import float32_products
 from earlyglow.processes import joined
 from earlyglow.progress import progress_bar
 from earlyglow.threads import threads_for
+from earlyglow.training.arguments import require_trainable
 from earlyglow.training.batches import Batches, prepare
 from earlyglow.training.checkpoints import (
     load_tensors,
@@ -84,18 +85,14 @@ def train(
         device: where to train; chosen automatically where omitted.
 
     Raises:
-        TypeError: ``images`` is no ImageSet.
-        ValueError: there are fewer images than a batch holds, two epochs fall on one step, or there
-            are more processes than a batch has images.
+        TypeError: ``model`` is no module, or ``images`` no ImageSet.
+        ValueError: there are fewer images than a batch holds, two epochs fall on one step, there
+            are more processes than a batch has images, or all parameters are frozen.
         NonFiniteLossError: the loss is not a number any more.
         CheckpointError: ``folder`` holds the files of another run, or damaged ones.
     """
-    if not isinstance(images, ImageSet):
-        raise TypeError(
-            f"images is of type {type(images).__name__}, but train takes an ImageSet; wrap uint8 "
-            "images (N, C, H, W) in earlyglow.ImageSet(images, labels, name, split)."
-        )
     device, folder = device or choose_device(), Path(folder)
+    require_trainable(model, images, folder)
     model.to(device).train()
     session = _Session(model, images, config, folder, device)
     numbers = config.batch_size * images.images[0].numel()

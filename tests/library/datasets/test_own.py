@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -262,6 +263,51 @@ def test_a_hugging_face_column_is_a_set(tmp_path: Path) -> None:
     assert (pixels.long() == 8 * labels).all()
 
 
+def labelled(path: Path, labels: pa.Array) -> str:
+    """A Parquet file of pictures whose first pixel is their number, and the name of its set."""
+    rows = []
+    for i in range(len(labels)):
+        buffer = io.BytesIO()
+        Image.new("L", (8, 8), i).save(buffer, "PNG")
+        rows.append({"bytes": buffer.getvalue(), "path": None})
+    pq.write_table(pa.table({"image": rows, "label": labels}), path / "data.parquet")
+    return f"parquet:{path / 'data.parquet'}?size=8&grey"
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (pa.array([float(i % 3) for i in range(40)]), lambda i: i % 3),
+        (pa.array([i % 2 == 0 for i in range(40)]), lambda i: int(i % 2 == 0)),
+        (pa.array([None, 7] * 20), lambda i: 7 if i % 2 else -1),
+        (pa.array([str(i) for i in range(40)]), lambda i: i),
+    ],
+    ids=["whole floats", "yes or no", "some missing", "digits in words"],
+)
+def test_labels_that_are_whole_numbers_all_the_same(
+    labels: pa.Array, expected: Callable[[int], int], tmp_path: Path
+) -> None:
+    images = eg.load_images(labelled(tmp_path, labels))
+    assert images.labels.tolist() == [expected(i) for i in images.images[:, 0, 0, 0].tolist()]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pa.array(["cat", "dog"] * 20),
+        pa.array(["cat", "dog"] * 20).dictionary_encode(),
+        pa.array([0.5] * 40),
+        pa.array([2**63 + 5] * 40, pa.uint64()),
+        pa.array([[1, 2]] * 40),
+        pa.array([1] * 40, pa.int32()).cast(pa.date32()),
+    ],
+    ids=["words", "coded words", "halves", "too large", "lists", "dates"],
+)
+def test_labels_that_are_no_whole_numbers_are_refused(labels: pa.Array, tmp_path: Path) -> None:
+    with pytest.raises(eg.DatasetError, match=r"labels of .*parquet are of type .*number the"):
+        eg.load_images(labelled(tmp_path, labels))
+
+
 def test_an_image_that_is_only_a_path_is_refused(tmp_path: Path) -> None:
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     rows = pa.array([{"bytes": None, "path": "a.png"}] * 4, kind)
@@ -279,6 +325,7 @@ def test_an_image_that_is_only_a_path_is_refused(tmp_path: Path) -> None:
         ("folder:{}?size=big", "must be a whole number from 4 to 1024"),
         ("folder:{}?size=2", "must be a whole number from 4 to 1024"),
         ("folder:{}?grey=maybe", "must be true or false"),
+        ("folder:{}?size=8&size=9", "gives an option twice"),
         ("parquet:{}/00.png", "no readable Parquet file"),
     ],
 )

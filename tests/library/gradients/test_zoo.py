@@ -10,16 +10,17 @@ import copy
 import math
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, prune
 
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.gradients.auto import plan_of
-from earlyglow.gradients.objectives import checked, find_objective
+from earlyglow.gradients.objectives import Objective, checked, find_objective, log_prob, sum_z
 
 
 class BareVAE(nn.Module):
@@ -60,29 +61,87 @@ class Recurrent(nn.Module):
     def __init__(self, kind: type[nn.RNNBase], **options: object) -> None:
         super().__init__()
         self.rnn = kind(1, 5, batch_first=True, **options)
-        width = 10 if options.get("bidirectional") else 5
+        width = options.get("proj_size") or (10 if options.get("bidirectional") else 5)
         self.head = nn.Linear(width, 1)
 
+    def final_latent(self, x: Tensor) -> Tensor:
+        return self.rnn(F.pad(x, (1, 0))[:, :-1, None])[0]
+
     def log_prob(self, x: Tensor) -> Tensor:
-        hidden, _ = self.rnn(F.pad(x, (1, 0))[:, :-1, None])
-        return -(x - self.head(hidden)[..., 0]).square().sum(1)
+        return -(x - self.head(self.final_latent(x))[..., 0]).square().sum(1)
+
+
+class RecurrentOverTime(nn.Module):
+    """The default layout (T, N, d), two layers, both ways, a start of its own and all outputs."""
+
+    def __init__(self, kind: type[nn.RNNBase], **options: object) -> None:
+        super().__init__()
+        self.start = nn.Linear(6, 4)
+        self.rnn = kind(2, 4, num_layers=2, bidirectional=True, **options)
+        self.head = nn.Linear(8, 1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        state = self.start(x).tanh().expand(4, -1, -1).contiguous()
+        both = isinstance(self.rnn, nn.LSTM)
+        output, last = self.rnn(
+            x.unflatten(1, (3, 2)).transpose(0, 1), (state,) * 2 if both else state
+        )
+        ends = last[0] * last[1] if both else last
+        return -self.head(output.transpose(0, 1)).square().sum((1, 2)) - ends.pow(3).sum((0, 2))
+
+
+class Cells(nn.Module):
+    """A cell that the model itself moves through time."""
+
+    def __init__(self, kind: type[nn.RNNCellBase], **options: object) -> None:
+        super().__init__()
+        self.cell = kind(1, 5, **options)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        state, total = None, torch.zeros(len(x), dtype=x.dtype)
+        for value in x.T:
+            state = self.cell(value[:, None], state)
+            hidden = state[0] if isinstance(state, tuple) else state
+            total = total - (hidden.sum(1) - value).square()
+        return total
+
+
+class Attending(nn.Module):
+    """Attention of pairs of numbers to others, with a mask and with its shares in the density."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__()
+        self.query = nn.Linear(2, 8)
+        self.attention = nn.MultiheadAttention(8, 2, **options)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        pairs = x.unflatten(1, (3, 2))
+        keys = F.pad(pairs, (0, self.attention.kdim - 2))[:, 1:]
+        values = F.pad(pairs, (0, self.attention.vdim - 2))[:, 1:]
+        ignored = torch.stack([x[:, 0] > 0, torch.zeros(len(x), dtype=torch.bool)], 1)
+        output, shares = self.attention(
+            self.query(pairs), keys, value=values, key_padding_mask=ignored
+        )
+        return -output.square().sum((1, 2)) + shares.pow(3).sum((1, 2))
 
 
 class Attentive(nn.Module):
     """A Transformer encoder with causal attention."""
 
-    def __init__(self) -> None:
+    def __init__(self, **options: object) -> None:
         super().__init__()
         self.embed = nn.Linear(1, 8)
-        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True)
+        layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True, **options)
         self.encoder = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False)
         self.head = nn.Linear(8, 1)
 
-    def log_prob(self, x: Tensor) -> Tensor:
+    def final_latent(self, x: Tensor) -> Tensor:
         before = F.pad(x, (1, 0))[:, :-1, None]
         mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1], dtype=x.dtype)
-        hidden = self.encoder(self.embed(before), mask=mask)
-        return -(x - self.head(hidden)[..., 0]).square().sum(1)
+        return self.encoder(self.embed(before), mask=mask)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -(x - self.head(self.final_latent(x))[..., 0]).square().sum(1)
 
 
 class Parametrized(nn.Module):
@@ -109,6 +168,68 @@ class Scripted(nn.Module):
         return -self.second(self.first(x)).square()[:, 0]
 
 
+class Aliased(nn.Module):
+    """A parameter that is read from a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(6))
+        self.scales = [self.scale]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scales[0]
+
+
+class Powered(nn.Module):
+    """A layer that is called with options, by place and by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.rand(6))
+
+    def forward(self, x: Tensor, power: int = 1, shift: float | None = None) -> Tensor:
+        return (x * self.scale + (shift or 0.0)) ** power
+
+
+class Renormed(nn.Module):
+    """An embedding whose forward pass shortens its own weights, and a buffer that counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(5, 4, max_norm=0.5)
+        self.register_buffer("calls", torch.zeros(1))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return -self.table((x > 0).long()).pow(3).sum((1, 2))
+
+
+class Hooked(nn.Module):
+    """A layer whose module hook throws its gradient away in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -self.layer(x).square().sum(1)
+
+
+class Quantised(nn.Module):
+    """A layer with a parameter of its own that also returns indices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.codes = nn.Parameter(torch.randn(4, 6))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        nearest = torch.cdist(x, self.codes).argmin(1)
+        return self.codes[nearest], nearest
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return -(x - self(x)[0]).square().sum(1)
+
+
 class Wrapped(nn.Module):
     """Somebody else's density of vectors."""
 
@@ -120,11 +241,71 @@ class Wrapped(nn.Module):
         return self.density(self.inside, x)
 
 
+class Packed(nn.Module):
+    """A GRU that is called with a packed sequence."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.GRU(1, 4, batch_first=True)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        lengths = torch.full((len(x),), x.shape[1])
+        packed = nn.utils.rnn.pack_padded_sequence(x[..., None], lengths, batch_first=True)
+        output, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True)
+        return -output.square().sum((1, 2))
+
+
+def with_old(change: Callable[[nn.Module], nn.Module]) -> Callable[[nn.Module], None]:
+    """Torch's older changes of a weight, which are hooks, on every linear layer."""
+    return lambda module: change(module) if isinstance(module, nn.Linear) else None
+
+
+def tied_cell() -> nn.Module:
+    cell = nn.GRUCell(6, 6)
+    cell.weight_hh = cell.weight_ih
+    return Wrapped(cell, lambda inside, x: -inside(x).square().sum(1))
+
+
 def zuko_flow(name: str) -> nn.Module:
     zuko = pytest.importorskip("zuko", reason="the extra 'zoo' is not installed")
     options = {"bins": 4} if name == "NSF" else {}
     flow = getattr(zuko.flows, name)(6, transforms=2, hidden_features=(8, 8), **options)
     return Wrapped(flow, lambda inside, x: inside().log_prob(x))
+
+
+def nflows_flow(name: str) -> nn.Module:
+    """nflows' masked autoregressive flow, its RealNVP, its splines, or its convolutional steps."""
+    pytest.importorskip("nflows", reason="the extra 'zoo' is not installed")
+    from nflows import distributions, flows, transforms
+    from nflows import nn as nets
+
+    if name == "MAF":
+        return flows.MaskedAutoregressiveFlow(6, 8, 2, 1)
+    if name == "RealNVP":
+        return flows.SimpleRealNVP(6, 8, 2, 1)
+    if name == "NSF":
+        steps = [
+            transforms.LULinear(6),
+            transforms.PiecewiseRationalQuadraticCouplingTransform(
+                torch.arange(6) % 2,
+                lambda inputs, outputs: nets.nets.ResidualNet(inputs, outputs, 8),
+                num_bins=4,
+                tails="linear",
+            ),
+        ]
+        return flows.Flow(transforms.CompositeTransform(steps), distributions.StandardNormal((6,)))
+    steps = [
+        transforms.SqueezeTransform(),
+        transforms.ActNorm(4),
+        transforms.OneByOneConvolution(4),
+        transforms.AffineCouplingTransform(
+            torch.arange(4) % 2,
+            lambda inputs, outputs: nets.nets.ConvResidualNet(inputs, outputs, 8, num_blocks=1),
+        ),
+    ]
+    flow = flows.Flow(transforms.CompositeTransform(steps), distributions.StandardNormal((4, 2, 2)))
+    flow.log_prob(torch.randn(8, 1, 4, 4))
+    return Wrapped(flow, lambda inside, x: inside.log_prob(x.reshape(-1, 1, 4, 4)))
 
 
 def normflows_glow() -> nn.Module:
@@ -157,14 +338,30 @@ class Language(nn.Module):
 ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
     "VAE with a bare parameter": (BareVAE, 6, ("log_variance",)),
     "masked weights": (Masked, 6, ("first", "second")),
-    "GRU": (lambda: Recurrent(nn.GRU), 6, ("rnn",)),
-    "LSTM": (lambda: Recurrent(nn.LSTM), 6, ("rnn",)),
+    "GRU": (lambda: Recurrent(nn.GRU), 6, ()),
+    "LSTM": (lambda: Recurrent(nn.LSTM, bias=False), 6, ()),
+    "RNN": (lambda: Recurrent(nn.RNN, nonlinearity="relu"), 6, ()),
     "GRU, two layers, both ways": (
         lambda: Recurrent(nn.GRU, num_layers=2, bidirectional=True),
         6,
-        ("rnn",),
+        (),
     ),
-    "Transformer encoder": (Attentive, 6, ("encoder.layers.0.self_attn",)),
+    "GRU over time": (lambda: RecurrentOverTime(nn.GRU, dropout=0.5), 6, ()),
+    "LSTM over time": (lambda: RecurrentOverTime(nn.LSTM), 6, ()),
+    "RNN over time": (lambda: RecurrentOverTime(nn.RNN, bias=False), 6, ()),
+    "LSTM with a projected state": (lambda: Recurrent(nn.LSTM, proj_size=3), 6, ("rnn",)),
+    "GRU cell": (lambda: Cells(nn.GRUCell, bias=False), 6, ()),
+    "LSTM cell": (lambda: Cells(nn.LSTMCell), 6, ()),
+    "RNN cell": (lambda: Cells(nn.RNNCell), 6, ()),
+    "Transformer encoder": (Attentive, 6, ()),
+    "Transformer encoder, normed first": (lambda: Attentive(norm_first=True, bias=False), 6, ()),
+    "attention": (lambda: Attending(kdim=8, vdim=8, batch_first=True), 6, ()),
+    "attention of other widths": (lambda: Attending(kdim=3, vdim=5, batch_first=True), 6, ()),
+    "attention with bare keys": (
+        lambda: Attending(kdim=8, vdim=8, add_bias_kv=True, batch_first=True),
+        6,
+        ("attention",),
+    ),
     "spectral norm": (
         lambda: Parametrized(parametrizations.spectral_norm),
         6,
@@ -175,10 +372,69 @@ ZOO: dict[str, tuple[Callable[[], nn.Module], int, tuple[str, ...]]] = {
         6,
         ("first.parametrizations",),
     ),
+    "vector quantisation": (
+        lambda: Wrapped(Quantised(), lambda q, x: q.log_prob(x)),
+        6,
+        ("inside",),
+    ),
+    "vector quantisation, called": (
+        lambda: Wrapped(Quantised(), lambda q, x: -(x - q(x)[0]).square().sum(1)),
+        6,
+        ("inside",),
+    ),
+    "renormed embedding": (Renormed, 6, ("table",)),
+    "old weight norm": (
+        lambda: Hooked().apply(with_old(nn.utils.weight_norm)),
+        6,
+        ("layer",),
+    ),
+    "old spectral norm": (
+        lambda: Hooked().apply(with_old(nn.utils.spectral_norm)),
+        6,
+        ("layer",),
+    ),
+    "pruned": (
+        lambda: Hooked().apply(
+            with_old(partial(prune.random_unstructured, name="weight", amount=2))
+        ),
+        6,
+        ("layer",),
+    ),
+    "packed sequences": (Packed, 6, ("rnn",)),
+    "a GRU over rows": (
+        lambda: Wrapped(
+            nn.GRU(2, 4, batch_first=True),
+            lambda m, x: -m(x.reshape(-1, 1, 2))[0].square().reshape(len(x), -1).sum(1),
+        ),
+        6,
+        ("inside",),
+    ),
+    "a cell tied to itself": (tied_cell, 6, ("inside",)),
+    "a layer with options": (
+        lambda: Wrapped(Powered(), lambda m, x: -m(m(x, 3), 2, shift=0.5).sum(1)),
+        6,
+        (),
+    ),
+    "a parameter in a list": (
+        lambda: Wrapped(
+            nn.Sequential(Aliased(), nn.Linear(6, 1)), lambda m, x: -m(x).square().sum(1)
+        ),
+        6,
+        ("inside.0",),
+    ),
     "scripted": (Scripted, 6, ("first",)),
     "zuko MAF": (lambda: zuko_flow("MAF"), 6, ()),
     "zuko NSF": (lambda: zuko_flow("NSF"), 6, ()),
     "zuko RealNVP": (lambda: zuko_flow("RealNVP"), 6, ()),
+    "nflows MAF": (lambda: nflows_flow("MAF"), 6, ()),
+    "nflows RealNVP": (lambda: nflows_flow("RealNVP"), 6, ()),
+    # Its splines divide what they get in place.
+    "nflows NSF": (
+        lambda: nflows_flow("NSF"),
+        6,
+        ("_transform._transforms.1.transform_net.final_layer",),
+    ),
+    "nflows Glow": (lambda: nflows_flow("Glow"), 16, ()),
     "normflows Glow": (
         normflows_glow,
         16,
@@ -196,13 +452,13 @@ def built(name: str) -> tuple[nn.Module, Tensor]:
     return model, x
 
 
-def reference(model: nn.Module, x: Tensor, size: int) -> Tensor:
+def reference(model: nn.Module, x: Tensor, size: int, objective: Objective = log_prob) -> Tensor:
     """Written out: ``backward`` and ``.grad`` for each group, in evaluation mode."""
     model = model.eval()
     rows = []
     for start in range(0, len(x) - size + 1, size):
         model.zero_grad(set_to_none=True)
-        model.log_prob(x[start : start + size]).sum().backward()
+        objective(model, x[start : start + size]).sum().backward()
         rows.append(
             [0.0 if p.grad is None else float(p.grad.square().sum()) for p in model.parameters()]
         )
@@ -222,6 +478,19 @@ def test_against_one_backward_per_group(name: str, backend: str) -> None:
             torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-18)
 
 
+@pytest.mark.parametrize(
+    "name", ["GRU", "LSTM", "RNN", "GRU, two layers, both ways", "Transformer encoder"]
+)
+def test_the_other_objective(name: str) -> None:
+    """The head has no part in it, so that its norms are zero."""
+    model, x = built(name)
+    for size in (1, 5):
+        expected = reference(model, x, size, sum_z)
+        found = layer_gradient_norms(model, x, size, backend="batched", objective="sum_z").values
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-18)
+        assert (found[:, -2:] == 0).all()
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_only_these_tensors_go_a_slower_way(name: str) -> None:
     model, x = built(name)
@@ -234,8 +503,19 @@ def test_only_these_tensors_go_a_slower_way(name: str) -> None:
     assert set(plan.rest) == expected
 
 
+def test_recurrent_layers_run_as_cudnn_can_differentiate_them() -> None:
+    """In training mode, as a GPU demands, but without the dropout of training."""
+    model, x = built("GRU over time")
+    seen: list[tuple[bool, float]] = []
+    model.rnn.register_forward_pre_hook(lambda m, _: seen.append((m.training, m.dropout)))
+    model.eval()
+    layer_gradient_norms(model, x)
+    assert set(seen) == {(True, 0.0)}
+    assert (model.rnn.training, model.rnn.dropout) == (False, 0.5)
+
+
 @pytest.mark.parametrize("inside", [torch.no_grad, torch.inference_mode])
-@pytest.mark.parametrize("name", ["VAE with a bare parameter", "GRU", "Transformer encoder"])
+@pytest.mark.parametrize("name", ZOO)
 def test_a_model_is_left_as_it_was(name: str, inside: Callable[[], object]) -> None:
     model, x = built(name)
     model.train()
@@ -359,6 +639,79 @@ def test_gradient_hooks_are_not_run(backend: str) -> None:
     squared(model, x).sum().backward()
     assert calls == [1]
     assert math.isclose(float(model.weight.grad.abs().sum()), 0.0)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("backend", ["auto", "loop", "vmap", "batched"])
+def test_hooks_of_modules_are_not_run(backend: str) -> None:
+    model, x = Hooked(), torch.randn(4, 6)
+    plain = layer_gradient_norms(model, x, backend=backend).values
+    model.layer.register_full_backward_hook(lambda m, given, _: tuple(g and 0 * g for g in given))
+    model.layer.register_full_backward_pre_hook(lambda m, given: tuple(0 * g for g in given))
+    assert torch.equal(layer_gradient_norms(model, x, backend=backend).values, plain)
+    model.log_prob(x).sum().backward()
+    assert (model.layer.weight.grad == 0).all()  # type: ignore[union-attr]
+
+
+def test_a_frozen_transformer_takes_no_fused_way() -> None:
+    """Its fused way rounds otherwise, which would pass for noise."""
+    model, x = built("Transformer encoder")
+    expected = reference(model, x, 1)
+    found = layer_gradient_norms(model.eval().requires_grad_(False), x).values
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-18)
+
+
+@pytest.mark.parametrize(
+    ("density", "complaint"),
+    [
+        (lambda m, x: m(x)[:, 0].detach(), "numbers without a gradient: .*no_grad"),
+        (torch.no_grad()(lambda m, x: m(x)[:, 0]), "numbers without a gradient: .*no_grad"),
+        (torch.inference_mode()(lambda m, x: m(x)[:, 0]), "numbers without a gradient"),
+        (lambda m, x: m(x)[:, 0] * torch.nan, "gives nan for image 0"),
+        (lambda m, x: m(x)[:, 0] + x[:, 0].relu().log(), "gives -inf for image 1"),
+        (lambda m, x: m(x)[:, 0].round().long(), r"returns torch.int64, but it must return real"),
+        (lambda m, x: m(x)[:, 0] * 1j, r"returns torch.complex64, but it must return real"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["auto", "loop", "vmap", "batched"])
+def test_numbers_without_a_gradient_are_refused(
+    density: Callable[[nn.Module, Tensor], Tensor], complaint: str, backend: str
+) -> None:
+    x = torch.tensor([[1.0, 2.0, 3.0], [-1.0, 1.0, 1.0], [2.0, 0.0, 0.0]])
+    with pytest.raises((ValueError, TypeError), match=complaint):
+        layer_gradient_norms(nn.Linear(3, 1), x, backend=backend, objective=density)
+
+
+def whole_numbers() -> nn.Module:
+    model = nn.Linear(3, 1)
+    model.steps = nn.Parameter(torch.ones(2, dtype=torch.int8), requires_grad=False)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("model", "complaint"),
+    [
+        (whole_numbers(), "parameter steps of Linear is torch.int8, .*make it a buffer"),
+        (nn.LazyLinear(2), "parameter weight of LazyLinear has no values yet"),
+        (nn.Linear(3, 2, device="meta"), "parameter weight of Linear has no values yet"),
+        (nn.Linear, r"a torch.nn.Module is needed: an instance"),
+        (lambda x: x, r"a torch.nn.Module is needed"),
+        (torch.distributions.Normal(0.0, 1.0), r"a torch.nn.Module is needed"),
+    ],
+)
+def test_models_that_cannot_be_differentiated_are_refused(model: object, complaint: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=complaint):
+        layer_gradient_norms(model, torch.randn(4, 3), objective=lambda m, x: m(x)[:, 0])  # type: ignore[arg-type]
+
+
+def test_what_torch_func_cannot_do_is_answered_with_what_works() -> None:
+    model, x = built("packed sequences")
+    with pytest.raises(ValueError, match=r"torch.func cannot handle .*use backend='auto'"):
+        layer_gradient_norms(model, x, backend="vmap")
+
+
+def test_one_number_is_no_batch() -> None:
+    with pytest.raises(ValueError, match=r"one number, 1.0, but a batch"):
+        layer_gradient_norms(nn.Linear(1, 1), torch.tensor(1.0))
 
 
 def test_an_objective_that_returns_a_tuple_is_named() -> None:

@@ -1,0 +1,37 @@
+"""What a training is refused for before it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from earlyglow.datasets import ImageSet
+from earlyglow.training.errors import CheckpointError
+
+
+def require_trainable(model: object, images: object, folder: Path) -> None:
+    """Refuse what is no model with something to train, no image set, or no place for files.
+
+    Raises:
+        TypeError: ``model`` is no module, or ``images`` no ImageSet.
+        ValueError: all parameters are frozen.
+        CheckpointError: ``folder`` is a file.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"the model is {model!r:.60}, but train takes an instance of a flow, such as Glow."
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(
+            f"no parameter of {type(model).__name__} is trained; call model.requires_grad_() first."
+        )
+    if not isinstance(images, ImageSet):
+        raise TypeError(
+            f"images is of type {type(images).__name__}, but train takes an ImageSet; wrap uint8 "
+            "images (N, C, H, W) in earlyglow.ImageSet(images, labels, name, split)."
+        )
+    if folder.exists() and not folder.is_dir():
+        raise CheckpointError(
+            f"{folder} is a file, but checkpoints go into a folder; name another."
+        )

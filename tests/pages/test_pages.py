@@ -41,6 +41,7 @@ PAGES = [
     "notebooks/verdict.html",
     "notebooks/short_circuit_idea.html",
     "notebooks/gradient_short_circuit.html",
+    "notebooks/short_circuit_parts.html",
     "notebooks/cost.html",
     "book/rerun.html",
     "notebooks/your_images.html",

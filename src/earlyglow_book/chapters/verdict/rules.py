@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
 import pandas as pd
-from IPython.display import HTML
 
 from earlyglow_book.chapters.verdict import kmnist_cases
 from earlyglow_book.chapters.verdict.evidence import (
@@ -214,23 +212,6 @@ def _bits_per_dim(evidence: Evidence) -> Claim:
         "no published run of that length" if last.empty else f"{last['bits_per_dim'].item():.3f}",
         Judgement(Verdict.UNTESTED if last.empty else Verdict.OPEN),
     )
-
-
-def claim_cards(claims: Sequence[Claim]) -> HTML:
-    """The claims for readers: a verdict, a sentence and a number each; what was run folded."""
-    cards = []
-    for claim in claims:
-        kind = claim.judgement.verdict.name.lower()
-        text, number, test, source, verdict = (
-            html.escape(part)
-            for part in (claim.text, claim.number, claim.test, claim.source, str(claim.judgement))
-        )
-        cards.append(
-            f'<div class="claim {kind}"><p><strong>{text}</strong></p>'
-            f'<p class="claim-verdict">{verdict}</p><p>{number}</p><details><summary>What was '
-            f"tested</summary><p>{test}. Known from: {source}.</p></details></div>"
-        )
-    return HTML("\n".join(cards))
 
 
 def _of_seeds(judgement: Judgement, seeds: int) -> Judgement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,19 @@ def folded_claims(claims: Sequence[Claim]) -> HTML:
             f"<p>{number}</p><p>{tested}</p></details>"
         )
     return HTML("\n".join(cards))
+
+
+def claims_under_topics(topics: Mapping[str, Sequence[Claim]]) -> HTML:
+    """Very many claims for readers: a line for each topic that counts and opens to its claims."""
+    groups = []
+    for topic, claims in topics.items():
+        counts = Counter(str(claim.judgement.verdict) for claim in claims)
+        verdicts = ", ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items()))
+        groups.append(
+            f'<details class="claims"><summary><strong>{html.escape(topic)}</strong> '
+            f"({verdicts})</summary>{folded_claims(claims).data}</details>"
+        )
+    return HTML("\n".join(groups))
 
 
 def _kind(claim: Claim) -> str:

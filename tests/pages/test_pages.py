@@ -44,6 +44,7 @@ PAGES = [
     "notebooks/short_circuit_parts.html",
     "notebooks/cost.html",
     "book/rerun.html",
+    "book/images.html",
     "notebooks/your_images.html",
     "notebooks/your_model.html",
     "book/teaching.html",

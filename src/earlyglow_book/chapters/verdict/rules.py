@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from earlyglow_book.chapters.verdict import kmnist_cases
@@ -32,20 +30,27 @@ from earlyglow_book.tables.claims import (
 POOR, RESCUED = 0.6, 0.8
 
 
+def claims_by_topic(evidence: Evidence) -> dict[str, list[Claim]]:
+    """Every claim, judged from the published rows, under a title; the four primary ones first."""
+    return {
+        "The four main questions": primary_claims(evidence),
+        "Stopping early": stopping_claims(evidence),
+        "The likelihood, KMNIST, augmentation and support overlap": [
+            _simple_ood(evidence),
+            _simple_id_gets_worse(evidence),
+            *_kmnist(evidence),
+            _augmentation_does_not_rescue(evidence),
+            *_overlap_grows_and_hurts(evidence),
+            _wrong_density(),
+            _bits_per_dim(evidence),
+        ],
+        "Longer trainings: the plan's hypotheses": plan_claims(evidence),
+    }
+
+
 def judged_claims(evidence: Evidence) -> list[Claim]:
-    """Every claim, judged from the published rows; the four primary ones first."""
-    return [
-        *primary_claims(evidence),
-        *stopping_claims(evidence),
-        _simple_ood(evidence),
-        _simple_id_gets_worse(evidence),
-        *_kmnist(evidence),
-        _augmentation_does_not_rescue(evidence),
-        *_overlap_grows_and_hurts(evidence),
-        _wrong_density(),
-        _bits_per_dim(evidence),
-        *plan_claims(evidence),
-    ]
+    """The claims of all topics in one list."""
+    return [claim for claims in claims_by_topic(evidence).values() for claim in claims]
 
 
 def _simple_ood(evidence: Evidence) -> Claim:

@@ -54,7 +54,14 @@ _WRITTEN = {
     "typicality": r"[Tt]ypicality",
 }
 _FORMS = {term: re.compile(rf"(?<!\w)(?:{form})(?!\w)") for term, form in _WRITTEN.items()}
-_CLOSED = (nodes.reference, nodes.literal, nodes.math, nodes.Titular, nodes.raw, addnodes.pending_xref)
+_CLOSED = (
+    nodes.reference,
+    nodes.literal,
+    nodes.math,
+    nodes.Titular,
+    nodes.raw,
+    addnodes.pending_xref,
+)
 
 
 def mark_first_uses(app: Sphinx, document: nodes.document) -> None:

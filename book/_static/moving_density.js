@@ -43,7 +43,7 @@
     const left = { minExtent: 34, maxExtent: 34 };
     const upright = { ...across, axis: { ...across.axis, ...left } };
     return {
-      base: chart(220, {
+      base: chart(190, {
         encoding: { y: position("z", "z", across),
                     x: position("base", "p(z)", { scale: { domain: [0, 0.45] }, axis: { tickCount: 2 } }) },
         layer: [
@@ -52,7 +52,7 @@
                 { order: { field: "z", type: "quantitative" } }),
         ],
       }),
-      map: chart(220, {
+      map: chart(190, {
         encoding: { x: position("x", "x", across), y: position("z", "z = f(x)", upright) },
         layer: [
           layer("edge", { type: "rule", color: orange }, { y2: { datum: -reach } }),
@@ -60,7 +60,7 @@
           layer("curve", { type: "line", color: ink, strokeWidth: 2 }),
         ],
       }),
-      density: chart(170, {
+      density: chart(150, {
         encoding: { x: position("x", "x", across),
                     y: position("density", "p(x)", { scale: { domain: [0, highest] }, axis: left }) },
         layer: [

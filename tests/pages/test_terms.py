@@ -1,4 +1,4 @@
-"""A term shows its definition where it stands, from the page's own text, for eye, keyboard and ear."""
+"""A term shows its definition where it is used, for eye, keyboard and ear, without a network."""
 
 from __future__ import annotations
 

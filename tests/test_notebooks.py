@@ -68,6 +68,7 @@ SMOKE: dict[str, dict[str, object]] = {
     "your_model": {"steps": 5},
     "cost": {"profile": "smoke"},
     "gradient_short_circuit": {"profile": "smoke", "id_dataset": "digits"},
+    "short_circuit_parts": {"profile": "smoke", "id_dataset": "digits"},
 }
 
 

@@ -30,7 +30,8 @@ _FOOTER = (
 # What is folded on the screen is open on paper; a link to a heading is of no use there.
 _OPEN = """() => {
   document.querySelectorAll('details').forEach(d => { d.open = true; });
-  document.querySelectorAll('a.headerlink, .tag_hide-input').forEach(e => e.remove());
+  const unread = 'a.headerlink, .tag_hide-input > details.above-input, .tag_hide-cell .cell_input';
+  document.querySelectorAll(unread).forEach(e => e.remove());
 }"""
 _TYPESET = "async () => { await window.MathJax?.startup?.promise; }"
 _TITLES = """names => names.map(name => {

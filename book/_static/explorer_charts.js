@@ -2,6 +2,7 @@
 "use strict";
 (() => {
   const bins = 100;
+  const { chart, draw: drawRows, position } = globalThis.earlyglowViews;
 
   /* Shares of all images in each bin, from where the first count stands and the counts. */
   function shares([first, ...counts]) {
@@ -26,17 +27,9 @@
 
   /* The three charts. Colours of the theme are set by explorer.css. */
   const blue = "#0072B2";
-  const config = {
-    background: null, mark: { aria: false }, view: { stroke: null }, font: "inherit",
-    axis: { labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", gridOpacity: 0.25,
-            domain: false, tickCount: 5, labelOverlap: true },
-  };
-  const chart = (height, data, more) => (
-    { config, width: "container", height, data: { name: "rows", values: data }, ...more });
-  const position = (field, title, more = {}) => ({ field, title, type: "quantitative", ...more });
   const unit = { scale: { domain: [0, 1] } };
   const charts = {
-    histograms: chart(170, [], {
+    histograms: chart(170, {
       encoding: { x: position("from", "score (higher = more OOD)",
                               { scale: { zero: false, nice: false } }) },
       layer: [
@@ -46,7 +39,7 @@
           encoding: { y: position("ood") } },
       ],
     }),
-    roc: chart(220, [], {
+    roc: chart(220, {
       encoding: { x: position("id", "share of ID images above", unit),
                   y: position("ood", "share of OOD images above", unit) },
       layer: [
@@ -56,7 +49,7 @@
           encoding: { order: { field: "order", type: "quantitative" } } },
       ],
     }),
-    curve: chart(220, [], {
+    curve: chart(220, {
       encoding: { x: { field: "seen", title: "images seen in training", type: "ordinal",
                        sort: null, axis: { labelAngle: -45 } } },
       layer: [
@@ -72,18 +65,7 @@
       ],
     }),
   };
-  const views = new Map();
-  async function draw(place, name, rows, description) {
-    place.setAttribute("aria-label", description);
-    if (!views.has(name)) {
-      const runtime = vega.parse(vegaLite.compile(charts[name]).spec);
-      /* The description stands for the whole drawing. */
-      const container = place.appendChild(document.createElement("div"));
-      container.setAttribute("aria-hidden", "true");
-      views.set(name, new vega.View(runtime, { renderer: "svg", container }));
-    }
-    await views.get(name).data("rows", rows).runAsync();
-  }
+  const draw = (place, name, rows, description) => drawRows(place, charts[name], rows, description);
 
   globalThis.earlyglowCharts = { names: Object.keys(charts), draw, histogramRows, rocRows };
 })();

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import html
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from IPython.display import HTML, display
 
@@ -10,6 +13,9 @@ from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter
 from earlyglow_book.flow_runs.flows import FlowSpec
 from earlyglow_book.parameters import declared
+
+if TYPE_CHECKING:
+    from earlyglow_book.tables.claims import Claim
 
 
 def parameter_table(chapter: Chapter) -> HTML:
@@ -21,6 +27,58 @@ def parameter_table(chapter: Chapter) -> HTML:
     # pandas cuts long cells, and the meanings are sentences.
     with pd.option_context("display.max_colwidth", None):
         return HTML(table.to_html())
+
+
+def claim_cards(claims: Sequence[Claim]) -> HTML:
+    """The claims for readers: a verdict, a sentence and a number each; what was run folded."""
+    cards = []
+    for claim in claims:
+        text, verdict, number, tested = _in_html(claim)
+        cards.append(
+            f'<div class="claim {_kind(claim)}"><p><strong>{text}</strong></p>'
+            f'<p class="claim-verdict">{verdict}</p><p>{number}</p>'
+            f"<details><summary>What was tested</summary><p>{tested}</p></details></div>"
+        )
+    return HTML("\n".join(cards))
+
+
+def folded_claims(claims: Sequence[Claim]) -> HTML:
+    """Many claims for readers: each a line with its verdict that opens to its number and test."""
+    cards = []
+    for claim in claims:
+        text, verdict, number, tested = _in_html(claim)
+        cards.append(
+            f'<details class="claim {_kind(claim)}"><summary><strong>{text}</strong>: '
+            f'<span class="claim-verdict">{verdict}</span></summary>'
+            f"<p>{number}</p><p>{tested}</p></details>"
+        )
+    return HTML("\n".join(cards))
+
+
+def claims_under_topics(topics: Mapping[str, Sequence[Claim]]) -> HTML:
+    """Very many claims for readers: a line for each topic that counts and opens to its claims."""
+    groups = []
+    for topic, claims in topics.items():
+        counts = Counter(str(claim.judgement.verdict) for claim in claims)
+        verdicts = ", ".join(f"{verdict}: {count}" for verdict, count in sorted(counts.items()))
+        groups.append(
+            f'<details class="claims"><summary><strong>{html.escape(topic)}</strong> '
+            f"({verdicts})</summary>{folded_claims(claims).data}</details>"
+        )
+    return HTML("\n".join(groups))
+
+
+def _kind(claim: Claim) -> str:
+    """The class that colours a card's edge."""
+    return claim.judgement.verdict.name.lower()
+
+
+def _in_html(claim: Claim) -> tuple[str, str, str, str]:
+    """Sentence, verdict, number, and what was tested, with what HTML needs escaped."""
+    tested = f"{claim.test}. Known from: {claim.source}."
+    parts = (claim.text, str(claim.judgement), claim.number, tested)
+    text, verdict, number, tested = map(html.escape, parts)
+    return text, verdict, number, tested
 
 
 def glue_all(texts: Mapping[str, str]) -> None:

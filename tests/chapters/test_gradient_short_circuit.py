@@ -59,6 +59,7 @@ from earlyglow_book.chapters.gradient_short_circuit.words import (
     detectors_by_classifier,
     read_published_classifiers,
     words,
+    words_of_parts,
 )
 from earlyglow_book.flow_runs.profiles import find_classifier_sizes
 from earlyglow_book.results import Computed, Tables
@@ -617,7 +618,8 @@ def test_the_place_of_gsc_and_what_its_parts_bring() -> None:
         ShortCircuit("fashion_mnist", profile="smoke", seed=1): known_classifier(-0.2, -0.05),
         ShortCircuit("fashion_mnist", profile="smoke", seed=2): known_classifier(0.0, 0.01),
     }
-    found = words(CONFIG, known_tables(), known_claims(), classifiers, known_both())
+    found = words(CONFIG, known_tables(), known_claims(), classifiers)
+    found |= words_of_parts(CONFIG, known_tables(), classifiers, known_both())
     assert (found["beats_number"], found["cost_verdict"]) == ("number 1", "holds, 4")
     assert (found["classifiers"], found["better_on"], found["worse_on"]) == ("3", "1", "1")
     assert found["accuracy_lost"] == "-0.01 to 0.05"
@@ -637,6 +639,7 @@ def test_the_place_of_gsc_and_what_its_parts_bring() -> None:
 
 
 def test_no_published_classifier_is_said() -> None:
-    found = words(CONFIG, known_tables(), known_claims(), {}, known_both())
+    found = words(CONFIG, known_tables(), known_claims(), {})
+    found |= words_of_parts(CONFIG, known_tables(), {}, known_both())
     assert (found["changes"], found["accuracy_lost"]) == ("none published", "not measured")
     assert (found["better_sets"], found["gradient_best"]) == ("none", "0")

@@ -24,7 +24,7 @@ from earlyglow_book.chapters.verdict.kmnist_cases import kmnist_cases
 from earlyglow_book.chapters.verdict.long_trainings import long_claims
 from earlyglow_book.chapters.verdict.plan import criterion_claim
 from earlyglow_book.chapters.verdict.primary import primary_claims
-from earlyglow_book.chapters.verdict.rules import claim_cards, judged_claims
+from earlyglow_book.chapters.verdict.rules import claims_by_topic, judged_claims
 from earlyglow_book.chapters.verdict.short_trainings import own_epoch
 from earlyglow_book.chapters.verdict.stopping import stopping_claims
 from earlyglow_book.chapters.verdict.words import (
@@ -35,6 +35,7 @@ from earlyglow_book.chapters.verdict.words import (
     seeds_and_images,
     words,
 )
+from earlyglow_book.page import claim_cards, claims_under_topics, folded_claims
 from earlyglow_book.tables.claims import Claim, Judgement, Verdict, of_seeds
 from tests.chapters.rows import published
 
@@ -472,9 +473,21 @@ def test_every_claim_is_judged_from_published_results() -> None:
     assert len({claim.id for claim in judged}) == len(judged) >= 13
     assert len({claim.text for claim in judged}) == len(judged)
     assert all(claim.number and "nan" not in claim.number for claim in judged)
-    cards = claim_cards(judged).data
-    assert cards.count('class="claim ') == len(judged)
-    assert all(html.escape(str(claim.judgement)) in cards for claim in judged)
+    topics = claims_by_topic(read_evidence())
+    shown = (claim_cards(judged), folded_claims(judged), claims_under_topics(topics))
+    for cards in (each.data for each in shown):
+        assert cards.count('class="claim ') == len(judged)
+        for claim in judged:
+            for part in (claim.text, str(claim.judgement), claim.number, claim.test):
+                assert html.escape(part) in cards
+
+
+def test_a_topic_counts_its_verdicts() -> None:
+    verdicts = (Verdict.HOLDS, Verdict.OPEN, Verdict.OPEN)
+    claims = [Claim(str(i), f"<{i}>", "", "", "", Judgement(v)) for i, v in enumerate(verdicts)]
+    shown = claims_under_topics({"A & B": claims}).data
+    assert "<strong>A &amp; B</strong> (holds: 1, not decided: 2)</summary>" in shown
+    assert "&lt;2&gt;" in shown
 
 
 def test_flows_are_compared_by_their_means_over_seeds() -> None:

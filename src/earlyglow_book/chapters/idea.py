@@ -11,6 +11,7 @@ from earlyglow_book.experiment import Chapter
 from earlyglow_book.parameters import Field, Number, Seed, parameters
 
 if TYPE_CHECKING:
+    from IPython.display import HTML
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from torch import Tensor
@@ -62,6 +63,17 @@ def change_of_variables(stretch: float) -> Figure:
         right.set_title("steep means dense")
         right.legend(loc="upper right", fontsize="small")
     return figure
+
+
+def moving_density(stretch: float) -> HTML:
+    """The place in the book's page where moving_density.js draws the same picture with sliders.
+
+    Args:
+        stretch: slope of the map at zero, to begin with.
+    """
+    from IPython.display import HTML
+
+    return HTML(f'<div id="moving-density" data-stretch="{stretch:g}"></div>')
 
 
 def spiked_and_spread() -> Figure:

@@ -49,16 +49,6 @@ def claim_about_cost(times: pd.DataFrame, split_at: str) -> Claim:
     )
 
 
-def claims_table(claims: list[Claim]) -> pd.DataFrame:
-    """The claims as a table for readers."""
-    columns = ["claim", "known from", "what was run", "our number", "verdict"]
-    rows = [
-        (claim.text, claim.source, claim.test, claim.number, str(claim.judgement))
-        for claim in claims
-    ]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def relative_times(times: pd.DataFrame) -> pd.DataFrame:
     """Time of each contender over that of a forward pass in the same round: median, quartiles."""
     by_round = times.pivot_table(index="repetition", columns="contender", values="seconds")
@@ -69,7 +59,7 @@ def relative_times(times: pd.DataFrame) -> pd.DataFrame:
 
 
 def consistency_gaps(table: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
-    """Consistency of the ID set less that of each OOD set, with 95 % intervals over images."""
+    """Consistency of the ID set minus that of each OOD set, with 95 % intervals over images."""
     reach = table["high"] - table["mean"]
     rows = table.assign(error=reach / stats.t.ppf(0.975, table["images"] - 1))
     keys = ["noise", "classes"]
@@ -112,7 +102,7 @@ def _beats_plain(tables: Tables, plain: str) -> Claim:
         "beats",
         f"The intervention improves OOD detection over the same score without it ({plain})",
         SOURCE,
-        f"mean AUROC of GSC less that of {plain}, same images, interval over images; holds if it "
+        f"mean AUROC of GSC minus that of {plain}, same images, interval over images; holds if it "
         "lies above zero",
         f"{as_text(*change)}; better for {better}, worse for {worse} of {len(rows)} OOD sets",
         positive(change),
@@ -126,7 +116,7 @@ def _accuracy_stays(table: pd.DataFrame) -> Claim:
         "accuracy",
         "ID accuracy stays",
         SOURCE,
-        f"accuracy of the logits after the intervention less before ({int(images):,} "
+        f"accuracy of the logits after the intervention minus before ({int(images):,} "
         f"images); holds down to {-ACCURACY_MARGIN:g}",
         f"{as_text(*change)} (from {rows.loc[PLAIN, 'accuracy']:.3f})",
         no_less_than(change, -ACCURACY_MARGIN),
@@ -139,7 +129,7 @@ def _first_order_suffices(means: pd.DataFrame) -> Claim:
         "order",
         "The first order is as good as a second forward pass",
         SOURCE,
-        "mean AUROC of the first order less that of the exact second pass, interval over images; "
+        "mean AUROC of the first order minus that of the exact second pass, interval over images; "
         f"holds down to {-MARGIN:g}",
         as_text(*change),
         no_less_than(change, -MARGIN),
@@ -147,6 +137,6 @@ def _first_order_suffices(means: pd.DataFrame) -> Claim:
 
 
 def gsc_less(means: pd.DataFrame, other: str) -> tuple[float, float, float]:
-    """Mean AUROC of GSC less that of another detector, with its interval."""
+    """Mean AUROC of GSC minus that of another detector, with its interval."""
     row = means.set_index("detector").loc[other]
     return row["gsc_less"], row["gsc_less_low"], row["gsc_less_high"]

@@ -103,15 +103,15 @@ def changes_by_classifier(classifiers: Classifiers, against: str) -> str:
 
 
 def words(
-    config: ShortCircuit,
-    tables: Tables,
-    verdicts: Sequence[Claim],
-    published: Classifiers,
-    both: pd.DataFrame,
+    config: ShortCircuit, tables: Tables, verdicts: Sequence[Claim], published: Classifiers
 ) -> Texts:
-    """The place of GSC among the detectors, and what its parts bring.
+    """The verdicts, and the place of GSC among the detectors.
 
-    Of one study with its tables and claims, all published classifiers, and its :func:`bridge`.
+    Args:
+        config: one study.
+        tables: of its result.
+        verdicts: its claims, judged.
+        published: all published classifiers.
     """
     plain = config.plain_score
     texts: Texts = {}
@@ -125,6 +125,27 @@ def words(
         "test_accuracy": f"{100 * tables['classifier']['accuracy'].iloc[0]:.1f} %",
         "id": title_of(config.id_dataset),
         **_among_detectors(tables["means"], plain),
+    }
+
+
+def words_of_parts(
+    config: ShortCircuit, tables: Tables, published: Classifiers, both: pd.DataFrame
+) -> Texts:
+    """What the choice of features and the first order bring, and what a flow's gradients share.
+
+    Args:
+        config: one study.
+        tables: of its result.
+        published: all published classifiers.
+        both: of its :func:`~earlyglow_book.chapters.gradient_short_circuit.bridge.bridge`.
+    """
+    choices = choices_by_classifier(published)
+    best = choices.drop(columns=_UNCUT, errors="ignore").idxmax(axis=1)
+    return {
+        "id": title_of(config.id_dataset),
+        "place": config.split_at,
+        "classifiers": str(len(published)),
+        "gradient_best": str(sum(best == "gradient")),
         **_of_ablations(config, tables["ablation"], tables["order"]),
         **_of_both(config, both),
     }
@@ -138,14 +159,11 @@ def _of_all_classifiers(published: Classifiers, plain: str) -> Texts:
         better += [title_of(study.id_dataset)] if low > 0 else []
         worse += [title_of(study.id_dataset)] if high < 0 else []
         losses.append(-tables["accuracy"].set_index("detector").loc[GSC, "change"])
-    choices = choices_by_classifier(published)
-    best = choices.drop(columns=_UNCUT, errors="ignore").idxmax(axis=1)
     return {
         "changes": changes_by_classifier(published, plain) or "none published",
         "classifiers": str(len(published)),
         "better_sets": ", ".join(dict.fromkeys(better)) or "none",
         "worse_sets": ", ".join(dict.fromkeys(worse)) or "none",
-        "gradient_best": str(sum(best == "gradient")),
         "better_on": str(len(better)),
         "worse_on": str(len(worse)),
         "accuracy_lost": f"{min(losses):.2f} to {max(losses):.2f}" if losses else "not measured",

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Sequence
-
 import pandas as pd
-from IPython.display import HTML
 
 from earlyglow_book.chapters.verdict import kmnist_cases
 from earlyglow_book.chapters.verdict.beside import beside_claims
@@ -38,22 +34,29 @@ from earlyglow_book.tables.columns import FLOW, PAIR
 POOR, RESCUED = 0.6, 0.8
 
 
+def claims_by_topic(evidence: Evidence) -> dict[str, list[Claim]]:
+    """Every claim, judged from the published rows, under a title; the four primary ones first."""
+    return {
+        "The four main questions": primary_claims(evidence),
+        "Beside the picture's own statistics": beside_claims(evidence.beside),
+        "Stopping early": stopping_claims(evidence),
+        "The likelihood, KMNIST, augmentation and support overlap": [
+            _simple_ood(evidence),
+            _simple_id_gets_worse(evidence),
+            *_kmnist(evidence),
+            _augmentation_does_not_rescue(evidence),
+            *_overlap_grows_and_hurts(evidence),
+            _wrong_density(),
+            _bits_per_dim(evidence),
+        ],
+        "Longer trainings": long_claims(evidence),
+        "Longer trainings: the plan's hypotheses": plan_claims(evidence),
+    }
+
+
 def judged_claims(evidence: Evidence) -> list[Claim]:
-    """Every claim, judged from the published rows; the four primary ones first."""
-    return [
-        *primary_claims(evidence),
-        *beside_claims(evidence.beside),
-        *stopping_claims(evidence),
-        _simple_ood(evidence),
-        _simple_id_gets_worse(evidence),
-        *_kmnist(evidence),
-        _augmentation_does_not_rescue(evidence),
-        *_overlap_grows_and_hurts(evidence),
-        _wrong_density(),
-        _bits_per_dim(evidence),
-        *long_claims(evidence),
-        *plan_claims(evidence),
-    ]
+    """The claims of all topics in one list."""
+    return [claim for claims in claims_by_topic(evidence).values() for claim in claims]
 
 
 def _simple_ood(evidence: Evidence) -> Claim:
@@ -211,23 +214,6 @@ def _bits_per_dim(evidence: Evidence) -> Claim:
         "no published run of that length" if last.empty else f"{last['bits_per_dim'].item():.3f}",
         Judgement(Verdict.UNTESTED if last.empty else Verdict.OPEN),
     )
-
-
-def claim_cards(claims: Sequence[Claim]) -> HTML:
-    """The claims for readers: a verdict, a sentence and a number each; what was run folded."""
-    cards = []
-    for claim in claims:
-        kind = claim.judgement.verdict.name.lower()
-        text, number, test, source, verdict = (
-            html.escape(part)
-            for part in (claim.text, claim.number, claim.test, claim.source, str(claim.judgement))
-        )
-        cards.append(
-            f'<div class="claim {kind}"><p><strong>{text}</strong></p>'
-            f'<p class="claim-verdict">{verdict}</p><p>{number}</p><details><summary>What was '
-            f"tested</summary><p>{test}. Known from: {source}.</p></details></div>"
-        )
-    return HTML("\n".join(cards))
 
 
 def _not_rescued(rescued: int, tried: pd.Index) -> Judgement:

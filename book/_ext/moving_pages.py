@@ -1,4 +1,4 @@
-"""The explorer's scripts, written beside the book's own files and loaded by its page alone."""
+"""Pages with pictures that move: their scripts are written and loaded, by these pages alone."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from sphinx.application import Sphinx
 
 from earlyglow_book.chapters.explorer.scripts import write_scripts
 
-_PAGE = "notebooks/explorer"
-_SCRIPTS = (
-    "vega/vega.min.js",
-    "vega/vega-lite.min.js",
-    "explorer/index.js",
-    "explorer_charts.js",
-    "explorer.js",
-)
+_VEGA = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega_views.js")
+# The style sheet of each page, and its scripts in the order in which they run.
+_MOVING = {
+    "notebooks/explorer": (
+        "explorer.css",
+        (*_VEGA, "explorer/index.js", "explorer_charts.js", "explorer.js"),
+    ),
+    "notebooks/idea": ("moving_density.css", (*_VEGA, "moving_density.js")),
+}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -35,7 +36,8 @@ def _write(app: Sphinx) -> None:
 def _load(
     app: Sphinx, page: str, template: str, context: dict[str, Any], tree: document | None
 ) -> None:
-    if page == _PAGE:
-        app.add_css_file("explorer.css")
-        for name in _SCRIPTS:
+    if page in _MOVING:
+        style, scripts = _MOVING[page]
+        app.add_css_file(style)
+        for name in scripts:
             app.add_js_file(name, loading_method="defer")

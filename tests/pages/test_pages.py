@@ -9,6 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup, SoupStrainer
 from playwright.sync_api import Browser, Page
 
+from earlyglow_book.classroom.pages import exercise_numbers
+
 PAGES = [
     "book/introduction.html",
     "book/plan.html",
@@ -129,6 +131,16 @@ def test_figures_are_numbered_and_captioned(book: Path) -> None:
         ]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
     assert len(numbers) > 80
+
+
+def test_exercises_have_the_numbers_of_the_students_notebooks(book: Path) -> None:
+    found = {}
+    for name in PAGES:
+        for exercise in _article(book, name).select("div.exercise"):
+            title = exercise.select_one(".admonition-title")
+            assert title is not None
+            found[exercise["id"]] = int(title.get_text().split()[1])
+    assert found == exercise_numbers()
 
 
 def test_formulas_are_typeset_without_a_network(book: Path, browser: Browser) -> None:

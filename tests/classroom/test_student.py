@@ -107,6 +107,18 @@ def test_the_command_writes_both(tmp_path: Path) -> None:
     assert "class/student/exercises/glow.ipynb" in written
 
 
+@pytest.mark.parametrize("name", SOURCES)
+def test_instructors_can_read_the_whole_solution(name: str, written: Path) -> None:
+    """Every line of it, links aside: the words, not the title alone."""
+    notebook = nbformat.read(written / "instructor" / f"{name}.ipynb", 4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for cell in read_cells(SOURCES[name].read_text()):
+        if cell.kind == "markdown" and "solution" in cell.tags:
+            lines = [line for line in cell.source.split("\n") if line and line[0] != ":"]
+            assert len(lines) >= 2
+            assert [line for line in lines if "](" not in line and line not in text] == []
+
+
 def test_a_solution_follows_its_own_exercise(written: Path) -> None:
     """In the book's pages by label, in the instructors' notebooks by number."""
     for name, path in SOURCES.items():

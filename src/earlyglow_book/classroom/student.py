@@ -16,8 +16,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from earlyglow_book.classroom.pages import Cell, exercise_numbers, page_files, read_cells
 
 _EXERCISE = re.compile(r"^:::\{exercise\}\n:label: (\S+)\n(.*?)^:::$", re.M | re.S)
-_SOLUTION = re.compile(r"^:::\{solution\} (\S+)\n:class:.*\n(.*?)^:::$", re.M | re.S)
-_ADMONITION = re.compile(r"^:::\{admonition\} (.+)\n:class:.*\n(.*?)^:::$", re.M | re.S)
+_SOLUTION = re.compile(r"^:::\{solution\} (\S+)\n:class:[^\n]*\n(.*?)^:::$", re.M | re.S)
+_ADMONITION = re.compile(r"^:::\{admonition\} ([^\n]+)\n:class:[^\n]*\n(.*?)^:::$", re.M | re.S)
 _LINK_TO_A_PAGE = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 

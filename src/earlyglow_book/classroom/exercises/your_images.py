@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torchvision.transforms.functional import center_crop
+from PIL import Image, ImageOps
 
 from earlyglow_book.classroom.checking import Case, Exercise
 
@@ -19,8 +18,11 @@ def _cases() -> Sequence[Case]:
 
 
 def _square(picture: Array) -> Array:
-    cut: Array = center_crop(torch.as_tensor(picture)[None], [min(picture.shape)] * 2)[0].numpy()
-    return cut
+    """As Pillow fits a picture into a square, which needs no change of size here."""
+    fitted = ImageOps.fit(
+        Image.fromarray(picture.astype(np.float32)), (min(picture.shape), min(picture.shape))
+    )
+    return np.asarray(fitted, dtype=np.float64)
 
 
 def _squeezed(picture: Array) -> Array:

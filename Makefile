@@ -7,7 +7,7 @@ WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or
 
 
 .DEFAULT_GOAL := help
-.PHONY: help book pages pdf test lint notebooks student results lab wheelhouse bench bench-peers bench-gpu clean
+.PHONY: help book pages pdf test lint notebooks student slides results lab wheelhouse bench bench-peers bench-gpu clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ notebooks: .venv/.installed  ## execute the committed notebooks and draw the fig
 
 student: .venv/.installed  ## write the class's notebooks, for students and solved, into build/class
 	$(BIN)/earlyglow student build/class
+
+slides: .venv/.installed  ## write a deck of slides for each lesson, one HTML file each, into build/slides
+	$(BIN)/python -m tools.slides build/slides
 
 results: .venv/.installed  ## compute the published results that are missing (hours; goes on where it stopped)
 	EARLYGLOW_RESULTS=results $(BIN)/earlyglow sweep

@@ -18,9 +18,15 @@ from earlyglow_book.places import shipped
 @functools.cache
 def chapter_names() -> tuple[str, ...]:
     """Names of the chapters with a notebook, in the order of the book."""
+    return pages_below("notebooks")
+
+
+def pages_below(folder: str) -> tuple[str, ...]:
+    """Names of the pages of a folder such as ``notebooks``, in the order of the book."""
     toc = yaml.safe_load(shipped("_toc.yml").read_text(encoding="utf-8"))
     files = [entry["file"] for part in toc["parts"] for entry in part["chapters"]]
-    return tuple(name.removeprefix("notebooks/") for name in files if name.startswith("notebooks/"))
+    start = f"{folder}/"
+    return tuple(name.removeprefix(start) for name in files if name.startswith(start))
 
 
 def chapter_class(name: str) -> type[Chapter]:

@@ -41,7 +41,7 @@ def findings(notebook: Any) -> str:
     for cell in notebook.cells:
         found = re.search(r"^## What was found\n(.*?)(?=^## |^:::|\Z)", cell.source, re.M | re.S)
         if cell.cell_type == "markdown" and found:
-            return _plain(_filled(found[1], texts)).strip()
+            return _plain(filled(found[1], texts)).strip()
     return ""
 
 
@@ -50,7 +50,7 @@ def write_page(notebook: Any, path: Path) -> None:
     texts, parts = glued_texts(notebook), []
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            parts.append(_markdown(_filled(cell.source, texts)))
+            parts.append(_markdown(filled(cell.source, texts)))
             continue
         code = f"<pre>{html.escape(cell.source)}</pre>"
         parts.append(f"<details><summary>code</summary>{code}</details>")
@@ -82,7 +82,8 @@ def _is_repr(text: str) -> bool:
     return bool(re.fullmatch(r"<[\w.]+[^>]*>", text.strip()))
 
 
-def _filled(source: str, texts: dict[str, str]) -> str:
+def filled(source: str, texts: dict[str, str]) -> str:
+    """Markdown with its glued texts in their places, or a question mark."""
     return _GLUED.sub(
         lambda found: texts.get(found[1].split("::")[-1].partition(":")[0], "?"), source
     )

@@ -87,6 +87,23 @@ DOUBLE = Exercise(
 )
 
 
+def _wrong_in_one_place(x: np.ndarray) -> np.ndarray:
+    value = 2 * x
+    value[1, 2] = -7
+    return value
+
+
+def test_the_first_wrong_place_of_a_large_result_is_named() -> None:
+    """Two arrays of the same shape would read alike: "of shape (2, 9), but (2, 9)"."""
+    exercise = Exercise(
+        truth=lambda x: 2 * x, cases=lambda: [(np.arange(18.0).reshape(2, 9),)], mistakes={}
+    )
+    with pytest.raises(
+        WrongAnswerError, match=r"is -7 at place \(1, 2\), but it should be 22 there"
+    ):
+        judge(exercise, _wrong_in_one_place)
+
+
 def _fails(x: np.ndarray) -> np.ndarray:
     return x[5]
 

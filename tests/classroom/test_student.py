@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -11,9 +13,10 @@ from click.testing import CliRunner
 from myst_nb.core.read import read_myst_markdown_notebook
 
 from earlyglow_book.classroom.checking import WrongAnswerError
-from earlyglow_book.classroom.pages import Cell, page_files, read_cells
+from earlyglow_book.classroom.pages import Cell, exercise_numbers, page_files, read_cells
 from earlyglow_book.classroom.student import for_instructors, for_students, write_notebooks
 from earlyglow_book.cli import main
+from earlyglow_book.registry import chapter_names
 
 SOURCES = {f"{path.parent.name}/{path.stem}": path for path in page_files()}
 
@@ -47,7 +50,7 @@ def test_students_get_blanks_and_checks_and_no_solution(name: str, written: Path
         if {"blank", "check"} & set(cell.tags):
             assert cell.source in sources
     prose = "".join(c.source for c in notebook.cells if c.cell_type == "markdown")
-    for word in ("Solution", "What to see", "{admonition}", "](../"):
+    for word in ("Solution", "What to hear", ":::", "](../"):
         assert word not in prose
 
 
@@ -102,3 +105,51 @@ def test_the_command_writes_both(tmp_path: Path) -> None:
     written = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.ipynb")}
     assert len(written) == 2 * len(SOURCES)
     assert "class/student/exercises/glow.ipynb" in written
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_instructors_can_read_the_whole_solution(name: str, written: Path) -> None:
+    """Every line of it, links aside: the words, not the title alone."""
+    notebook = nbformat.read(written / "instructor" / f"{name}.ipynb", 4)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    for cell in read_cells(SOURCES[name].read_text()):
+        if cell.kind == "markdown" and "solution" in cell.tags:
+            lines = [line for line in cell.source.split("\n") if line and line[0] != ":"]
+            assert len(lines) >= 2
+            assert [line for line in lines if "](" not in line and line not in text] == []
+
+
+def test_a_solution_follows_its_own_exercise(written: Path) -> None:
+    """In the book's pages by label, in the instructors' notebooks by number."""
+    for name, path in SOURCES.items():
+        labels = re.findall(r"^:::\{exercise\}\n:label: (\S+)$", path.read_text(), re.M)
+        asked = re.findall(
+            r"^:::\{(?:exercise\}\n:label:|solution\}) (\S+)$", path.read_text(), re.M
+        )
+        assert [label for label, _ in itertools.groupby(asked)] == labels
+        notebook = nbformat.read(written / "instructor" / f"{name}.ipynb", 4)
+        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        found = re.findall(r"^\*\*(?:Exercise|Solution to exercise) (\d+)\.\*\*", text, re.M)
+        assert len(found) == len(asked)
+        assert [int(number) for number, _ in itertools.groupby(found)] == [
+            exercise_numbers()[label] for label in labels
+        ]
+
+
+def test_at_most_a_third_of_the_exercises_change_a_parameter() -> None:
+    kinds = [
+        kind
+        for path in SOURCES.values()
+        for kind in re.findall(r"^## .+ \(([^()]+)\)\n\n:::\{exercise\}", path.read_text(), re.M)
+    ]
+    assert len(kinds) == len(exercise_numbers()) >= 60
+    assert kinds.count("change a parameter") <= len(kinds) / 3
+
+
+def test_every_chapter_has_exercises() -> None:
+    """The first five at least four; the plan and the page of commands are no chapters."""
+    counts = {path.stem: path.read_text().count(":::{exercise}") for path in SOURCES.values()}
+    for name in (*chapter_names(), "glow", "score"):
+        assert counts[name] >= 2, name
+    for name in ("quickstart", "idea", "glow", "score", "epoch_sweep"):
+        assert counts[name] >= 4, name

@@ -9,6 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup, SoupStrainer
 from playwright.sync_api import Browser, Page
 
+from earlyglow_book.classroom.pages import exercise_numbers
+
 PAGES = [
     "book/introduction.html",
     "book/plan.html",
@@ -57,20 +59,30 @@ PAGES = [
     "book/exercises/glow.html",
     "book/exercises/score.html",
     "book/exercises/epoch_sweep.html",
-    "book/exercises/likelihood_paradox.html",
+    "book/exercises/verdict.html",
+    "book/exercises/three_sweeps.html",
     "book/exercises/group_size.html",
+    "book/exercises/likelihood_paradox.html",
     "book/exercises/support_overlap.html",
     "book/exercises/low_level_features.html",
+    "book/exercises/kmnist_failure.html",
+    "book/exercises/synthetic_augmentation.html",
+    "book/exercises/released_code.html",
+    "book/exercises/dense_glow_full_size.html",
     "book/exercises/readings.html",
+    "book/exercises/maturity.html",
     "book/exercises/better_score.html",
     "book/exercises/norm_geometry.html",
     "book/exercises/which_epoch.html",
     "book/exercises/few_images.html",
+    "book/exercises/few_training_images.html",
+    "book/exercises/shift.html",
+    "book/exercises/explorer.html",
+    "book/exercises/short_circuit_idea.html",
     "book/exercises/gradient_short_circuit.html",
+    "book/exercises/your_images.html",
+    "book/exercises/your_model.html",
     "book/exercises/cost.html",
-    "book/exercises/released_code.html",
-    "book/exercises/maturity.html",
-    "book/exercises/verdict.html",
     "book/api.html",
     "book/references.html",
 ]
@@ -121,6 +133,16 @@ def test_figures_are_numbered_and_captioned(book: Path) -> None:
         ]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
     assert len(numbers) > 80
+
+
+def test_exercises_have_the_numbers_of_the_students_notebooks(book: Path) -> None:
+    found = {}
+    for name in PAGES:
+        for exercise in _article(book, name).select("div.exercise"):
+            title = exercise.select_one(".admonition-title")
+            assert title is not None
+            found[exercise["id"]] = int(title.get_text().split()[1])
+    assert found == exercise_numbers()
 
 
 def test_formulas_are_typeset_without_a_network(book: Path, browser: Browser) -> None:

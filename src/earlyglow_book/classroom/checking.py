@@ -85,7 +85,20 @@ def _difference(exercise: Exercise, answer: Function, case: Case) -> str:
     shapes = [a.shape for a in _arrays(value)], [a.shape for a in _arrays(truth)]
     if shapes[0] != shapes[1]:
         return f"{_call(answer, case)} has shape {shapes[0]}, but {shapes[1]} is asked for."
-    return f"{_call(answer, case)} is {_short(value)}, but it should be {_short(truth)}."
+    if _fits(value) and _fits(truth):
+        return f"{_call(answer, case)} is {_short(value)}, but it should be {_short(truth)}."
+    return f"{_call(answer, case)} is {_first_difference(exercise, value, truth)}."
+
+
+def _first_difference(exercise: Exercise, value: object, truth: object) -> str:
+    """What stands in the first place at which two results of the same shapes differ."""
+    for given, right in zip(_arrays(value), _arrays(truth), strict=True):
+        equal = np.isclose(given, right, exercise.tolerance, exercise.tolerance, equal_nan=True)
+        for place in np.argwhere(~equal)[:1]:
+            at = tuple(place.tolist())
+            where = f"at place {at[0] if len(at) == 1 else at}"
+            return f"{given[at]:.4g} {where}, but it should be {right[at]:.4g} there"
+    raise AssertionError("two results differ, but no place was found at which they do.")
 
 
 def _call(answer: Function, case: Case) -> str:
@@ -95,12 +108,19 @@ def _call(answer: Function, case: Case) -> str:
 
 
 def _short(value: object) -> str:
-    words = []
-    for array in _arrays(value):
-        text = np.array2string(array, precision=4, separator=", ", threshold=8)
-        fits = array.ndim < 2 and len(text) <= _SHOWN
-        words.append(text if fits else f"an array of shape {array.shape}")
-    return ", ".join(words)
+    return ", ".join(
+        _numbers(array) if _fits(array) else f"an array of shape {array.shape}"
+        for array in _arrays(value)
+    )
+
+
+def _fits(value: object) -> bool:
+    """Whether all of it is short enough to be shown in a message."""
+    return all(a.ndim < 2 and len(_numbers(a)) <= _SHOWN for a in _arrays(value))
+
+
+def _numbers(array: NDArray[np.float64]) -> str:
+    return np.array2string(array, precision=4, separator=", ", threshold=8)
 
 
 def _own(case: Case) -> Case:

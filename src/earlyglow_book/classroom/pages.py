@@ -11,9 +11,11 @@ import yaml
 from markdown_it import MarkdownIt
 
 from earlyglow_book.places import shipped
+from earlyglow_book.registry import pages_below
 
 FOLDERS = ("lessons", "exercises")
 _CODE = "{code-cell}"
+_LABEL = re.compile(r"^:::\{exercise\}\n:label: (\S+)$", re.M)
 _OPTION = re.compile(r"^:(\w+):(.*)$")
 _BREAK = re.compile(r"^\+\+\+(.*)$")
 
@@ -30,6 +32,17 @@ class Cell:
 def page_files() -> list[Path]:
     """The sources of all lessons and exercises, lessons first."""
     return [path for name in FOLDERS for path in sorted(shipped(f"book/{name}").glob("*.md"))]
+
+
+def exercise_numbers() -> dict[str, int]:
+    """The number that each exercise has in the book, by its label."""
+    folder = shipped("book/exercises")
+    texts = [
+        (folder / f"{name}.md").read_text(encoding="utf-8")
+        for name in pages_below("book/exercises")
+    ]
+    labels = [label for text in texts for label in _LABEL.findall(text)]
+    return {label: number for number, label in enumerate(labels, start=1)}
 
 
 def read_cells(text: str) -> list[Cell]:

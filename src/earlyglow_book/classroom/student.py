@@ -7,15 +7,17 @@ solution in the place of its blank, so that it runs to its end.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from earlyglow_book.classroom.pages import Cell, page_files, read_cells
+from earlyglow_book.classroom.pages import Cell, exercise_numbers, page_files, read_cells
 
-_ADMONITION = re.compile(r"^:::\{admonition\} (.+)\n:class:.*\n(.*?)^:::$", re.M | re.S)
+_EXERCISE = re.compile(r"^:::\{exercise\}\n:label: (\S+)\n(.*?)^:::$", re.M | re.S)
+_SOLUTION = re.compile(r"^:::\{solution\} (\S+)\n:class:[^\n]*\n(.*?)^:::$", re.M | re.S)
+_ADMONITION = re.compile(r"^:::\{admonition\} ([^\n]+)\n:class:[^\n]*\n(.*?)^:::$", re.M | re.S)
 _LINK_TO_A_PAGE = re.compile(r"\[([^\]]+)\]\((?!https?:|#)[^)]+\)")
 _KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
@@ -66,17 +68,24 @@ def write_notebooks(folder: Path) -> list[Path]:
 
 
 def notebook(cells: list[Cell]) -> nbformat.NotebookNode:
-    """A notebook that plain Jupyter shows well: it knows no admonitions and none of our pages."""
-    made = []
+    """A notebook that plain Jupyter shows well: it knows no directives and none of our pages."""
+    numbers, made = exercise_numbers(), []
     for number, cell in enumerate(cells):
         facts = {"id": f"cell-{number}", "metadata": {"tags": list(cell.tags)} if cell.tags else {}}
         if cell.kind == "code":
             made.append(new_code_cell(cell.source, **facts))
         else:
-            made.append(new_markdown_cell(_plain(cell.source), **facts))
+            made.append(new_markdown_cell(_plain(cell.source, numbers), **facts))
     return new_notebook(cells=made, metadata={"kernelspec": _KERNEL})
 
 
-def _plain(markdown: str) -> str:
-    text = _ADMONITION.sub(lambda found: f"**{found[1]}.** {found[2].strip()}", markdown)
+def _plain(markdown: str, numbers: Mapping[str, int]) -> str:
+    def exercise(found: re.Match[str]) -> str:
+        return f"**Exercise {numbers[found[1]]}.** {found[2].strip()}"
+
+    def solution(found: re.Match[str]) -> str:
+        return f"**Solution to exercise {numbers[found[1]]}.** {found[2].strip()}"
+
+    text = _SOLUTION.sub(solution, _EXERCISE.sub(exercise, markdown))
+    text = _ADMONITION.sub(lambda found: f"**{found[1]}.** {found[2].strip()}", text)
     return _LINK_TO_A_PAGE.sub(r"\1", text)

@@ -63,6 +63,8 @@ EXERCISES = {
         mistakes={
             "this is large on one side only; an image that is far too *likely* is to be as "
             "unusual as one that is too unlikely.": lambda fit, new: fit.mean() - new,
+            "a distance has no sign: an image that is far too *unlikely* gets the lowest of all "
+            "values here.": lambda fit, new: new - fit.mean(),
             "distances are measured from the mean of the new images, but what is usual is known "
             "from the fit images alone.": lambda fit, new: np.abs(new - new.mean()),
             "the distance is squared; the order is right, but the distance itself is asked "

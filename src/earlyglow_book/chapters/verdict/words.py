@@ -40,6 +40,10 @@ _QUOTED = {
 }
 
 
+# Numbers of claims about longer trainings, which other pages quote by the claims' identifiers.
+_NUMBERS = ("groups_long", "overlap_grows_long", "overlap_hurts_long")
+
+
 def seeds_and_images(single: pd.DataFrame) -> pd.DataFrame:
     """How far the AUROC of a pair moves from seed to seed, and from test images to test images.
 
@@ -68,8 +72,10 @@ def words(judged: Sequence[Claim], evidence: Evidence, bits: pd.DataFrame) -> Te
     """
     single = evidence.gradients[1]
     judgements = {claim.id: str(claim.judgement) for claim in judged}
+    numbers = {claim.id: claim.number for claim in judged if claim.id in _NUMBERS}
     return {
         **{f"{name}_verdict": judgements[claim_id] for claim_id, name in _QUOTED.items()},
+        **numbers,
         **_gains(evidence),
         "beside": str(inference.mean_over_sets(gain_beside(evidence.beside, "layer_gradients"))),
         **_gains_by_model(evidence),

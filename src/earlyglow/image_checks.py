@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def require_tensor(x: object) -> None:
@@ -18,6 +18,16 @@ def require_tensor(x: object) -> None:
         )
     if x.dim() == 0:
         raise ValueError(f"the images are one number, {x.item()}, but a batch (N, ...) is needed.")
+
+
+def require_dtype(x: Tensor, model: nn.Module) -> None:
+    """Raise TypeError where floating-point images have another dtype than the model, if it has."""
+    parameter = next(model.parameters(), None)
+    if parameter is not None and x.is_floating_point() and x.dtype != parameter.dtype:
+        raise TypeError(
+            f"the images have dtype {x.dtype} and the model has {parameter.dtype}; pass "
+            f"images.to({parameter.dtype}), or change the model by .to({x.dtype})."
+        )
 
 
 def require_finite(x: Tensor) -> None:

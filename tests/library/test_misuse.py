@@ -142,6 +142,13 @@ def test_short_circuit_takes_tensors(x: object) -> None:
         eg.GradientShortCircuit(nn.Flatten(), nn.Linear(4, 3)).predict(x)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_short_circuit_names_both_dtypes(dtype: torch.dtype) -> None:
+    detector = eg.GradientShortCircuit(nn.Linear(4, 3), nn.Linear(3, 2))
+    with pytest.raises(TypeError, match=rf"have dtype {dtype} and the model has torch.float32"):
+        detector.predict(torch.zeros(2, 4, dtype=dtype))
+
+
 def test_short_circuit_has_a_short_repr() -> None:
     text = repr(eg.GradientShortCircuit(nn.Flatten(), nn.Linear(4, 3), fraction=0.1))
     assert text == "GradientShortCircuit(fraction=0.1, intervention='zero', score='energy')"

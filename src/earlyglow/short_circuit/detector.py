@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from earlyglow.checks import require_choice
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
-from earlyglow.image_checks import require_finite, require_tensor
+from earlyglow.image_checks import require_dtype, require_finite, require_tensor
 
 Intervention = Literal["zero", "scale", "clamp"]
 Score = Literal["energy", "msp", "max_logit"]
@@ -129,6 +129,7 @@ class GradientShortCircuit(GradientDetector):
         """Which features are cut for each image (N, C, H, W), and what that does to its logits."""
         require_tensor(x)
         require_finite(x)
+        require_dtype(x, self.body)
         with evaluating(self.body), torch.no_grad():
             features = self.body(self._on_device(x))
         return self.explain_features(features)

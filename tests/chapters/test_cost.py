@@ -21,6 +21,7 @@ from earlyglow_book.chapters.cost.measuring import (
     peak_memory,
     product_times,
 )
+from earlyglow_book.chapters.cost.peers_table import peer_words, peers_table
 from earlyglow_book.chapters.cost.tables import (
     _floors,
     arithmetic_table,
@@ -282,3 +283,18 @@ def test_other_packages_are_compared_with_the_loop_in_double_precision(
 def test_a_missing_package_is_named() -> None:
     with pytest.raises(ModuleNotFoundError, match="make bench-peers"):
         PeersCost(profile="smoke").compute(Path())
+
+
+def test_packages_in_a_table_for_readers() -> None:
+    rows = [
+        ("loop", 9, 1.2e-7, 33.4),
+        ("Opacus", 0, None, None),
+        ("BackPACK", 2, 3e-1, 4.0),
+    ]
+    columns = ["package", "tensors", "worst_error", "images_per_second"]
+    measured = pd.DataFrame(rows, columns=columns).assign(model="Glow", of=9)
+    table = peers_table(measured).loc["Glow"]
+    assert table.loc["loop"].tolist() == ["9 of 9", "1e-07", "33"]
+    assert table.loc["Opacus"].tolist() == ["0 of 9", "refused", ""]
+    assert table.loc["BackPACK", "largest relative error"] == "3e-01"
+    assert peer_words(measured) == {"peers_backpack_tensors": "2", "peers_of": "9"}

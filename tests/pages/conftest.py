@@ -1,17 +1,13 @@
-"""A book that is built once, and a browser, for all tests of pages."""
+"""A book that is built once for all tests of pages."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
-
-from tools.headless import headless_browser
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,9 +28,3 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert built.returncode == 0, built.stdout + built.stderr
     assert f"Open {output}/_build/html/index.html" in built.stdout
     return output / "_build" / "html"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with headless_browser() as instance:
-        yield instance

@@ -13,6 +13,7 @@ import torch
 
 from earlyglow.gradients.memory import TensorMemory
 from earlyglow_book.chapters.cost import PLANS, Cost, PeersCost, comparison
+from earlyglow_book.chapters.cost.figures import growth_of
 from earlyglow_book.chapters.cost.growth import Growth, exponents, growth_table
 from earlyglow_book.chapters.cost.measuring import (
     Contender,
@@ -298,3 +299,24 @@ def test_packages_in_a_table_for_readers() -> None:
     assert table.loc["Opacus"].tolist() == ["0 of 9", "refused", ""]
     assert table.loc["BackPACK", "largest relative error"] == "3e-01"
     assert peer_words(measured) == {"peers_backpack_tensors": "2", "peers_of": "9"}
+
+
+def test_a_quantity_looks_alike_in_every_panel() -> None:
+    """Also where a panel lacks one of them."""
+    quantities = {
+        "batched norms": ("images", "groups", "side"),
+        "training step": ("images", "side"),
+    }
+    table = pd.DataFrame(
+        [
+            {"contender": name, "quantity": quantity, "value": value, "seconds": float(value)}
+            for name, own in quantities.items()
+            for quantity in own
+            for value in (1, 2, 4)
+        ]
+    )
+    left, right = growth_of(table, list(quantities)).axes
+    colours = {str(line.get_label()): line.get_color() for line in right.get_lines()}
+    for line in left.get_lines():
+        name = str(line.get_label()).split(" (")[0]
+        assert colours.get(name, line.get_color()) == line.get_color()

@@ -65,16 +65,20 @@ def growth_of(table: pd.DataFrame, contenders: Sequence[str]) -> Figure:
         table: of ``growth_table``.
         contenders: those that are drawn, a panel each; the legend has the first one's exponents.
     """
-    fitted = exponents(table)
+    fitted, quantities = exponents(table), list(table["quantity"].unique())
     with style():
         figure, axes = panels(len(contenders), height=3.4, share_y=True)
         for axis, contender in zip(axes, contenders, strict=True):
             own = table[table["contender"] == contender]
-            for i, (quantity, rows) in enumerate(own.groupby("quantity", sort=False)):
-                times, power = rows["value"] / rows["value"].min(), fitted[contender, quantity]
+            for quantity, rows in own.groupby("quantity", sort=False):
+                times = rows["value"] / rows["value"].min()
+                # Adding zero takes the sign from a rounded -0.
+                power = round(fitted[contender, quantity], 1) + 0.0
                 seconds = rows["seconds"] / rows["seconds"].iloc[0]
                 name = f"{quantity} ({power:.1f})" if axis is axes[0] else str(quantity)
-                axis.plot(times, seconds, label=name, **look(str(quantity), i))
+                axis.plot(
+                    times, seconds, label=name, **look(str(quantity), quantities.index(quantity))
+                )
             axis.set_xscale("log", base=2)
             axis.set_yscale("log", base=2)
             for side in (axis.xaxis, axis.yaxis):

@@ -154,4 +154,7 @@ def growth_words(table: pd.DataFrame) -> Texts:
     """The exponents of the batched norms."""
     of_norms = exponents(table)[NORMS]
     names = {IMAGES: "images", GROUP: "group", SIDE: "side", STEPS: "steps", HIDDEN: "hidden"}
-    return {f"growth_{name}": f"{of_norms[quantity]:.1f}" for quantity, name in names.items()}
+    return {
+        f"growth_{name}": f"{round(of_norms[quantity], 1) + 0.0:.1f}"
+        for quantity, name in names.items()
+    }

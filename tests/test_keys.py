@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from earlyglow_book.chapters.cost import Cost, GpuCost
+from earlyglow_book.chapters.cost import Cost, GpuCost, Growth, PeersCost
 from earlyglow_book.chapters.paper_size import PaperSize
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.parameters import declared, from_texts
@@ -49,9 +49,8 @@ def test_all_are_here() -> None:
     assert len(stored) == len(MANIFESTS)
     planned = [e for e in published_experiments() if e.parameters().get("profile") == "long"]
     needed = [e for e in published_experiments() if e not in planned]
-    keys = {
-        key_without_data(e.inputs_on_trust()) for e in (*needed, Cost(), GpuCost(), PaperSize())
-    }
+    machines = (Cost(), Growth(), PeersCost(), GpuCost())
+    keys = {key_without_data(e.inputs_on_trust()) for e in (*needed, *machines, PaperSize())}
     assert keys <= stored
     assert stored <= keys | {key_without_data(e.inputs_on_trust()) for e in planned}
 

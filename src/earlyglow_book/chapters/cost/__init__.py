@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from earlyglow_book.chapters.cost.growth import Growth
 from earlyglow_book.deferred import Deferred
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.flow_runs.flows import VERSIONS, FlowSpec, flow_spec
@@ -21,7 +22,7 @@ else:
         Deferred(f"earlyglow_book.chapters.cost.{name}") for name in ("comparison", "gpu", "peers")
     )
 
-__all__ = ["PLANS", "Case", "Cost", "GpuCost", "PeersCost", "Plan"]
+__all__ = ["PLANS", "Case", "Cost", "GpuCost", "Growth", "PeersCost", "Plan"]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Every node that a page can show can also be printed.
 
-The printed book is made by Sphinx's builder of a single page, which takes the handlers of pages where
-it has none of its own. sphinx-exercise registers some for it, and then the others are not found.
+The printed book is made by Sphinx's builder of a single page, which takes the handlers of pages
+where it has none of its own. sphinx-exercise registers some for it, and then the others are missed.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ _MADE_IMAGES = 250
 _TAIL = 1.5
 MADE = ("blurred", "noisy", "patches shuffled")
 # Profiles whose flows are asked whether a smaller step gains more.
-_COOLED = ("long", "smoke")
+_COOLED = ("long", "wide", "smoke")
 
 
 @parameters

@@ -8,7 +8,7 @@ from typing import Literal
 from earlyglow.checks import unknown
 from earlyglow.training.config import Precision
 
-ProfileName = Literal["smoke", "classroom", "long", "full_size", "paper_short", "paper"]
+ProfileName = Literal["smoke", "classroom", "long", "wide", "full_size", "paper_short", "paper"]
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,14 @@ PROFILES: dict[str, Profile] = {
     "classroom": _CLASSROOM,
     # The classroom's flows until a million images are seen.
     "long": replace(_CLASSROOM, epochs=(0, 0.1, 0.5, 1, 3, 10, 20, 50, 100, 200), classifier=None),
+    # Twice as many steps of twice the width, until half a million images are seen.
+    "wide": replace(
+        _CLASSROOM,
+        steps=8,
+        hidden=128,
+        epochs=(0, 0.1, 0.5, 1, 3, 10, 20, 50, 100),
+        classifier=None,
+    ),
     # The paper's models on two cores: shorter epochs, of the size of the smallest training set, and
     # as many scored images as in the classroom.
     "full_size": replace(

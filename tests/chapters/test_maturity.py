@@ -10,8 +10,11 @@ from earlyglow_book.chapters.maturity import (
     at_early_and_late,
     change_by_state,
     enough_table,
+    read_sizes,
+    size_table,
     words,
 )
+from earlyglow_book.tables.published_rows import read_published_rows
 
 FLOW = {"id_dataset": "celeba", "model": "glow", "seed": 0}
 AUROCS = {
@@ -56,6 +59,25 @@ def test_early_and_late_are_of_the_id_images() -> None:
     assert found.loc["late", ["images", "bits"]].tolist() == [1_000_000, 3.3]
     assert found.loc["early", "layer_gradients"] == pytest.approx(0.8)
     assert found.loc["late", "neighbours"] == pytest.approx(0.94)
+
+
+def test_the_table_of_sizes_has_each_flow_at_its_early_and_last_epoch() -> None:
+    rows = readings()
+    sized = at_early_and_late(rows.assign(images=rows["epoch"] * 5000), bits())
+    table = size_table({"bare": sized, "full": sized.assign(dimensions=[7.04, 8.25])})
+    assert table.loc["full", "effective dimensions"].tolist() == ["7.0 → 8.2"]
+    assert table.loc["bare", "effective dimensions"].tolist() == ["–"]
+    assert table["bits"].tolist() == ["3.80 → 3.30"] * 2
+    assert table["5 nearest neighbours"].tolist() == ["0.900 → 0.940"] * 2
+
+
+def test_the_effective_dimensions_are_those_of_the_published_tables() -> None:
+    """CelebA at the paper's size, against the table as it is stored."""
+    found = read_sizes(Maturity())["paper's Glow"].set_index("when")
+    stored = read_published_rows("readings", "id_only", "paper_short")
+    ratios = stored[stored["statistic"] == "participation_ratio"].set_index("epoch")["value"]
+    for row in found.itertuples():
+        assert row.dimensions == ratios[row.epoch]
 
 
 def test_enough_needs_both_the_late_flow_and_the_control() -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _SHOWN = score_titles("layer_gradients", "neighbours")
 # How far below late an AUROC may be and still be as good.
 ENOUGH = 0.02
+# The readings' tables that sizes are compared by, and the profiles of larger flows.
+_OF_SIZES = ("readings", "bits", "id_only")
+_LARGER = {"wide": "Glow, twice the steps and width", "paper_short": "paper's Glow"}
 
 
 @parameters
@@ -127,31 +130,37 @@ def aurocs_by_bits(readings: pd.DataFrame, bits: pd.DataFrame) -> Figure:
 
 
 def read_sizes(chapter: Maturity) -> dict[str, pd.DataFrame]:
-    """Rows for :func:`size_table`: the long flows, and what is published at the paper's size."""
+    """Rows for :func:`size_table`: the long flows, and what is published of larger ones."""
     once = find_published(PaperSize().inputs_on_trust()).tables
+    long = {name: chapter.read_rows(name) for name in _OF_SIZES}
     parts = {}
-    for model, readings in chapter.read_rows("readings").groupby("model"):
-        bits = chapter.read_rows("bits").query("model == @model")
-        parts[f"small {model_title(str(model))}"] = at_early_and_late(
-            readings.assign(images=readings["epoch"] * chapter.images_per_epoch), bits
-        )
-    readings, bits = (
-        published_rows.read_published_rows("readings", n, "paper_short")
-        for n in ("readings", "bits")
-    )
-    size = find_profile("paper_short").images_per_epoch
-    parts["paper's Glow"] = at_early_and_late(
-        readings.assign(images=readings["epoch"] * size), bits
-    )
+    for model in long["bits"]["model"].unique():
+        rows = [table[table["model"] == model] for table in long.values()]
+        parts[f"small {model_title(model)}"] = _of_size(chapter.images_per_epoch, *rows)
+    for profile, title in _LARGER.items():
+        rows = [published_rows.read_published_rows("readings", n, profile) for n in _OF_SIZES]
+        if not rows[0].empty:
+            parts[title] = _of_size(find_profile(profile).images_per_epoch, *rows)
     parts["paper's Glow, measured once"] = at_early_and_late(once["readings"], once["bits"])
     return parts
 
 
+def _of_size(
+    images_per_epoch: int | None, readings: pd.DataFrame, bits: pd.DataFrame, id_only: pd.DataFrame
+) -> pd.DataFrame:
+    images = readings["epoch"] * (images_per_epoch or 0)
+    found = at_early_and_late(readings.assign(images=images), bits)
+    ratios = id_only.query("statistic == 'participation_ratio' and objective == 'log_prob'")
+    dimensions = ratios.groupby(["id_dataset", "epoch"])["value"].mean().rename("dimensions")
+    return found.merge(dimensions.reset_index(), how="left")
+
+
 def size_table(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Both scores where 50,000 images are seen and at the end, for each size and ID set.
+    """Bits, effective dimensions and both scores where 50,000 images are seen and at the end.
 
     Args:
-        parts: for each size, the rows of :func:`at_early_and_late`.
+        parts: for each size, the rows of :func:`at_early_and_late`; where they have a column
+            dimensions, it is shown too.
     """
     rows = []
     for size, part in parts.items():
@@ -159,9 +168,11 @@ def size_table(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
             both = of_set.set_index("when")
             scores = {title: _arrow(both[n], "{:.3f}") for n, title in _SHOWN.items()}
             no_flow = f"{both.loc['late', 'no_flow']:.3f}" if "no_flow" in both else "–"
+            measured = "dimensions" in both
             facts = {
                 "images": _arrow(both["images"], "{:,.0f}"),
                 "bits": _arrow(both["bits"], "{:.2f}"),
+                "effective dimensions": _arrow(both["dimensions"], "{:.1f}") if measured else "–",
             }
             of_row = {"flow": size, "ID set": title_of(str(name))}
             rows.append({**of_row, **facts, **scores, "no flow": no_flow})
@@ -180,7 +191,7 @@ def at_early_and_late(readings: pd.DataFrame, bits: pd.DataFrame) -> pd.DataFram
         bits: id_dataset, epoch, dataset, bits_per_dim.
 
     Returns:
-        Columns id_dataset, when, images, bits, and one for each score.
+        Columns id_dataset, when, epoch, images, bits, and one for each score.
     """
     single = aurocs.of_log_prob(readings)
     held_out = bits[(bits["dataset"] == bits["id_dataset"]) | (bits["dataset"] == "eval")]
@@ -192,7 +203,7 @@ def at_early_and_late(readings: pd.DataFrame, bits: pd.DataFrame) -> pd.DataFram
         seen = images[images >= min(EARLY_IMAGES, images.max())]
         for when, epoch in (("early", seen.idxmin()), ("late", seen.idxmax())):
             scores = {n: means.loc[epoch, n] for n in SCORES if n in means}
-            facts = {"images": images[epoch], "bits": of_set[epoch]}
+            facts = {"epoch": epoch, "images": images[epoch], "bits": of_set[epoch]}
             rows.append({"id_dataset": name, "when": when, **facts, **scores})
     return pd.DataFrame(rows)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+import os
 import platform
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import psutil
 
 import earlyglow as eg
 from earlyglow_book.deferred import torch
@@ -41,6 +44,31 @@ def threads() -> dict[str, int]:
     from earlyglow.threads import threads_wanted
 
     return {"threads": threads_wanted(sys.maxsize), "threads_of_small_work": threads_wanted(0)}
+
+
+def free_processors(seconds: float = 0.3) -> float:
+    """How many processors' worth of time nobody else takes, from watching for so long."""
+    taken = psutil.cpu_percent(interval=seconds) / 100
+    return (os.cpu_count() or 1) * (1 - taken)
+
+
+def leave_busy_processors() -> str:
+    """Let torch, which is not loaded yet, and all kernels take the free processors alone.
+
+    A second thread that shares a processor with other work is waited for at every operation.
+
+    Returns:
+        What was decided, for the user; "" where nothing was: the machine is free, or the
+        environment says how many threads there are.
+    """
+    count = os.cpu_count() or 1
+    if count == 1 or {"OMP_NUM_THREADS", "EARLYGLOW_THREADS"} & set(os.environ):
+        return ""
+    free = max(1, round(free_processors()))
+    if free >= count:
+        return ""
+    os.environ["OMP_NUM_THREADS"] = str(free)
+    return f"of {count} processors {count - free} busy: threads {free} (--threads says otherwise)"
 
 
 def device_name() -> str:

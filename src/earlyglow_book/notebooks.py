@@ -15,6 +15,7 @@ from pathlib import Path
 from earlyglow.hashing import digest
 from earlyglow_book.experiment import Experiment
 from earlyglow_book.experiment import recompute as recomputed
+from earlyglow_book.machine import leave_busy_processors
 from earlyglow_book.parameters import ParameterError, from_texts
 from earlyglow_book.places import shipped
 from earlyglow_book.registry import chapter_class
@@ -66,13 +67,14 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
     kind = chapter_class(chapter_of(name))
     values = from_texts(kind, given)
     chapter = kind(**values)
+    if output is None:
+        output = Path("runs") / f"{chapter.name}-{digest(chapter.parameters())[:8]}.ipynb"
+    _require_writable(output)
+    _leave_busy_processors()
     chapter.prepare()
     # Imported late, and known late: the command line answers before papermill is there.
     from papermill.exceptions import PapermillExecutionError
 
-    if output is None:
-        output = Path("runs") / f"{chapter.name}-{digest(chapter.parameters())[:8]}.ipynb"
-    _require_writable(output)
     try:
         execute(find_notebook(name), output, values)
     except PapermillExecutionError as error:
@@ -88,10 +90,13 @@ def _require_writable(output: Path) -> None:
         raise NotebookError(
             f"the output is {str(output)!r}, but it must be a path ending in .ipynb."
         )
+    was_there = output.exists()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("ab"):
             pass
+        if not was_there:
+            output.unlink()
     except OSError as error:
         raise NotebookError(
             f"{output} cannot be written ({error.strerror}: {error.filename}); choose another "
@@ -115,7 +120,14 @@ def recompute(name: str, given: Mapping[str, object]) -> Result:
             f"{name} stores no result of its own, so there is nothing to recompute; run it without "
             "--recompute."
         )
+    _leave_busy_processors()
     return recomputed(chapter)
+
+
+def _leave_busy_processors() -> None:
+    decided = leave_busy_processors()
+    if decided:
+        print(decided, file=sys.stderr)
 
 
 def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:

@@ -141,6 +141,29 @@ def test_run_at_smoke(
     assert figures
 
 
+def test_an_output_is_refused_before_anything_is_computed(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (fresh / "file").touch()
+    monkeypatch.setattr(EpochSweep, "prepare", lambda self: pytest.fail("it was computed"))
+    command = ["run", "epoch_sweep", "-p", "profile", "smoke", "-p", "id_dataset", "digits", "-o"]
+    outcome = CliRunner().invoke(main, [*command, "file/out.ipynb"])
+    assert outcome.exit_code == 1
+    assert "file/out.ipynb cannot be written" in outcome.output
+
+
+def test_an_interrupted_run_leaves_no_empty_notebook(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: EpochSweep) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochSweep, "prepare", interrupted)
+    command = ["run", "epoch_sweep", "-p", "profile", "smoke", "-p", "id_dataset", "digits"]
+    assert CliRunner().invoke(main, [*command, "-o", "out.ipynb"]).exit_code != 0
+    assert not (fresh / "out.ipynb").exists()
+
+
 def test_plain_papermill_works_too(fresh: Path) -> None:
     output = fresh / "out.ipynb"
     papermill.execute_notebook(

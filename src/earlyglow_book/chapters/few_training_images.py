@@ -24,7 +24,7 @@ from earlyglow_book.titles import score_titles, title_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COUNTS = (250, 8000)
+COUNTS = (250, 1000, 8000)
 _SEEN = "training images"
 _SEEN_IMAGES = 250
 _TITLES = score_titles("layer_gradients", "neighbours", "likelihood", "no_flow")

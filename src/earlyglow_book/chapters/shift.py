@@ -31,7 +31,6 @@ from earlyglow_book.titles import model_title, score_titles, title_of
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from torch import Tensor

@@ -50,10 +50,14 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
     Levels that are named as in the stored tables get a reader's name; sets, models and detectors
     get their titles. A detector and what it differentiates become one level, "score". Labels of an
-    axis without names are columns of a stored table.
+    axis without names are columns of a stored table. A dash stands for a missing number.
     """
-    shown = table.set_axis(_titled(table.index), axis=0)
-    return shown.set_axis(_titled(table.columns), axis=1)
+    gaps = [place for place in range(table.shape[1]) if table.iloc[:, place].isna().any()]
+    shown = table.set_axis(_titled(table.index), axis=0).set_axis(_titled(table.columns), axis=1)
+    for place in gaps:
+        column = table.iloc[:, place].astype(object)
+        shown.isetitem(place, column.where(column.notna(), "–").to_numpy())
+    return shown
 
 
 def _titled(index: pd.Index) -> pd.Index:

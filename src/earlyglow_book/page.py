@@ -23,7 +23,8 @@ def parameter_table(chapter: Chapter) -> HTML:
     known, values = declared(type(chapter)), chapter.parameters()
     rows = [(values[p.name], p.allowed or p.type, p.meaning) for p in known.values()]
     index = pd.Index(known, name="parameter")
-    table = pd.DataFrame(rows, index, ["value", "allowed", "meaning"])
+    # As objects: numbers alone would all become floats, a seed of 0 among them.
+    table = pd.DataFrame(rows, index, ["value", "allowed", "meaning"], dtype=object)
     # pandas cuts long cells, and the meanings are sentences.
     with pd.option_context("display.max_colwidth", None):
         return HTML(table.to_html())

@@ -8,6 +8,7 @@ from earlyglow.datasets.catalogue import DATASETS
 from earlyglow.datasets.sources import is_source
 
 _DETECTORS = {
+    "layer_gradients": "the paper's score",
     "layer_gradients log_prob": "gradients of log p",
     "layer_gradients sum_z": "gradients of Σ z",
     "input_complexity png": "input complexity, PNG",
@@ -21,6 +22,11 @@ _DETECTORS = {
     "components log_prob": "20 axes whitened",
     "covariance log_prob": "shrunk covariance",
     "no_flow": "no flow",
+    "neighbours": "5 nearest neighbours",
+    "residual": "5 axes removed",
+    "placebo": "5 other axes removed",
+    "components": "20 axes whitened",
+    "covariance": "shrunk covariance",
 }
 _MODELS = {"glow": "Glow", "dense_glow": "DenseGlow"}
 
@@ -53,6 +59,6 @@ def score_titles(*detectors: str) -> dict[str, str]:
 
 
 def _score_title(detector: str) -> str:
-    if detector == "layer_gradients":
-        return "the paper's score"
+    if detector in _DETECTORS:
+        return _DETECTORS[detector]
     return _DETECTORS.get(f"{detector} log_prob", detector_title(detector, ""))

@@ -12,6 +12,7 @@ from earlyglow_book.chapters.which_epoch import (
     PAPER,
     epoch_choices,
     joint_choices,
+    mean_regrets,
     reading_choices,
     regret_rows,
     regret_table,
@@ -114,3 +115,18 @@ def test_regret_against_hand() -> None:
     assert float(table.loc[LAST, "regret"].split()[0]) == pytest.approx(
         np.mean([*expected.values()])
     )
+
+
+def test_a_pair_of_sets_counts_once_whatever_its_models() -> None:
+    index = pd.MultiIndex.from_tuples(
+        [
+            ("kmnist", "glow", 0, "mnist"),
+            ("kmnist", "dense_glow", 0, "mnist"),
+            ("celeba", "glow", 0, "svhn"),
+        ],
+        names=["id_dataset", "model", "seed", "ood"],
+    )
+    regrets = pd.DataFrame({"early": [0.0, 0.0, 0.3], "late": [0.2, 0.2, 0.0]}, index)
+    # Over rows the early epoch would be the better one.
+    assert mean_regrets(regrets).idxmin() == "late"
+    assert list(regret_table(regrets, "late").index) == ["late", "early"]

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import earlyglow as eg
-from earlyglow_book.chapters.tools import image_changes, image_shifts, lines, reading, stored
+from earlyglow_book.chapters.tools import (
+    image_changes,
+    image_shifts,
+    lines,
+    reading,
+    stored,
+    style,
+)
 from earlyglow_book.deferred import pd, torch
 from earlyglow_book.flow_runs.plan_study import TwoEpochStudy
 from earlyglow_book.flow_runs.profiles import find_profile
@@ -20,11 +27,10 @@ from earlyglow_book.parameters import IdDataset, parameters
 from earlyglow_book.results import Tables
 from earlyglow_book.tables.columns import FLOW
 from earlyglow_book.tables.texts import Texts
-from earlyglow_book.titles import score_titles, title_of
+from earlyglow_book.titles import model_title, score_titles, title_of
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from torch import Tensor
@@ -155,20 +161,30 @@ def mild_alarms(published: pd.DataFrame) -> pd.DataFrame:
 
 def over_training(published: pd.DataFrame) -> Figure:
     """:func:`mild_alarms` of the paper's score and nearest neighbours, a line for each flow."""
-    means, label = mild_alarms(published), "share of alarms"
-    images = means["epoch"] * (find_profile("long").images_per_epoch or 0)
-    means = means.assign(images=images, ID=means["id_dataset"].map(title_of))
-    means = means.rename(columns={"alarms": label})
-    panels = {_TITLES[name]: means[means["detector"] == name] for name in list(_TITLES)[:2]}
-
-    def axis_of_images(axis: Axes, values: pd.Series) -> None:
-        seen = sorted(values.unique())
-        axis.set_xscale("log")
-        axis.set_xticks(seen, [f"{number:,.0f}" for number in seen])
-        axis.minorticks_off()
-        axis.set_xlabel("images seen")
-
-    return lines.line_panels(panels, "images", label, "ID", axis_of_images, label, 3.2)
+    means = mild_alarms(published)
+    means = means.assign(images=means["epoch"] * (find_profile("long").images_per_epoch or 0))
+    seen = sorted(means["images"].unique())
+    with style.style():
+        figure, axes = style.panels(2, height=3.6, share_y=True)
+        for axis, detector in zip(axes, list(_TITLES)[:2], strict=True):
+            rows = means[means["detector"] == detector]
+            for (name, model, seed), flow in rows.groupby(FLOW, observed=True):
+                # Sets of one colour differ in their markers; models differ in their dashes.
+                look = style.line_style(str(name)) | {"ls": "-" if model == "glow" else "--"}
+                title = f"{title_of(str(name))}, {model_title(str(model))}"
+                label = title if seed == rows["seed"].min() else "_repeated"
+                axis.plot(flow["images"], flow["alarms"], label=label, **look)
+            axis.set_title(_TITLES[detector])
+            axis.set_xscale("log")
+            axis.set_xticks(seen, [f"{number:,.0f}" for number in seen])
+            axis.minorticks_off()
+            axis.get_xticklabels()[0].set_horizontalalignment("left")
+            axis.get_xticklabels()[-1].set_horizontalalignment("right")
+            axis.set_xlabel("images seen")
+        axes[0].set_ylabel("share of alarms")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize="small")
+    return figure
 
 
 def words_of_flows(published: pd.DataFrame) -> Texts:

@@ -26,7 +26,13 @@ PAPER, NEIGHBOURS = "layer_gradients", "neighbours"
 # How the stored statistics of made OOD images name the readings.
 _SHORT = {PAPER: "paper", NEIGHBOURS: "neighbours"}
 _TITLES = score_titles(PAPER, NEIGHBOURS)
-_MADE = ("blurred", "noisy", "patches shuffled", "latent tails")
+# Made OOD images as the stored statistics name them, and as readers do.
+_MADE = {
+    "blurred": "blurred images",
+    "noisy": "noisy images",
+    "patches shuffled": "shuffled patches",
+    "latent tails": "latents from the tails",
+}
 # Statistic, and whether the epoch of its largest or smallest value is taken.
 _STATISTICS = {
     "fewest bits on the fit half": ("bits_fit", min),
@@ -79,7 +85,7 @@ def epoch_choices(statistics: pd.DataFrame, reading: str, early: float) -> Chose
         found[name] = values.idxmin() if best is min else values.idxmax()
     made = _made_aurocs(statistics, reading)
     for name in made.index:
-        found[f"best on {name} images"] = made.loc[name].idxmax()
+        found[f"best on {_MADE[name]}"] = made.loc[name].idxmax()
     found["best on all made images"] = made.mean().idxmax()
     return {name: (float(epoch), reading) for name, epoch in found.items()}
 
@@ -165,11 +171,11 @@ def tuned_elsewhere(aurocs: pd.DataFrame, id_dataset: str) -> Choice:
 def regret_table(regrets: pd.DataFrame, against: str) -> pd.DataFrame:
     """Regrets for readers, the smallest first.
 
-    Mean regret with the node jackknife's interval; what it is less than that of the criterion
-    ``against``; the share of pairs and flows that lose more than .05.
+    Mean regret with the node jackknife's interval; by how much it is smaller than that of the
+    criterion ``against``; the share of pairs and flows that lose more than .05.
     """
     rows = []
-    for name in regrets.mean().sort_values().index:
+    for name in mean_regrets(regrets).sort_values().index:
         saved = regrets[against] - regrets[name]
         rows.append(
             {
@@ -180,6 +186,11 @@ def regret_table(regrets: pd.DataFrame, against: str) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("criterion")
+
+
+def mean_regrets(regrets: pd.DataFrame) -> pd.Series:
+    """Mean regret of each criterion, each pair of sets counted once, whatever its models."""
+    return pd.Series({name: inference.mean_over_sets(regrets[name]).value for name in regrets})
 
 
 def best_epochs(aurocs: pd.DataFrame, images_per_epoch: int) -> Figure:
@@ -221,7 +232,7 @@ def words(regrets: dict[str, pd.DataFrame], defaults: dict[str, str]) -> Texts:
     """
     texts = counts(next(iter(regrets.values())).index.to_frame(index=False))
     for question, table in regrets.items():
-        default, best = defaults[question], table.mean().idxmin()
+        default, best = defaults[question], mean_regrets(table).idxmin()
         others = [name for name in table if name != default]
         saved = {n: inference.mean_over_sets(table[default] - table[n]) for n in others}
         texts |= {

@@ -42,7 +42,7 @@ def bars(rows: dict[str, dict[str, float]]) -> Figure:
         axis.axhline(0.5, color="0.5", lw=1, ls=":")
         axis.set_xticks(range(len(rows)), list(rows))
         axis.set_ylabel("AUROC")
-        axis.legend(loc="lower right")
+        figure.legend(loc="outside lower center", ncols=len(scores))
     return figure
 
 

@@ -10,7 +10,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from earlyglow_book.figures.style import COLOURS, MARKERS, WIDTH, line_style, panels, style
+from earlyglow_book.figures.style import (
+    COLOURS,
+    MARKERS,
+    WIDTH,
+    legend_below,
+    line_style,
+    panels,
+    style,
+)
 from earlyglow_book.titles import model_title, title_of
 
 # Images in the paper's CIFAR-10 epoch, by which its epochs are placed.
@@ -36,7 +44,7 @@ def bits_over_images(means: pd.DataFrame, paper: Mapping[str, Mapping[int, float
         if means["id_dataset"].isin(sets).any()
     } or {"embedded": means}
     with style():
-        figure, axes = panels(len(families), height=3.8)
+        figure, axes = panels(len(families), height=4.4)
         for axis, (family, rows) in zip(axes, families.items(), strict=True):
             for (name, model), part in rows.groupby(["id_dataset", "model"]):
                 line = line_style(str(name)) | {"ls": "-" if model == "glow" else "--"}
@@ -47,8 +55,8 @@ def bits_over_images(means: pd.DataFrame, paper: Mapping[str, Mapping[int, float
             axis.set_xscale("log")
             axis.set_title(f"{family} images")
             axis.set_xlabel("images seen in training")
-            axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize="small")
-        axes[0].set_ylabel("bits per dimension, held-out ID images")
+            legend_below(axis)
+        axes[0].set_ylabel("held-out bits per dimension")
     return figure
 
 

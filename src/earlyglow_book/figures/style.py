@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+from matplotlib.transforms import ScaledTranslation
 
 from earlyglow.datasets.catalogue import DATASETS
 
@@ -82,8 +83,19 @@ def legend(figure: Figure, axes: list[Axes]) -> None:
         handles, labels = found[0]
         figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5))
         return
+    # Lines would be squashed where a legend is tall.
+    tallest = max(len(labels) for _, labels in found)
+    figure.set_figheight(figure.get_figheight() + 0.16 * max(0, tallest - 4))
     for axis in axes:
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize="small")
+        legend_below(axis)
+
+
+def legend_below(axis: Axes) -> None:
+    """A panel's own legend under the label of its horizontal axis, however small the panel is."""
+    # Inches and no share of the height: tick labels and the label are as tall in every panel.
+    down = ScaledTranslation(0, -0.46, axis.figure.dpi_scale_trans)  # type: ignore[union-attr]
+    place = {"bbox_to_anchor": (0.5, 0.0), "bbox_transform": axis.transAxes + down}
+    axis.legend(loc="upper center", fontsize="small", **place)
 
 
 def epoch_axis(axis: Axes, epochs: pd.Series) -> None:

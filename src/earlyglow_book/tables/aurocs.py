@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from earlyglow.metrics import aupr, auroc, auroc_interval, fpr_at_tpr
+from earlyglow_book.tables.readable import readable
 from earlyglow_book.tables.texts import with_interval
 
 if TYPE_CHECKING:
@@ -72,9 +73,13 @@ def auroc_table(scores: pd.DataFrame, id_dataset: str) -> pd.DataFrame:
 
 
 def with_intervals(table: pd.DataFrame, rows: list[str], columns: list[str]) -> pd.DataFrame:
-    """AUROCs as "0.538 [0.503, 0.574]", one cell per combination of ``rows`` and ``columns``."""
+    """AUROCs as "0.538 [0.503, 0.574]", one cell per combination of ``rows`` and ``columns``.
+
+    Both axes have titles for readers.
+    """
     cells = [with_interval(row) for _, row in table.iterrows()]
-    return table.assign(cell=cells).pivot(index=rows, columns=columns, values="cell")
+    wide = table.assign(cell=cells).pivot(index=rows, columns=columns, values="cell")
+    return readable(wide)
 
 
 def select(

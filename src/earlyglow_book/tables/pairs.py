@@ -13,6 +13,7 @@ from scipy import stats
 
 from earlyglow.datasets.catalogue import DATASETS
 from earlyglow_book.tables.columns import FLOW, PAIR, SETS
+from earlyglow_book.tables.readable import readable
 from earlyglow_book.tables.texts import as_text
 
 
@@ -153,8 +154,8 @@ def means_over_pairs(rows: pd.DataFrame, by: Sequence[str], value: str = "auroc"
 
 
 def wide(means: pd.DataFrame, rows: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """Means with their intervals as text, one cell per combination."""
+    """Means with their intervals as text, one cell per combination, with titles for readers."""
     cells = [as_text(r.mean, r.low, r.high) for r in means.itertuples()]
     table = means.assign(cell=cells).pivot(index=list(rows), columns=list(columns), values="cell")
     kept = list(dict.fromkeys(means[list(rows)].itertuples(index=False, name=None)))
-    return table.loc[[key[0] if len(rows) == 1 else key for key in kept]]
+    return readable(table.loc[[key[0] if len(rows) == 1 else key for key in kept]])

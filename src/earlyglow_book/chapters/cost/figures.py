@@ -13,6 +13,8 @@ from earlyglow_book.chapters.cost.growth import exponents
 from earlyglow_book.figures.style import COLOURS, MARKERS, legend, look, panels, style
 
 _RATE = "images per second"
+# The largest ratio of an axis' ends whose labels at 1, 2 and 5 have room beside each other.
+_WIDE = 60
 
 
 def speeds_of(speeds: pd.DataFrame, contenders: dict[str, str]) -> Figure:
@@ -98,8 +100,11 @@ def _points(axis: Axes, rows: pd.DataFrame, contenders: list[str]) -> None:
             axis.errorbar(value, i, xerr=reach, color=COLOURS[0], marker=MARKERS[0], ls="none")
             axis.text(fastest * 1.25, i, f"{value:.3g}", va="center", fontsize="small")
     axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    least, most = rows["slowest"].min() / 2, rows["fastest"].max() * 6
+    # Where a panel spans two powers of ten, labels at 2 and 5 would run into each other.
+    few = most / least > _WIDE
+    axis.xaxis.set_major_locator(LogLocator(subs=(1,) if few else (1, 2, 5)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
     axis.minorticks_off()
-    axis.set_xlim(rows["slowest"].min() / 2, rows["fastest"].max() * 6)
+    axis.set_xlim(least, most)
     axis.margins(y=0.15)

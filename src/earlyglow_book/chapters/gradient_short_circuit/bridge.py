@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from earlyglow.metrics import auroc, auroc_interval
+from earlyglow_book.tables.texts import as_text
+from earlyglow_book.titles import title_of
 
 Values = NDArray[np.float64]
 _LEAST_IMAGES = 4
@@ -51,6 +53,21 @@ def bridge(flow: pd.DataFrame, classifier: pd.DataFrame, id_dataset: str) -> pd.
             row |= _aurocs(scored[id_dataset], scored[name])
         rows.append(row)
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def bridge_table(both: pd.DataFrame) -> pd.DataFrame:
+    """:func:`bridge` for readers: a row for each set, numbers with their intervals as text.
+
+    Of the ID set there is a correlation and no AUROC.
+    """
+    columns = {"images": both["images"].map("{:,}".format)}
+    ends = ["correlation", "correlation_low", "correlation_high"]
+    columns["rank correlation"] = [as_text(*row) for row in both[ends].to_numpy()]
+    for kind in KINDS:
+        values = both[[f"{what} {kind}" for what in ("auroc", "low", "high")]].to_numpy()
+        texts = [as_text(*row) if np.isfinite(row[0]) else "–" for row in values]
+        columns[f"AUROC, {kind}"] = texts
+    return pd.DataFrame(columns).set_axis(both["dataset"].map(title_of), axis=0)
 
 
 def _by_set(scores: pd.DataFrame) -> dict[str, Values]:

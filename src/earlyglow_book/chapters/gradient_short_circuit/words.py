@@ -67,11 +67,13 @@ def choices_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
 
 
 def claims_by_classifier(classifiers: Classifiers) -> pd.DataFrame:
-    """Verdict and number of each claim about scores, one column for each classifier."""
+    """Verdict and main number of each claim about scores, one column for each classifier."""
 
     def verdicts(study: ShortCircuit, tables: Tables) -> pd.Series:
         claims = claims_about_scores(tables, study.id_dataset, study.plain_score)
-        return pd.Series({each.text: f"{each.judgement}: {each.number}" for each in claims})
+        # What follows a semicolon is told where the claim stands alone.
+        numbers = {each.text: each.number.partition(";")[0] for each in claims}
+        return pd.Series({each.text: f"{each.judgement}: {numbers[each.text]}" for each in claims})
 
     return _columns(classifiers, verdicts)
 

@@ -174,6 +174,7 @@ def _seeds(single: pd.DataFrame) -> Texts:
         "seed_deviation": f"{mean['deviation over seeds']:.3f}",
         "seed_deviation_last": f"{trained.loc[last, 'deviation over seeds']:.3f}",
         "image_error": f"{mean['standard error over images']:.3f}",
+        "image_error_last": f"{trained.loc[last, 'standard error over images']:.3f}",
     }
 
 

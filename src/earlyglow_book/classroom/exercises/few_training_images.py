@@ -42,7 +42,7 @@ EXERCISES = {
             "these are the bits of the whole image: divide by the number of dimensions.": (
                 lambda train, held_out: _gap(train, held_out) * train.shape[1]
             ),
-            "the sign is wrong: held-out less training bits.": (
+            "the sign is wrong: held-out minus training bits.": (
                 lambda train, held_out: -_gap(train, held_out)
             ),
             "each half is judged by a bell of its own; the one that was fitted on the training "

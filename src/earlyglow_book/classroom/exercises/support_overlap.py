@@ -22,7 +22,7 @@ def _cases() -> Sequence[Case]:
 
 
 def _overlap(first: Array, second: Array) -> float:
-    """One less the total variation distance."""
+    """One minus the total variation distance."""
     return float(1 - 0.5 * np.abs(first / first.sum() - second / second.sum()).sum())
 
 
@@ -34,7 +34,7 @@ EXERCISES = {
             "counts are compared; the samples differ in size, so divide each by its sum first.": (
                 lambda first, second: np.minimum(first, second).sum() / first.sum()
             ),
-            "this is the distance, one less the overlap.": (
+            "this is the distance, one minus the overlap.": (
                 lambda first, second: 1 - _overlap(first, second)
             ),
             "the shares are multiplied; in each bin the smaller one is common to both.": (

@@ -93,7 +93,7 @@ def legend(figure: Figure, axes: list[Axes]) -> None:
 def legend_below(axis: Axes) -> None:
     """A panel's own legend under the label of its horizontal axis, however small the panel is."""
     # Inches and no share of the height: tick labels and the label are as tall in every panel.
-    down = ScaledTranslation(0, -0.46, axis.figure.dpi_scale_trans)  # type: ignore[union-attr]
+    down = ScaledTranslation(0, -0.46, axis.figure.dpi_scale_trans)
     place = {"bbox_to_anchor": (0.5, 0.0), "bbox_transform": axis.transAxes + down}
     axis.legend(loc="upper center", fontsize="small", **place)
 

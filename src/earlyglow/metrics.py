@@ -255,8 +255,11 @@ def to_float64(values: ArrayLike) -> NDArray[np.float64]:
     """
     # Asked of the value: importing torch would take longer than the metric.
     if hasattr(values, "detach"):
-        return values.detach().double().cpu().numpy()
+        values = values.detach().cpu()
+        values = values.numpy() if values.is_complex() else values.double().numpy()
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("complex ones")
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(

@@ -13,7 +13,8 @@ from torch import Tensor
 
 import earlyglow as eg
 from earlyglow.cache import cache_folder
-from earlyglow.datasets.pictures import SUFFIXES, read_picture
+from earlyglow.datasets.pictures import picture_files as pictures_below
+from earlyglow.datasets.pictures import read_picture
 from earlyglow.detectors import conformal_p_values
 from earlyglow_book.flow_runs import measuring
 from earlyglow_book.flow_runs.detectors import DEFAULT, DetectorName, build_detector
@@ -49,11 +50,10 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise ParameterError(f"there is no file or folder {path}; check the path.")
-        inside = path.rglob("*") if path.is_dir() else [path]
-        found += [file for file in inside if file.suffix.lower() in SUFFIXES]
+        found += pictures_below(path) if path.is_dir() else [path]
     if not found:
         raise ParameterError(f"there is no picture in {', '.join(map(str, paths))}.")
-    return sorted(found)
+    return sorted(set(found))
 
 
 def score_pictures(

@@ -28,6 +28,10 @@ class NotebookError(Exception):
     """A cell of a notebook failed; the message names the notebook as far as it was executed."""
 
 
+class StoppedError(KeyboardInterrupt):
+    """Ctrl-C while cells run, which keep nothing; the message says what is kept."""
+
+
 def chapter_of(name: str) -> str:
     """The chapter that a name or a path such as "notebooks/quickstart.ipynb" means."""
     return Path(name).stem if name.endswith(".ipynb") else name
@@ -76,6 +80,10 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
     _require_writable(output)
     try:
         execute(find_notebook(name), output, values)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"what was computed before the cells of {chapter.name} began is kept; they begin anew"
+        ) from None
     except PapermillExecutionError as error:
         raise NotebookError(
             f"a cell of {name} failed: {error.ename}: {error.evalue} (executed so far: {output})"

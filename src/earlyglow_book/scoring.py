@@ -74,7 +74,7 @@ def score_pictures(
         detector: how the norms are read; None for the run's way.
 
     Raises:
-        ParameterError: the result is of no flow.
+        ParameterError: the result is of no flow, or has too few ID scores for the share.
         DatasetError: a picture cannot be read, or the run's images are not at hand.
     """
     experiment = stored_experiment(result)
@@ -85,6 +85,12 @@ def score_pictures(
     run = experiment.run
     sets = run.load_sets()
     fit, own = sets[FIT], sets[run.id_dataset]
+    least = 1 / (len(own) + 1)
+    if false_alarms < least:
+        raise ParameterError(
+            f"the share of false alarms is {false_alarms}, but with {len(own)} ID pictures to "
+            f"compare with it must be at least {least:.2g}."
+        )
     pixels = torch.from_numpy(
         np.stack([read_picture(file, str(file), own.image_shape) for file in files])
     )

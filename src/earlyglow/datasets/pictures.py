@@ -17,8 +17,8 @@ Pixels = NDArray[np.uint8]
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 )
-# What Pillow may take a file for, whatever it is called: never a program that it would run.
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
+# What Pillow may take a file for, whatever it is called: nothing that another program must draw.
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _OTHER_SUFFIXES = frozenset(
     (".heic", ".heif", ".avif", ".jp2", ".psd", ".svg", ".dng", ".nef", ".cr2", ".cr3", ".arw")
 )

@@ -122,9 +122,9 @@ def _id_images(batch: object) -> Tensor:
             f"the loader gives {type(batch).__name__}, but a detector is fitted on tensors x "
             "(N, ...) or pairs (x, y) of images and labels; give those, such as batch['image']."
         )
-    if len(batch) == 1:  # type: ignore[arg-type]
-        return batch[0]  # type: ignore[index]
-    images, labels = batch  # type: ignore[misc]
+    images, labels = batch[0], batch[-1]  # type: ignore[index]
+    if labels is images:
+        return images
     if labels.dim() == 0 or labels.shape[:1] != images.shape[:1] or labels[:1].numel() > 1:
         raise ValueError(
             f"the loader gives labels of shape {tuple(labels.shape)} for {len(images)} images, but "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
 def require_tensor(x: object) -> None:
-    """Raise TypeError unless ``x`` is a tensor, and ValueError where it has no dimension.
+    """Raise TypeError unless ``x`` is a dense tensor, and ValueError where it has no dimension.
 
     An image set, whose images a flow does not take as they are, is what it is mistaken for most.
     """
@@ -15,6 +16,12 @@ def require_tensor(x: object) -> None:
             f"the images are of type {type(x).__name__}, but a torch tensor is needed; for an "
             "ImageSet pass earlyglow.dequantize(image_set.images), for an array "
             "torch.from_numpy(array)."
+        )
+    if x.is_nested or x.layout != torch.strided or x.is_meta:
+        kind = "nested" if x.is_nested else "meta" if x.is_meta else "sparse"
+        raise TypeError(
+            f"the images are a {kind} tensor, but a dense one with values is needed; for a nested "
+            "or sparse one pass torch.stack(list(x)) or x.to_dense()."
         )
     if x.dim() == 0:
         raise ValueError(f"the images are one number, {x.item()}, but a batch (N, ...) is needed.")
@@ -32,7 +39,8 @@ def require_dtype(x: Tensor, model: nn.Module) -> None:
 
 def require_finite(x: Tensor) -> None:
     """Raise ValueError where one of the images (N, ...) holds NaN or infinity."""
-    finite = x.isfinite().flatten(1).all(1)
+    finite = x.isfinite()
+    finite = finite.flatten(1).all(1) if x.dim() > 1 else finite
     if not finite.all():
         broken = (~finite).nonzero().flatten().tolist()
         raise ValueError(

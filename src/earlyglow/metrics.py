@@ -7,7 +7,7 @@ metrics; the DeLong variance is the only formula written here.
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -254,10 +254,14 @@ def to_float64(values: ArrayLike) -> NDArray[np.float64]:
         TypeError: there is something else in it than real numbers.
     """
     # Asked of the value: importing torch would take longer than the metric.
-    if hasattr(values, "detach"):
-        return values.detach().double().cpu().numpy()
+    given: Any = values
+    if hasattr(given, "detach"):
+        given = given.detach().cpu()
+        given = given.numpy() if given.is_complex() else given.double().numpy()
     try:
-        return np.asarray(values, dtype=np.float64)
+        if np.iscomplexobj(given):
+            raise TypeError("they are complex")
+        return np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"{values!r:.60} holds something else than real numbers ({error}); give an array or a "

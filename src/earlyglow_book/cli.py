@@ -266,11 +266,16 @@ def _read_parameters(file: Path | None) -> dict[str, object]:
     import yaml
 
     try:
-        values = yaml.load(file.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
-    except yaml.YAMLError as error:
-        raise click.ClickException(f"{file} is not readable YAML: {error}") from error
+        text = file.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.BaseLoader)
+        values = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise click.ClickException(f"{file} is not readable YAML: {reason}.") from error
     if not isinstance(values, dict):
         raise click.ClickException(f"{file} must hold a mapping of parameter names to values.")
+    if len(node.value) > len(values):
+        raise click.ClickException(f"{file} gives a parameter twice; give each once.")
     return values
 
 

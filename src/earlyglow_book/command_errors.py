@@ -42,6 +42,11 @@ def interruption() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as stopped:
+        from earlyglow_book.notebooks import StoppedError
+
+        if isinstance(stopped, StoppedError):
+            click.echo(f"\nstopped; {stopped}.", err=True)
+            sys.exit(130)
         kept = f"; {stopped}" if str(stopped) else ""
         click.echo(f"\nstopped{kept}; the same command goes on where it was.", err=True)
         sys.exit(130)

@@ -61,7 +61,7 @@ def require_comparable(
         id_dataset: the ID set, a key of ``earlyglow.DATASETS``.
         ood_datasets: the OOD sets; where empty, the usual ones are taken.
         usual: the usual OOD sets of each ID set.
-        known: names that OOD sets may have.
+        known: names that OOD sets may have, beside pictures of the user's own.
     """
     if id_dataset not in DATASETS:
         raise ValueError(unknown("data set", id_dataset, DATASETS))
@@ -71,7 +71,7 @@ def require_comparable(
             "with; name at least one."
         )
     for name in ood_datasets:
-        if name not in known:
+        if name not in known and not is_source(name):
             raise ValueError(unknown("data set", name, known))
     if len(set(ood_datasets)) < len(ood_datasets):
         raise ValueError(

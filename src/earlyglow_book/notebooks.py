@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from earlyglow.hashing import digest
@@ -20,12 +20,17 @@ from earlyglow_book.parameters import ParameterError, from_texts
 from earlyglow_book.places import shipped
 from earlyglow_book.registry import chapter_class
 from earlyglow_book.results import Result
+from earlyglow_book.watching import watched
 
 _KERNEL = "earlyglow-own"
 
 
 class NotebookError(Exception):
     """A cell of a notebook failed; the message names the notebook as far as it was executed."""
+
+
+class StoppedError(KeyboardInterrupt):
+    """Ctrl-C while cells run, which keep nothing; the message says what is kept."""
 
 
 def chapter_of(name: str) -> str:
@@ -77,6 +82,10 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
 
     try:
         execute(find_notebook(name), output, values)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"what was computed before the cells of {chapter.name} began is kept; they begin anew"
+        ) from None
     except PapermillExecutionError as error:
         raise NotebookError(
             f"a cell of {name} failed: {error.ename}: {error.evalue} (executed so far: {output})"
@@ -131,20 +140,19 @@ def _leave_busy_processors() -> None:
 
 
 def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
-    """Execute a notebook by papermill without progress bars in its cells.
+    """Execute a notebook by papermill without progress bars in its cells; say which one runs.
 
     The kernel is the interpreter that runs this, whatever kernels are installed on the machine.
     """
     import papermill
 
-    with (
-        # A bar in a cell would be a thousand lines of output.
-        _environment("EARLYGLOW_PROGRESS", "0"),
-        tempfile.TemporaryDirectory() as folder,
-        _own_kernel(Path(folder)),
-    ):
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         # Papermill fills braces of a path with parameters.
-        executed = Path(folder) / "executed.ipynb"
+        executed, progress = Path(folder) / "executed.ipynb", Path(folder) / "progress.txt"
+        stack.enter_context(watched(executed, progress))
+        # A bar in a cell would be a thousand lines of output.
+        stack.enter_context(_environment("EARLYGLOW_PROGRESS", f"file:{progress}"))
+        stack.enter_context(_own_kernel(Path(folder)))
         try:
             papermill.execute_notebook(
                 str(source),
@@ -152,8 +160,8 @@ def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
                 parameters=dict(values),
                 kernel_name=_KERNEL,
                 progress_bar=False,
-                # A kernel on this machine warns each time that its messages are not encrypted.
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                # A kernel warns that its messages are not encrypted, and of its own shutdown.
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
             )
         finally:
             if executed.is_file():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import functools
 import html
 import re
 from pathlib import Path
 from typing import Any
+
+from earlyglow_book.places import shipped
 
 _STYLE = """
 body { max-width: 48rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; }
@@ -83,10 +86,26 @@ def _is_repr(text: str) -> bool:
 
 
 def filled(source: str, texts: dict[str, str]) -> str:
-    """Markdown with its glued texts in their places, or a question mark."""
-    return _GLUED.sub(
-        lambda found: texts.get(found[1].split("::")[-1].partition(":")[0], "?"), source
-    )
+    """Markdown with its glued texts in their places, or a question mark.
+
+    What is glued in another notebook is taken from the book's own copy of that one.
+    """
+
+    def text(found: re.Match[str]) -> str:
+        other, _, name = found[1].rpartition("::")
+        known = _committed_texts(other) if other else texts
+        return known.get(name.partition(":")[0], "?")
+
+    return _GLUED.sub(text, source)
+
+
+@functools.cache
+def _committed_texts(file: str) -> dict[str, str]:
+    """The glued texts of a notebook of the book; none where there is no such notebook."""
+    import nbformat
+
+    path = shipped("notebooks") / Path(file).name
+    return glued_texts(nbformat.read(path, 4)) if path.is_file() else {}
 
 
 def _markdown(source: str) -> str:

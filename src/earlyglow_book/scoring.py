@@ -13,7 +13,8 @@ from torch import Tensor
 
 import earlyglow as eg
 from earlyglow.cache import cache_folder
-from earlyglow.datasets.pictures import SUFFIXES, read_picture
+from earlyglow.datasets.pictures import picture_files as pictures_below
+from earlyglow.datasets.pictures import read_picture
 from earlyglow.detectors import conformal_p_values
 from earlyglow_book.flow_runs import measuring
 from earlyglow_book.flow_runs.detectors import DEFAULT, DetectorName, build_detector
@@ -49,11 +50,10 @@ def picture_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if not path.exists():
             raise ParameterError(f"there is no file or folder {path}; check the path.")
-        inside = path.rglob("*") if path.is_dir() else [path]
-        found += [file for file in inside if file.suffix.lower() in SUFFIXES]
+        found += pictures_below(path) if path.is_dir() else [path]
     if not found:
         raise ParameterError(f"there is no picture in {', '.join(map(str, paths))}.")
-    return sorted(found)
+    return sorted(set(found))
 
 
 def score_pictures(
@@ -74,7 +74,7 @@ def score_pictures(
         detector: how the norms are read; None for the run's way.
 
     Raises:
-        ParameterError: the result is of no flow.
+        ParameterError: the result is of no flow, or has too few ID scores for the share.
         DatasetError: a picture cannot be read, or the run's images are not at hand.
     """
     experiment = stored_experiment(result)
@@ -85,6 +85,12 @@ def score_pictures(
     run = experiment.run
     sets = run.load_sets()
     fit, own = sets[FIT], sets[run.id_dataset]
+    least = 1 / (len(own) + 1)
+    if false_alarms < least:
+        raise ParameterError(
+            f"the share of false alarms is {false_alarms}, but with {len(own)} ID pictures to "
+            f"compare with it must be at least {least:.2g}."
+        )
     pixels = torch.from_numpy(
         np.stack([read_picture(file, str(file), own.image_shape) for file in files])
     )

@@ -47,12 +47,13 @@ def score(
     from earlyglow_book import scoring
 
     table = output or Path("scores.csv")
+    sheet = table.with_suffix(".png")
+    _require_places(table, sheet)
     with refusals(), interruption():
         result = _named(run)
         files = scoring.picture_files(pictures)
         scored = scoring.score_pictures(result, files, false_alarms, detector)
     scored.table.to_csv(table, index=False)
-    sheet = table.with_suffix(".png")
     scoring.write_contact_sheet(scored, sheet)
     click.echo(scored.table.head(20).to_string(index=False))
     count = int(scored.table["unusual"].sum())
@@ -96,6 +97,25 @@ def cache(clear: bool, yes: bool) -> None:
         for part in parts:
             shutil.rmtree(part)
         click.echo("deleted")
+
+
+def _require_places(table: Path, sheet: Path) -> None:
+    """Refuse an output that cannot be written, before minutes are spent on it."""
+    if table == sheet:
+        raise click.ClickException(
+            f"the table is {str(table)!r}, but a name with .png is its sheet's; give one with .csv."
+        )
+    for path in (table, sheet):
+        was_there = path.exists()
+        try:
+            with path.open("ab"):
+                pass
+        except OSError as error:
+            raise click.ClickException(
+                f"{path} cannot be written ({error.strerror}); choose another place by -o."
+            ) from error
+        if not was_there:
+            path.unlink()
 
 
 def _named(name: str) -> Result:

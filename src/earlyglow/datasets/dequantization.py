@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -28,7 +30,8 @@ def dequantize(images: Tensor, seed: int = 0, indices: Tensor | None = None) -> 
         float32 (N, C, H, W) in [-0.5, 0.5).
 
     Raises:
-        TypeError: the images are no uint8 tensor.
+        TypeError: the images are no uint8 tensor, the indices no tensor of whole numbers, or the
+            seed is no whole number.
         ValueError: there are more or fewer indices than images.
 
     Source: arXiv 2502.00820 (code): x·255/256 - 0.5 plus U(0, 1/256).
@@ -42,6 +45,11 @@ def dequantize(images: Tensor, seed: int = 0, indices: Tensor | None = None) -> 
     count = len(images)
     if indices is None:
         indices = torch.arange(count, device=images.device)
+    if not isinstance(indices, Tensor) or indices.is_floating_point() or indices.is_complex():
+        kind = indices.dtype if isinstance(indices, Tensor) else type(indices).__name__
+        raise TypeError(f"indices is {kind}, but a tensor of whole numbers is needed.")
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise TypeError(f"seed is {seed!r}, but it must be a whole number.")
     if indices.shape != (count,):
         raise ValueError(
             f"indices has shape {tuple(indices.shape)}, but {count} images need ({count},)."

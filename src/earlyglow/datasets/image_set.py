@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -38,10 +40,17 @@ class ImageSet:
                 f"{tuple(self.images.shape)}, but an ImageSet holds uint8 (N, C, H, W)."
             )
         if self.images.shape[1] not in (1, 3):
+            last = self.images.shape[3]
+            remedies = [
+                "images.permute(0, 3, 1, 2) brings the channels of (N, H, W, C) to the front"
+                if last in (1, 3, 4)
+                else "",
+                "[:, :3] leaves out an alpha channel" if 4 in (self.images.shape[1], last) else "",
+            ]
+            remedy = ", and ".join(filter(None, remedies)) or "leave the other channels out"
             raise ValueError(
                 f"the images of {self.name} have shape {tuple(self.images.shape)}, but an ImageSet "
-                "holds (N, C, H, W) with 1 or 3 channels; permute(0, 3, 1, 2) brings the channels "
-                "of (N, H, W, C) to the front."
+                f"holds (N, C, H, W) with 1 or 3 channels; {remedy}."
             )
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
@@ -87,12 +96,14 @@ class ImageSet:
         # torchvision takes seconds to import, and most runs never need it.
         from torchvision.transforms.v2 import functional as TF
 
-        if len(image_shape) != 3 or image_shape[0] not in (1, 3):
+        shape = tuple(image_shape) if isinstance(image_shape, Iterable) else ()
+        whole = all(isinstance(s, Integral) and s >= 1 for s in shape)
+        if len(shape) != 3 or not whole or shape[0] not in (1, 3):
             raise ValueError(
                 f"image_shape is {image_shape!r}, but it must be (channels, height, width) with 1 "
                 "or 3 channels."
             )
-        channels, height, width = image_shape
+        channels, height, width = map(int, shape)
         images = self.images
         if images.shape[1] != channels:
             images = TF.rgb_to_grayscale(images, num_output_channels=channels)

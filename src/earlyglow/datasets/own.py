@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from earlyglow.cache import cache_folder
 from earlyglow.datasets.errors import DatasetError
 from earlyglow.datasets.image_set import ImageSet
 from earlyglow.datasets.parquet import FINGERPRINT, read_parquet, write_parquet
-from earlyglow.datasets.pictures import SUFFIXES, read_picture
+from earlyglow.datasets.pictures import SUFFIXES, picture_files, read_picture, shown
 from earlyglow.datasets.sources import Source, parse_source
 
 _SPLITS = ("train", "test")
@@ -45,7 +46,7 @@ def load_folder(
     their EXIF orientation says, cut to the middle square and resized. Class folders become labels,
     in the order of their names; pictures outside of one get -1. Where the folder has the folders
     ``train`` and ``test``, they are the splits. Else a picture's own bytes decide, half and half,
-    so that no picture moves when others are added. Hidden files are passed over.
+    so that no picture moves when others are added. Hidden files are passed over, links followed.
 
     Args:
         path: the folder.
@@ -99,33 +100,28 @@ def _pictures(source: Source, split: str) -> list[_Picture]:
 
 def _in_folder(source: Source, split: str) -> Iterator[_Picture]:
     root = source.path
-    if not root.is_dir():
-        raise DatasetError(f"{root} is no folder; for a Parquet file write parquet:{root}.")
     divided = all((root / part).is_dir() for part in _SPLITS)
     base = root / split if divided else root
-    files = _picture_files(base)
+    files = picture_files(base)
     if not files:
         kinds = ", ".join(sorted(suffix[1:] for suffix in SUFFIXES))
         raise DatasetError(f"there is no picture in {base}; pictures end in one of {kinds}.")
     classes = sorted({file.parent.relative_to(base).as_posix() for file in files} - {"."})
     for file in files:
-        if not divided and _half(file.read_bytes()) != split:
+        if not divided and _half(_content(file)) != split:
             continue
         place = file.parent.relative_to(base).as_posix()
         label = classes.index(place) if place != "." else -1
-        yield _Picture(str(file), label, file.read_bytes)
+        yield _Picture(shown(file), label, partial(_content, file))
 
 
-def _picture_files(base: Path) -> list[Path]:
-    """The pictures below a folder, in the order of their names on every system."""
-    found = [
-        path
-        for path in base.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(base).parts)
-    ]
-    return sorted(found, key=lambda path: path.relative_to(base).as_posix())
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{shown(file)} cannot be read ({error.strerror}); mend it, or take it away."
+        ) from error
 
 
 def _in_table(source: Source, split: str) -> Iterator[_Picture]:
@@ -201,11 +197,12 @@ def _decoded(pictures: Sequence[_Picture], source: Source, name: str, split: str
 
 def _state(source: Source, split: str) -> str:
     """What tells whether the pictures are still those that were decoded."""
-    files = _picture_files(source.path) if source.kind == "folder" else [source.path]
+    files = picture_files(source.path, False) if source.kind == "folder" else [source.path]
     if source.kind == "parquet" and source.path.is_dir():
         files = sorted(source.path.glob("*.parquet"))
-    digest = hashlib.sha256(repr((source, split)).encode())
+    digest = hashlib.sha256(os.fsencode(repr((source, split))))
     for file in files:
-        status = file.stat()
-        digest.update(f"{file}|{status.st_size}|{status.st_mtime_ns}".encode())
+        # A link that leads nowhere is named when it is read.
+        status = file.stat() if file.exists() else file.lstat()
+        digest.update(os.fsencode(f"{file}|{status.st_size}|{status.st_mtime_ns}"))
     return digest.hexdigest()[:32]

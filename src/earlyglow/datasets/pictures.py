@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
 from pathlib import Path
 
@@ -16,9 +17,65 @@ Pixels = NDArray[np.uint8]
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 )
+# What Pillow may take a file for, whatever it is called: nothing that another program must draw.
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+_OTHER_SUFFIXES = frozenset(
+    (".heic", ".heif", ".avif", ".jp2", ".psd", ".svg", ".dng", ".nef", ".cr2", ".cr3", ".arw")
+)
 # Modes of Pillow whose values are 8-bit, so that converting them changes no range.
 _EIGHT_BIT = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV")
 _WITH_TRANSPARENCY = ("LA", "PA", "RGBA")
+
+
+def picture_files(base: Path, warn: bool = True) -> list[Path]:
+    """The pictures below a folder, in the order of their names on every system.
+
+    Hidden files are passed over. Links are followed, but into no folder twice.
+
+    Args:
+        base: the folder.
+        warn: whether pictures of kinds that are not read are named in a warning.
+
+    Raises:
+        DatasetError: a folder cannot be read.
+    """
+    found, seen, others = [], set(), []
+    for name, folders, files in os.walk(base, onerror=_refuse_folder, followlinks=True):
+        folder = Path(name)
+        real = folder.resolve()
+        folders[:] = [] if real in seen else sorted(filter(_is_shown, folders))
+        if real in seen:
+            continue
+        seen.add(real)
+        for path in (folder / file for file in files if _is_shown(file)):
+            # What is no regular file, such as a pipe, would be waited for.
+            if path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink()):
+                found.append(path)
+            elif path.suffix.lower() in _OTHER_SUFFIXES:
+                others.append(path)
+    if others and warn:
+        warnings.warn(
+            f"{len(others)} pictures of kinds that are not read are left out, the first of them "
+            f"{shown(min(others))}; save them as PNG or JPEG.",
+            stacklevel=3,
+        )
+    return sorted(found, key=lambda path: path.relative_to(base).as_posix())
+
+
+def shown(file: Path) -> str:
+    """A path that can be printed, whatever bytes its name has."""
+    return str(file).encode("utf-8", "replace").decode()
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith((".", "__MACOSX", "@eaDir"))
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise DatasetError(
+        f"{error.filename} cannot be read ({error.strerror}); change its permissions, or move it "
+        "out of the folder."
+    ) from error
 
 
 def read_picture(file: Path | bytes, what: str, shape: tuple[int, int, int]) -> Pixels:
@@ -55,7 +112,8 @@ def decode_picture(file: Path | bytes, what: str, channels: int) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
+            opened = io.BytesIO(file) if isinstance(file, bytes) else file
+            with Image.open(opened, formats=_FORMATS) as picture:
                 _require_still(picture, what)
                 _require_eight_bit(picture, what)
                 upright = ImageOps.exif_transpose(picture)
@@ -77,7 +135,8 @@ def decode_picture(file: Path | bytes, what: str, channels: int) -> Image.Image:
 
 def _require_still(picture: Image.Image, what: str) -> None:
     frames = getattr(picture, "n_frames", 1)
-    if frames > 1:
+    # A camera's JPEG may hold its preview or a map of depths as a second picture.
+    if frames > 1 and picture.format != "MPO":
         raise DatasetError(
             f"{what} has {frames} frames, but a picture must have one; save the frame you mean."
         )

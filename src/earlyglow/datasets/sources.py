@@ -73,6 +73,8 @@ def parse_source(name: str) -> Source:
             f"there is no folder or file {path!r}, which {name!r} names; check the path, or write "
             "it in full."
         )
+    if kind == "folder" and not found.is_dir():
+        raise DatasetError(f"{path} is no folder; for a Parquet file write parquet:{path}.")
     return Source(kind, found.resolve(), _size(name, values), _is_grey(name, values))
 
 

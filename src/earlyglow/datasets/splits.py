@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from earlyglow.checks import require_whole
+
 _PERMUTATION_SEED = 2502
 
 
@@ -22,6 +24,7 @@ def halves(count: int) -> tuple[Tensor, Tensor]:
         >>> sorted(torch.cat((fit, evaluate)).tolist())
         [0, 1, 2, 3, 4]
     """
+    require_whole("count", count, 0)
     if count < 2:
         raise ValueError(f"count is {count}, but two halves need at least 2 images.")
     generator = torch.Generator().manual_seed(_PERMUTATION_SEED)
@@ -76,5 +79,6 @@ def subset(count: int, limit: int) -> Tensor:
         >>> len(subset(5, 3)), len(subset(5, 9))
         (3, 5)
     """
+    require_whole("limit", limit, 0)
     generator = torch.Generator().manual_seed(_PERMUTATION_SEED)
     return torch.randperm(count, generator=generator)[:limit]

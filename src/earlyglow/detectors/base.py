@@ -100,9 +100,10 @@ class GroupDetector(Detector):
     def _on_device(self, x: Tensor) -> Tensor:
         require_tensor(x)
         require_finite(x)
-        if isinstance(self.model, Flow) and len(x) and float(x.abs().max()) > _MOST:
+        checked = isinstance(self.model, Flow) and x.is_floating_point() and len(x) > 0
+        if checked and float(x.detach().abs().max()) > _MOST:
             warnings.warn(
-                f"the images lie from {float(x.min()):.3g} to {float(x.max()):.3g}, but a flow's "
+                f"the images lie from {x.min().item():.3g} to {x.max().item():.3g}, but a flow's "
                 "lie in [-0.5, 0.5); pass uint8 images through earlyglow.dequantize.",
                 stacklevel=3,
             )
@@ -122,7 +123,14 @@ def _id_images(batch: object) -> Tensor:
             "(N, ...) or pairs (x, y) of images and labels; give those, such as batch['image']."
         )
     images, labels = batch[0], batch[-1]  # type: ignore[index]
-    return images[labels >= 0] if labels.shape == images.shape[:1] else images
+    if labels is images:
+        return images
+    if labels.dim() == 0 or labels.shape[:1] != images.shape[:1] or labels[:1].numel() > 1:
+        raise ValueError(
+            f"the loader gives labels of shape {tuple(labels.shape)} for {len(images)} images, but "
+            "one number for each is needed; give x alone where there are no such labels."
+        )
+    return images[labels.reshape(-1) >= 0]
 
 
 class StatisticsDetector(GroupDetector):

@@ -40,6 +40,12 @@ def conformal_p_values(scores: Tensor, calibration: Tensor, side: Side = "high")
         tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     require_choice("side", side, get_args(Side))
+    for what, values in (("scores", scores), ("calibration", calibration)):
+        if values.isnan().any():
+            raise ValueError(
+                f"{what} holds {int(values.isnan().sum())} NaN, which has no rank; look for a "
+                "diverged model, or leave these images out."
+            )
     ordered = calibration.sort().values
     count = len(ordered)
     scores = scores.to(ordered).contiguous()

@@ -80,7 +80,12 @@ def save_detector(detector: GroupDetector, path: Path | str) -> None:
     for name, value in vars(detector).items():
         for key, part in _parts(name, value):
             tensors[key] = part.detach().cpu().contiguous()
-    facts = {"kind": kind, "options": options, "dropped": list(getattr(detector, "dropped", ()))}
+    facts = {
+        "kind": kind,
+        "options": options,
+        "dropped": list(getattr(detector, "dropped", ())),
+        "parameters": _layout(getattr(detector, "model", None)),
+    }
     metadata = {"format": _FORMAT, "facts": json.dumps(facts)}
     try:
         with atomic_path(Path(path)) as temporary:
@@ -101,7 +106,10 @@ def load_detector(path: Path | str, model: nn.Module | None = None) -> Any:
 
     Raises:
         DetectorFileError: the file is missing, foreign or damaged, or belongs to another model.
+        TypeError: ``model`` is no module.
     """
+    if model is not None and not isinstance(model, nn.Module):
+        raise TypeError(f"model is {model!r:.60}, but it must be the model that it scores with.")
     path = Path(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -117,6 +125,12 @@ def load_detector(path: Path | str, model: nn.Module | None = None) -> Any:
     kind = _KINDS[facts["kind"]]
     if _takes_model(kind) and model is None:
         raise DetectorFileError(f"{path} holds a {kind.__name__}, which needs model=, its model.")
+    fitted_to = facts.get("parameters")
+    if _takes_model(kind) and fitted_to and fitted_to != _layout(model):
+        raise DetectorFileError(
+            f"{path} was fitted under a model with other parameters ({len(fitted_to)} tensors; "
+            f"this one has {len(_layout(model))}); give the model that it was fitted under."
+        )
     options = facts["options"]
     detector = (
         kind(model, **options) if model is not None and _takes_model(kind) else kind(**options)
@@ -132,6 +146,12 @@ def load_detector(path: Path | str, model: nn.Module | None = None) -> Any:
                 f"{len(detector.names)}; give the model that it was fitted under."
             )
     return detector
+
+
+def _layout(model: nn.Module | None) -> dict[str, list[int]]:
+    """The names and shapes of a model's parameters, by which another one is noticed."""
+    named = model.named_parameters() if model is not None else ()
+    return {name.replace("_orig_mod.", ""): list(p.shape) for name, p in named}
 
 
 def _takes_model(kind: type) -> bool:

@@ -155,6 +155,8 @@ class _Watch:
             for watched in self.layers:
                 if isinstance(watched.layer, torch.jit.ScriptModule):
                     raise watched.refusal("a scripted module takes no hooks")
+                if any(parameter.is_complex() for parameter in watched.parameters):
+                    raise watched.refusal("rules are of real numbers")
                 before = watched.layer.register_forward_pre_hook(partial(self._freeze, watched))
                 self._hooks.callback(before.remove)
                 # First of all hooks, so that another's change of the output is not the layer's.

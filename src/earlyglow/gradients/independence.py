@@ -29,19 +29,26 @@ def require_independent(model: nn.Module, x: Tensor, objective: Objective, key: 
         key: what stands for the objective from call to call.
 
     Raises:
-        ValueError: two calls on the same images differ, an image's number depends on its batch, or
-            it is not finite or has no gradient.
+        ValueError: two calls on the same images differ, an image's number depends on its batch, it
+            is not finite or has no gradient, or the images are changed in place.
     """
     seen = _asked.setdefault(model, weakref.WeakSet())
     if key in seen:
         return
-    together = x[:_TOGETHER]
+    # What the model may do to them shall not reach the caller's images.
+    together = x[:_TOGETHER].clone()
+    version = together._version
     alone = together[: max(1, min(_ALONE, len(together) // 2))]
     name = type(model).__name__
     # As in the measurement: without gradients a Transformer's layers take another, fused way.
     with all_requiring_grad(model):
         first, again = (objective(model, together) for _ in range(2))
         apart = objective(model, alone).detach()
+    if together._version != version:
+        raise ValueError(
+            f"{name} changes its images in place, so that they are others at the next call; write "
+            "x = x * 2 instead of x *= 2, or clone them first."
+        )
     if not first.requires_grad:
         raise ValueError(
             f"{name} gives numbers without a gradient: call nothing of it under torch.no_grad or "
@@ -52,7 +59,7 @@ def require_independent(model: nn.Module, x: Tensor, objective: Objective, key: 
         broken = int((~first.isfinite()).nonzero()[0])
         raise ValueError(
             f"{name} gives {first[broken].item()} for image {broken} (from 0), which has no "
-            "gradient; leave such images out."
+            "gradient; leave such images out, or look for NaN among its weights."
         )
     if not _alike(first, again.detach()):
         raise ValueError(

@@ -34,7 +34,7 @@ from earlyglow.gradients.objectives import (
     find_objective,
 )
 from earlyglow.gradients.vmap import vmap_norms
-from earlyglow.image_checks import require_tensor
+from earlyglow.image_checks import require_dtype, require_finite, require_tensor
 from earlyglow.precision import float32_products
 from earlyglow.progress import progress_bar
 from earlyglow.threads import threads_for
@@ -117,10 +117,11 @@ def layer_gradient_norms(
         LayerNorms with values (N // group_size, L) on the model's device.
 
     Raises:
-        TypeError: ``x`` is no tensor, or the model no module or without what the objective calls.
-        ValueError: unknown backend, objective or precision, no complete group, a model that draws
-            noise, mixes the images of a batch or gives numbers without a gradient, or a way that
-            cannot handle the model.
+        TypeError: ``x`` is no tensor or of a type that the model does not take, or the model no
+            module or without what the objective calls.
+        ValueError: an image holds NaN or infinity, unknown backend, objective or precision, no
+            complete group, a model that draws noise, mixes the images of a batch or gives numbers
+            without a gradient, or a way that cannot handle the model.
 
     Source: arXiv 2502.00820, section on layer-wise gradient norms (after arXiv 2403.01485).
 
@@ -165,7 +166,11 @@ def layer_gradient_norms_by_group(
         # What was made in inference mode can be no part of a graph.
         x = x.clone() if x.is_inference() else x
         differentiated = checked(named)
-        require_independent(model, x, differentiated, key=named)
+        try:
+            require_independent(model, x, differentiated, key=named)
+        except RuntimeError:
+            require_dtype(x, model)
+            raise
         method = _method(backend, model, x, differentiated, named, precision)
         stack.enter_context(float32_products("tf32" if precision == "tf32" else "ieee"))
         if precision == "bf16":
@@ -182,7 +187,10 @@ def layer_gradient_norms_by_group(
                     rows[size].append(values.detach())
                 progress.update(len(chunk))
     names = tuple(name for name, _ in model.named_parameters())
-    return {size: LayerNorms(torch.cat(rows[size]), names, size) for size in sizes}
+    norms = {size: LayerNorms(torch.cat(rows[size]), names, size) for size in sizes}
+    if not all(found.values.isfinite().all() for found in norms.values()):
+        require_finite(x)
+    return norms
 
 
 def _method(

@@ -48,14 +48,23 @@ def all_requiring_grad(model: nn.Module) -> Iterator[None]:
 def values_kept(model: nn.Module) -> Iterator[int]:
     """What a forward pass writes into parameters and buffers is taken back afterwards.
 
-    An embedding with ``max_norm`` writes, and so does a layer that sets itself by its first data.
-    Gives the bytes of the copies.
+    An embedding with ``max_norm`` writes, and so does a layer that sets itself by its first data;
+    a layer that counts may put another tensor in a buffer's place. Gives the bytes of the copies.
     """
+    held = [
+        (module, name, tensor)
+        for module in model.modules()
+        for own in (module.named_parameters, module.named_buffers)
+        for name, tensor in own(recurse=False, remove_duplicate=False)
+    ]
     tensors = [*model.parameters(), *model.buffers()]
     before = [(tensor, tensor.detach().clone()) for tensor in tensors]
     try:
         yield sum(values.nbytes for _, values in before)
     finally:
+        for module, name, tensor in held:
+            if getattr(module, name) is not tensor:
+                setattr(module, name, tensor)
         with torch.no_grad():
             for tensor, values in before:
                 if not torch.equal(tensor, values):

@@ -39,9 +39,12 @@ def find_objective(objective: str | Objective, model: nn.Module) -> Objective:
         raise ValueError(unknown("objective", objective, OBJECTIVES))
     method = _NEEDS[objective]
     if not callable(getattr(model, method, None)):
+        inside = getattr(model, "module", None)
+        wrapped = isinstance(inside, nn.Module) and callable(getattr(inside, method, None))
+        remedy = "pass model.module, which has it" if wrapped else "add it"
         raise TypeError(
             f"{type(model).__name__} has no method {method!r}, which objective {objective!r} "
-            "calls; add it or pass a callable (model, x) -> (N,)."
+            f"calls; {remedy}, or pass a callable (model, x) -> (N,)."
         )
     return OBJECTIVES[objective]
 

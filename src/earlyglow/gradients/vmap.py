@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -44,12 +44,12 @@ def vmap_norms(
     Raises:
         ValueError: the model does what torch.func cannot.
     """
-    gradients_of = gradients_of_a_group(model, objective, x[:1], names)
-
-    def norms(group: Tensor) -> Tensor:
-        return torch.stack([squared_norm(gradient) for gradient in gradients_of(group)])
-
     try:
+        gradients_of = gradients_of_a_group(model, objective, x[:1], names)
+
+        def norms(group: Tensor) -> Tensor:
+            return torch.stack([squared_norm(gradient) for gradient in gradients_of(group)])
+
         return {size: vmap(norms)(_groups(x, size)) for size in group_sizes}
     except torch.OutOfMemoryError:
         raise
@@ -80,12 +80,15 @@ def gradients_of_a_group(
     module = _Objective(model, objective)
     every = {name.removeprefix("model."): p for name, p in module.named_parameters()}
     asked = every if names is None else {n: p for n, p in every.items() if n in names}
-    parameters = {f"model.{name}": p.detach() for name, p in asked.items()}
+    parameters = {name: p.detach() for name, p in asked.items()}
+    places = _places(module, asked)
     buffers = {name: b.detach() for name, b in module.named_buffers()}
-    _refuse_aliases(module, parameters, buffers, example)
 
     def total(parameters: dict[str, Tensor], group: Tensor) -> Tensor:
-        return functional_call(module, (parameters, buffers), (group,))
+        values = {place: parameters[name] for place, name in places.items()}
+        return functional_call(module, (values, buffers), (group,), tie_weights=False)
+
+    _refuse_aliases(module, asked, lambda: total(parameters, example))
 
     def gradients_of(group: Tensor) -> list[Tensor]:
         gradients = grad(total)(parameters, group)
@@ -94,23 +97,35 @@ def gradients_of_a_group(
     return gradients_of
 
 
+def _places(module: nn.Module, asked: Mapping[str, nn.Parameter]) -> dict[str, str]:
+    """Where the parameters that are asked for are held, each place with its parameter's name.
+
+    A module that another holds under two names is one place: what ``functional_call`` puts into
+    it twice, it does not take out again.
+    """
+    names = {parameter: name for name, parameter in asked.items()}
+    return {
+        f"{path}.{own}": names[parameter]
+        for path, owner in module.named_modules()
+        for own, parameter in owner.named_parameters(recurse=False, remove_duplicate=False)
+        if parameter in names
+    }
+
+
 def _refuse_aliases(
-    module: nn.Module, parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor
+    module: nn.Module, asked: Mapping[str, nn.Parameter], with_others: Callable[[], Tensor]
 ) -> None:
     """Refuse parameters that are read past their attributes, where nothing can be put in place."""
-    every = dict(module.named_parameters())
-    originals = {name: every[name] for name in parameters}
     with all_requiring_grad(module), torch.enable_grad():
-        total = functional_call(module, (parameters, buffers), (x,))
+        total = with_others()
         if not total.requires_grad:
             return
-        gradients = torch.autograd.grad(total, list(originals.values()), allow_unused=True)
-    used = [name for name, g in zip(originals, gradients, strict=True) if g is not None]
+        gradients = torch.autograd.grad(total, list(asked.values()), allow_unused=True)
+    used = [name for name, g in zip(asked, gradients, strict=True) if g is not None]
     if used:
-        names = ", ".join(name.removeprefix("model.") for name in used)
         raise ValueError(
-            f"torch.func cannot handle {names}: read otherwise than by the module's own attribute "
-            "(a list or an alias); use backend='loop', where there is a choice."
+            f"torch.func cannot handle {', '.join(used)}: read otherwise than by the module's own "
+            "attribute (a list or an alias); use backend='loop', where there is a choice."
         )
 
 

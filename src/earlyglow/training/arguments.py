@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from torch import nn
@@ -14,13 +15,18 @@ def require_trainable(model: object, images: object, folder: Path) -> None:
     """Refuse what is no model with something to train, no image set, or no place for files.
 
     Raises:
-        TypeError: ``model`` is no module, or ``images`` no ImageSet.
+        TypeError: ``model`` is no flow, or ``images`` no ImageSet.
         ValueError: all parameters are frozen.
-        CheckpointError: ``folder`` is a file.
+        CheckpointError: ``folder`` is a file, or cannot be written to.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(
             f"the model is {model!r:.60}, but train takes an instance of a flow, such as Glow."
+        )
+    if not callable(getattr(model, "log_prob", None)):
+        inside = " (pass model.module)" if hasattr(model, "module") else ""
+        raise TypeError(
+            f"{type(model).__name__} has no log_prob, but train takes a flow, such as Glow{inside}."
         )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ValueError(
@@ -35,3 +41,12 @@ def require_trainable(model: object, images: object, folder: Path) -> None:
         raise CheckpointError(
             f"{folder} is a file, but checkpoints go into a folder; name another."
         )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} cannot be made ({error.strerror}); name a folder elsewhere."
+        ) from error
+    if not writable:
+        raise CheckpointError(f"{folder} cannot be written to; name a folder elsewhere.")

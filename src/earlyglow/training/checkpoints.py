@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -16,8 +16,8 @@ from earlyglow.cache import atomic_path
 from earlyglow.training.errors import CheckpointError
 
 FORMAT = "earlyglow-checkpoint-1"
-# What torch.compile puts before the names of a module's parameters.
-_COMPILED = "_orig_mod."
+# What torch.compile and nn.DataParallel put before the names of a module's parameters.
+_COMPILED, _PARALLEL = "_orig_mod.", "module."
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, object]) -> None:
@@ -47,7 +47,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); weights that torch.save wrote "
-            "are loaded by torch.load and model.load_state_dict."
+            "are loaded by model.load_state_dict(torch.load(path)), the names without 'module.' or "
+            "'model.' before them, and those of Lightning from its entry 'state_dict'."
         ) from error
     if metadata.get("format") != FORMAT:
         raise CheckpointError(
@@ -80,14 +81,22 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
 
 def put_weights(model: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     """Load tensors read from ``path`` into ``model``; CheckpointError where they do not fit."""
-    names = {name.replace(_COMPILED, ""): name for name in model.state_dict()}
-    given = {names.get(name.replace(_COMPILED, ""), name): t for name, t in tensors.items()}
+    names = dict(zip(_plain_names(model.state_dict()), model.state_dict(), strict=True))
+    plain = _plain_names(tensors)
+    given = {names.get(n, n): t for n, t in zip(plain, tensors.values(), strict=True)}
     try:
         model.load_state_dict(given)
     except RuntimeError as error:
         raise CheckpointError(
             f"{path} holds the weights of another model: {str(error).splitlines()[1].strip()}"
         ) from error
+
+
+def _plain_names(names: Iterable[str]) -> list[str]:
+    """The names without what wrappers put before them."""
+    plain = [name.replace(_COMPILED, "") for name in names]
+    wrapped = all(name.startswith(_PARALLEL) for name in plain)
+    return [name.removeprefix(_PARALLEL) for name in plain] if wrapped else plain
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:

@@ -276,7 +276,8 @@ class _Session:
         self.log.append(record)
         rate = progress.format_dict["rate"] or 0.0
         progress.set_postfix_str(
-            f"epoch {epoch:.2f}, {bpd:.3f} bpd, {rate * self.config.batch_size:.0f} images/s"
+            f"epoch {epoch:.2f}, {bpd:.3f} bpd, {rate * self.config.batch_size:.0f} images/s",
+            refresh=False,
         )
 
     def _describe_non_finite(self, step: int, value: float) -> str:

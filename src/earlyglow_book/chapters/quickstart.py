@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import earlyglow as eg
-from earlyglow.datasets.finding import require_available
 from earlyglow_book.experiment import Chapter
 from earlyglow_book.flow_runs.detectors import DEFAULT, DetectorChoice
 from earlyglow_book.parameters import (
@@ -55,14 +54,22 @@ class Quickstart(Chapter):
             object.__setattr__(self, "epochs", min(self.epochs, 0.5))
 
     def prepare(self) -> None:
-        """Refuse missing images; the notebook itself trains before the reader's eyes.
+        """Have all images on this machine; the notebook itself trains before the reader's eyes.
 
         Raises:
-            DatasetError: images are neither on this machine nor to be downloaded.
+            DatasetError: images are neither on this machine nor to be downloaded, or a picture of
+                the user's own cannot be read.
         """
-        require_available(self.id_dataset, "train")
-        require_available(self.id_dataset, "test")
-        require_available(self.ood_dataset, "test")
+        batch = eg.TrainingConfig().batch_size
+        sets = ((self.id_dataset, "train"), (self.id_dataset, "test"), (self.ood_dataset, "test"))
+        for name, split in sets:
+            if eg.DATASETS[name].origin != "embedded":
+                found = len(eg.load_images(name, split, limit=batch))
+                if split == "train" and found < batch:
+                    raise ParameterError(
+                        f"{name} has {found} training images, but a training needs {batch}; add "
+                        "pictures."
+                    )
 
 
 def conversion(name: str, images: ImageSet) -> str:

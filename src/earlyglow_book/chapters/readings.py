@@ -62,10 +62,12 @@ class Readings(PlanStudy):
         """The usual sets, some training images, and OOD images made of others of those."""
         training = self.run.training_images()
         chosen = training.take(eg.subset(len(training), _TRAINING_IMAGES + _MADE_IMAGES))
-        rest = torch.arange(_TRAINING_IMAGES, len(chosen))
+        # A small set is divided in two.
+        first = _TRAINING_IMAGES if len(chosen) > _TRAINING_IMAGES else len(chosen) // 2
+        rest = torch.arange(first, len(chosen))
         return (
             super().sets_to_measure()
-            | {_TRAINING: chosen.take(torch.arange(_TRAINING_IMAGES))}
+            | {_TRAINING: chosen.take(torch.arange(first))}
             | made_of(chosen.take(rest).images)
         )
 

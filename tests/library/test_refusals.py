@@ -141,3 +141,51 @@ def test_a_detector_is_loaded_for_the_model_that_it_was_fitted_under(tmp_path: P
         eg.load_detector(path, flow(hidden=3))
     with pytest.raises(TypeError, match="model is 'glow'"):
         eg.load_detector(path, "glow")  # type: ignore[arg-type]
+
+
+def short_circuit(head: nn.Module | None = None, **options: float) -> eg.GradientShortCircuit:
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
+    head = head or nn.Sequential(nn.Flatten(), nn.Linear(8, 4), nn.ReLU(), nn.Linear(4, 3))
+    return eg.GradientShortCircuit(body, head, **options)
+
+
+class Head(nn.Module):
+    """Logits by a function of the features."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = x.flatten(1)
+        return {"nan": logits * math.nan, "constant": logits.detach()}[self.kind]
+
+
+@pytest.mark.parametrize(
+    ("x", "complaint"),
+    [
+        ((images(3) * 255).to(torch.uint8), r"dtype torch.uint8"),
+        (images(3) > 0, r"dtype torch.bool"),
+        (images(3).expand(-1, 3, -1, -1), r"shape \(3, 3, 4, 4\)"),
+        (images(3)[0], r"for a single image pass x\[None\]"),
+    ],
+)
+def test_a_body_names_images_that_it_does_not_take(x: Tensor, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        short_circuit().predict(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"), [("nan", "of NaN or infinity"), ("constant", "without a gradient")]
+)
+@pytest.mark.filterwarnings("ignore:the head is affine")
+def test_a_head_without_usable_logits_is_named(kind: str, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        short_circuit(Head(kind)).predict(images(3))
+
+
+@pytest.mark.parametrize("temperature", [math.inf, math.nan, 0.0, -1.0])
+def test_temperatures_that_are_none_are_refused(temperature: float) -> None:
+    with pytest.raises(ValueError, match="temperature is"):
+        short_circuit(temperature=temperature)

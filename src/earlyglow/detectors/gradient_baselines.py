@@ -13,6 +13,7 @@ from torch.func import vmap
 
 from earlyglow.detectors.base import GroupDetector, Images, StatisticsDetector, fitted
 from earlyglow.detectors.layer_gradients import LayerGradientDetector
+from earlyglow.detectors.log_norms import finite
 from earlyglow.gradients import layer_gradient_norms
 from earlyglow.gradients.model_state import evaluating
 from earlyglow.gradients.objectives import checked, log_prob
@@ -148,4 +149,4 @@ class RaoDetector(GroupDetector):
 
 
 def _log_total(statistics: Tensor) -> Tensor:
-    return statistics.double().sum(1).clamp_min(torch.finfo(torch.float32).tiny).log()
+    return finite(finite(statistics).sum(1)).clamp_min(torch.finfo(torch.float32).tiny).log()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from earlyglow.checks import require_choice
-from earlyglow.detectors.log_norms import LogNormDetector
+from earlyglow.detectors.log_norms import LogNormDetector, finite
 from earlyglow.gradients.layer_norms import Backend
 from earlyglow.gradients.objectives import Objective
 
@@ -70,7 +70,7 @@ class LayerGradientDetector(LogNormDetector):
 
     def _log(self, statistics: Tensor) -> Tensor:
         if self.guard == "epsilon":
-            return torch.log(statistics.double() + _EPSILON)
+            return torch.log(finite(statistics) + _EPSILON)
         return super()._log(statistics)
 
     def _guarded(self, variance: Tensor) -> Tensor:

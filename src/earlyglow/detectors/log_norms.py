@@ -31,6 +31,15 @@ class Moments:
         return Moments(*(t.to(device) for t in (self.kept, self.mean, self.variance)))
 
 
+def finite(norms: Tensor) -> Tensor:
+    """Norms in float64, one that overflowed as the largest of its type; NaN stays.
+
+    Norms of images far from all that a flow was trained on may lie beyond float32, and such images
+    are scored, as far out as the type can say.
+    """
+    return norms.double().nan_to_num(nan=torch.nan, posinf=torch.finfo(norms.dtype).max)
+
+
 class LogNormDetector(StatisticsDetector):
     """A detector that reads ``S_l = log ‖∇_{θ_l} ℓ‖²`` of every parameter tensor l.
 
@@ -116,7 +125,7 @@ class LogNormDetector(StatisticsDetector):
 
     def _log(self, statistics: Tensor) -> Tensor:
         # A zero where the fit set had none is as far out as a float32 can say.
-        return torch.log(statistics.double().clamp_min(torch.finfo(torch.float32).tiny))
+        return torch.log(finite(statistics).clamp_min(torch.finfo(torch.float32).tiny))
 
     def _guarded(self, variance: Tensor) -> Tensor:
         return variance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,8 +103,8 @@ class GradientShortCircuit(GradientDetector):
     ) -> None:
         if not 0 < fraction <= 1:
             raise ValueError(f"fraction is {fraction!r}, but it must be above 0 and at most 1.")
-        if not temperature > 0:
-            raise ValueError(f"temperature is {temperature!r}, but it must be above 0.")
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"temperature is {temperature!r}, but it must be above 0 and finite.")
         require_choice("intervention", intervention, get_args(Intervention))
         require_choice("score", score, get_args(Score))
         self.body, self.head = body, head
@@ -131,8 +132,29 @@ class GradientShortCircuit(GradientDetector):
         require_finite(x)
         require_dtype(x, self.body)
         with evaluating(self.body), torch.no_grad():
-            features = self.body(self._on_device(x))
+            features = self._features(self._on_device(x))
         return self.explain_features(features)
+
+    def _features(self, x: Tensor) -> Tensor:
+        """The body's features; what it does not take, and what are none, are refused by name."""
+        try:
+            features = self.body(x)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(
+                f"the body does not take images of dtype {x.dtype} and shape {tuple(x.shape)} "
+                f"({reason}); give them as it was trained on them."
+            ) from error
+        if not isinstance(features, Tensor) or features.shape[:1] != x.shape[:1]:
+            kind = type(features).__name__
+            found = tuple(features.shape) if isinstance(features, Tensor) else kind
+            raise ValueError(
+                f"the body returned {found} for {len(x)} images, but it must return features "
+                f"({len(x)}, ...); for a single image pass x[None]."
+            )
+        return features
 
     def explain_features(self, features: Tensor) -> Explanation:
         """As :meth:`explain`, from features (N, ...) that the body gave before."""
@@ -149,6 +171,12 @@ class GradientShortCircuit(GradientDetector):
         with torch.enable_grad():
             inputs = features.requires_grad_()
             logits = logits_of(self.head, inputs)
+            if not logits.requires_grad or not logits.isfinite().all():
+                fault = "without a gradient" if not logits.requires_grad else "of NaN or infinity"
+                raise ValueError(
+                    f"the head returned logits {fault}; look for no_grad, detach or constants in "
+                    "it, or for a diverged network."
+                )
             # The gradient is linear in this cotangent: its derivative with respect to it is J.
             chosen = nn.functional.one_hot(logits.argmax(1), logits.shape[1]).to(logits)
             chosen.requires_grad_()

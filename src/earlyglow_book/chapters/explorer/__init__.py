@@ -155,7 +155,7 @@ def all_pairs(chapter: Explorer, rows: pd.DataFrame) -> Figure:
     rows = rows[rows["model"] == chapter.model]
     rows = aurocs.select(rows, *READINGS[chapter.reading], chapter.group_size)
     training = chapter.sweep.configuration()["training"]
-    channels = rows["id_dataset"].map({name: data.shape[0] for name, data in eg.DATASETS.items()})
+    channels = rows["id_dataset"].map(lambda name: eg.DATASETS[name].shape[0])
     tables = {
         f"{'grey' if count == 1 else 'colour'}, {checkpoint_title(epoch, training)}": part[
             part["epoch"] == epoch

@@ -78,6 +78,6 @@ def require_independent(model: nn.Module, x: Tensor, objective: Objective, key: 
 
 def _alike(first: Tensor, second: Tensor) -> bool:
     tolerance = _TOLERANCE.get(first.dtype, 3e-2)
-    # Sums that cancel, as those of a normalised layer, are rounding alone and differ by all they are.
+    # Sums that cancel, as those of a normalised layer, are rounding alone.
     scale = max(float(first.abs().max()) if first.numel() else 0.0, _LEAST_SCALE)
     return torch.allclose(first, second, rtol=tolerance, atol=tolerance * scale, equal_nan=True)

@@ -137,7 +137,9 @@ def test_a_detector_is_loaded_for_the_model_that_it_was_fitted_under(tmp_path: P
     path = tmp_path / "detector.safetensors"
     eg.save_detector(eg.LayerGradientDetector(flow()).fit(images(20)), path)
     # As many tensors, but of other shapes.
-    with pytest.raises(DetectorFileError, match="a model with other parameters"):
+    with pytest.raises(
+        DetectorFileError, match="or others; give the model that it was fitted under"
+    ):
         eg.load_detector(path, flow(hidden=3))
     with pytest.raises(TypeError, match="model is 'glow'"):
         eg.load_detector(path, "glow")  # type: ignore[arg-type]

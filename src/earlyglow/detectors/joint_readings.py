@@ -149,7 +149,8 @@ class LayerResidualDetector(LogNormDetector):
 
     def _learn(self, statistics: Tensor) -> None:
         axes, _ = principal_axes(self.standardised(statistics), self.first - 1 + self.axes)
-        self._removed = axes[self.first - 1 :]
+        # As it is loaded again: products of another layout round otherwise.
+        self._removed = axes[self.first - 1 :].contiguous()
 
 
 def principal_axes(z: Tensor, count: int) -> tuple[Tensor, Tensor]:

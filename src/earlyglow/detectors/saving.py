@@ -128,8 +128,8 @@ def load_detector(path: Path | str, model: nn.Module | None = None) -> Any:
     fitted_to = facts.get("parameters")
     if _takes_model(kind) and fitted_to and fitted_to != _layout(model):
         raise DetectorFileError(
-            f"{path} was fitted under a model with other parameters ({len(fitted_to)} tensors; "
-            f"this one has {len(_layout(model))}); give the model that it was fitted under."
+            f"{path} was fitted to {len(fitted_to)} tensors, but this model has "
+            f"{len(_layout(model))}, or others; give the model that it was fitted under."
         )
     options = facts["options"]
     detector = (

@@ -13,7 +13,6 @@ from earlyglow.gradients.objectives import Objective
 _ALONE, _TOGETHER = 3, 8
 # Batches of other sizes round otherwise; mixing or noise shows far more.
 _TOLERANCE = {torch.float64: 1e-7, torch.float32: 1e-3}
-_LEAST_SCALE = 1e-3
 
 _asked: weakref.WeakKeyDictionary[nn.Module, weakref.WeakSet[Objective]] = (
     weakref.WeakKeyDictionary()
@@ -78,6 +77,8 @@ def require_independent(model: nn.Module, x: Tensor, objective: Objective, key: 
 
 def _alike(first: Tensor, second: Tensor) -> bool:
     tolerance = _TOLERANCE.get(first.dtype, 3e-2)
-    # Sums that cancel, as those of a normalised layer, are rounding alone.
-    scale = max(float(first.abs().max()) if first.numel() else 0.0, _LEAST_SCALE)
-    return torch.allclose(first, second, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
+    scale = float(first.abs().max()) if first.numel() else 0.0
+    # Where large terms cancel, as in a sum of normalised values, rounding is all that is left.
+    least = 64 * torch.finfo(first.dtype).eps
+    atol = tolerance * scale + least
+    return torch.allclose(first, second, rtol=tolerance, atol=atol, equal_nan=True)

@@ -47,7 +47,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, object]]:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({error}); weights that torch.save wrote "
-            "are loaded by model.load_state_dict(torch.load(path)), the names without 'module.' or "
+            "are loaded by torch.load and model.load_state_dict, the names without 'module.' or "
             "'model.' before them, and those of Lightning from its entry 'state_dict'."
         ) from error
     if metadata.get("format") != FORMAT:

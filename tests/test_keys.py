@@ -29,6 +29,10 @@ def key_with_data(experiment: Experiment, data: dict[str, str]) -> str:
     return dataclasses.replace(inputs, data=data).key()
 
 
+# Profiles whose flows take hours: some of them are not published yet.
+_PLANNED = ("long", "wide")
+
+
 def key_without_data(inputs: Inputs) -> str:
     return dataclasses.replace(inputs, data={}).key()
 
@@ -47,7 +51,7 @@ def test_all_are_here() -> None:
     """What the book is made from; what measures a machine; and of the plan what is done."""
     stored = {key_without_data(Inputs(**read(path)["inputs"])) for path in MANIFESTS}
     assert len(stored) == len(MANIFESTS)
-    planned = [e for e in published_experiments() if e.parameters().get("profile") == "long"]
+    planned = [e for e in published_experiments() if e.parameters().get("profile") in _PLANNED]
     needed = [e for e in published_experiments() if e not in planned]
     machines = (Cost(), Growth(), PeersCost(), GpuCost())
     keys = {key_without_data(e.inputs_on_trust()) for e in (*needed, *machines, PaperSize())}

@@ -86,6 +86,6 @@ def published_experiments() -> tuple[Experiment, ...]:
         *_of_every_flow(NormGeometry),
         *_of_every_flow(FewImages),
         *_of_every_flow(Shift),
-        *_of_sets(Readings, ("cifar10", "gtsrb"), profile="wide"),
         *(f for seed in SEEDS[1:] for f in _of_every_flow(Readings, seed=seed, profile="long")),
+        *_of_sets(Readings, ("cifar10", "gtsrb"), profile="wide"),
     )

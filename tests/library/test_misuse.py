@@ -255,7 +255,7 @@ def test_no_users_file_is_to_be_deleted(tmp_path: Path, prefix: str) -> None:
     path = tmp_path / "mine.pt"
     torch.save({prefix + name: value for name, value in flow().state_dict().items()}, path)
     with pytest.raises(
-        eg.CheckpointError, match=r"model\.load_state_dict\(torch\.load\(path\)\)"
+        eg.CheckpointError, match=r"torch\.load and model\.load_state_dict"
     ) as error:
         eg.load_weights(flow(), path)
     assert "delete" not in str(error.value)

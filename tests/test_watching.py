@@ -87,6 +87,8 @@ def test_the_quickstart_looks_at_all_pictures_before_a_kernel_starts(
     count: int, broken: bool, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EARLYGLOW_CACHE", str(tmp_path / "cache"))
+    # A busy machine would be spoken of.
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(notebooks, "execute", lambda *_: pytest.fail("a kernel was started"))
     name = pictures(tmp_path / "mine", count, broken)

@@ -9,7 +9,7 @@ import earlyglow as eg
 from earlyglow.cache import cache_folder
 from earlyglow.training import load_weights
 from earlyglow_book import image_shifts
-from earlyglow_book.chapters.shift import Shift, alarm_rows, alarms_table, words
+from earlyglow_book.chapters.shift import Shift, alarm_rows, alarms_table, disguises, words
 from earlyglow_book.experiment import result_of
 from earlyglow_book.flow_runs.measuring import noisy_pixels
 
@@ -58,3 +58,24 @@ def test_a_row_against_the_detector() -> None:
     table = alarms_table(rows, late, 5)
     assert table.loc["contrast", "5 nearest neighbours"] == pytest.approx(row["alarms"].item())
     assert words(SHIFT, rows)["allowed"] == "5%"
+
+
+@pytest.mark.parametrize(
+    ("name", "embedded"), [("fashion_mnist", "digits"), ("cifar10", "textures")]
+)
+def test_a_stored_result_is_shown_without_its_images(
+    name: str, embedded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the set, or a set that may not be shown: an embedded image stands in."""
+    load = eg.load_images
+
+    def load_embedded(wanted: str, split: str) -> eg.ImageSet:
+        if wanted != embedded:
+            raise eg.DatasetError(f"{wanted} is not here")
+        return load(wanted, split)
+
+    monkeypatch.setattr(eg, "load_images", load_embedded)
+    shown = disguises(Shift(name))
+    assert set(shown) == set(image_shifts.SHIFTS)
+    first = load(embedded, "test").images[0].numpy()
+    assert all((images[0] == first).all() for images in shown.values())

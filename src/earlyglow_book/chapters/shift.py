@@ -139,17 +139,26 @@ def alarms_table(rows: pd.DataFrame, epoch: float, severity: int = 1) -> pd.Data
 
 
 def disguises(chapter: Shift) -> dict[str, NDArray[np.uint8]]:
-    """One test image as it is and under each shift, by severity; none if it may not be shown.
+    """One image as it is and under each shift, by severity.
 
-    Images are uint8 (6, C, H, W) by the name of the shift.
+    It is the ID set's first test image, or an embedded one where that may not be shown or is not on
+    this machine, as a stored result needs no images. Images are uint8 (6, C, H, W) by the name of
+    the shift.
     """
-    if not eg.DATASETS[chapter.id_dataset].may_be_shown:
-        return {}
-    image = eg.load_images(chapter.id_dataset, "test").images[:1]
+    image = _image_to_show(chapter.id_dataset)
     return {
         name: torch.cat([image, *(change(image, s) for s in image_shifts.SEVERITIES)]).numpy()
         for name, change in image_shifts.SHIFTS.items()
     }
+
+
+def _image_to_show(name: str) -> torch.Tensor:
+    kind = eg.DATASETS[name]
+    embedded = "digits" if kind.shape[0] == 1 else "textures"
+    try:
+        return eg.load_images(name if kind.may_be_shown else embedded, "test").images[:1]
+    except eg.DatasetError:
+        return eg.load_images(embedded, "test").images[:1]
 
 
 def mild_alarms(published: pd.DataFrame) -> pd.DataFrame:

@@ -31,8 +31,8 @@ test: .venv/.installed .venv/.browser workflow/.venv/.installed lint  ## run eve
 	    --doctest-modules build/library/earlyglow tests/library
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup --doctest-modules src/earlyglow_book \
 	    tests --ignore tests/library
-	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile --nbval \
-	    --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
+	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/python -m pytest -n $(WORKERS) \
+	    --dist loadfile -p tests.nbval_kernels --nbval --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 
 lint: .venv/.installed  ## check style and types
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from earlyglow.hashing import digest
 from earlyglow_book.experiment import Experiment
@@ -22,7 +23,12 @@ from earlyglow_book.registry import chapter_class
 from earlyglow_book.results import Result
 from earlyglow_book.watching import watched
 
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
 _KERNEL = "earlyglow-own"
+# In bytes, without the number that ends it; macOS has the shortest names of sockets.
+_LONGEST_SOCKET_NAME = 100
 
 
 class NotebookError(Exception):
@@ -162,11 +168,26 @@ def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
                 progress_bar=False,
                 # A kernel warns that its messages are not encrypted, and of its own shutdown.
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+                config=kernel_sockets(Path(folder)),
             )
         finally:
             if executed.is_file():
                 _remove_timings(executed)
                 shutil.copyfile(executed, output)
+
+
+def kernel_sockets(folder: Path) -> Config:
+    """Let a kernel listen on files of an empty folder, where the system can.
+
+    A free port that is chosen for one kernel may be taken by another before it is opened: of many
+    kernels that start at once, one dies now and then.
+    """
+    from traitlets.config import Config
+
+    name = str(folder / "kernel")
+    if os.name != "posix" or len(os.fsencode(name)) > _LONGEST_SOCKET_NAME:
+        return Config()
+    return Config(KernelManager={"transport": "ipc", "ip": name})
 
 
 @contextmanager

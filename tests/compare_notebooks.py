@@ -49,7 +49,8 @@ def numbers(notebook: dict[str, Any]) -> Counter[str]:
         data = output.get("data", {})
         texts.append("".join(output.get("text", "")))
         texts += ["".join(data[kind]) for kind in data if kind.endswith("text/plain")]
-    lines = "\n".join(text for text in texts if "<Figure" not in text).splitlines()
+    shown = (text.replace("\N{MINUS SIGN}", "-") for text in texts if "<Figure" not in text)
+    lines = "\n".join(shown).splitlines()
     return Counter(NUMBER.findall("\n".join(line for line in lines if not PROVENANCE.match(line))))
 
 

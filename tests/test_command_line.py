@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -111,3 +112,21 @@ def test_every_chapter_has_a_notebook_and_a_test() -> None:
         assert (root / "notebooks" / f"{name}.ipynb").is_file()
         tests = [root / "tests" / "chapters" / f"test_{name}.py", root / "tests/test_notebooks.py"]
         assert tests[0].is_file() or name == "quickstart"
+
+
+def test_a_pipe_with_few_characters_gets_question_marks() -> None:
+    """A console of old knows no "−"; it is no reason to fail after the work is done."""
+    code = (
+        "import click, earlyglow_book.cli as cli\n"
+        "@cli.main.command()\n"
+        "def say():\n"
+        "    click.echo('from \\u22120.1')\n"
+        "cli.main(['say'])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )
+    assert (run.returncode, run.stdout) == (0, "from ?0.1\n"), run.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -40,6 +41,10 @@ _THREADS = click.option(
 @click.version_option(package_name="earlyglow")
 def main() -> None:
     """OOD detection with immature Glow models: run and check the experiments."""
+    # A pipe or an old console may know fewer characters than the book's sentences have.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 for command in (score, compare, cache, student):

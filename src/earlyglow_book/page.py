@@ -13,6 +13,7 @@ from earlyglow_book.deferred import pd
 from earlyglow_book.experiment import Chapter
 from earlyglow_book.flow_runs.flows import FlowSpec
 from earlyglow_book.parameters import declared
+from earlyglow_book.tables.texts import typeset
 
 if TYPE_CHECKING:
     from earlyglow_book.tables.claims import Claim
@@ -78,7 +79,7 @@ def _in_html(claim: Claim) -> tuple[str, str, str, str]:
     """Sentence, verdict, number, and what was tested, with what HTML needs escaped."""
     tested = f"{claim.test}. Known from: {claim.source}."
     parts = (claim.text, str(claim.judgement), claim.number, tested)
-    text, verdict, number, tested = map(html.escape, parts)
+    text, verdict, number, tested = (html.escape(typeset(part)) for part in parts)
     return text, verdict, number, tested
 
 
@@ -92,11 +93,11 @@ def glue(name: str, text: str) -> None:
     """Keep a short text under a name for ``{glue:text}`` in the page, without showing it here.
 
     The output is what ``myst_nb.glue(..., display=False)`` writes; notebooks thus run where the
-    book's packages are not installed.
+    book's packages are not installed. Negative numbers get the minus sign of print.
     """
     prefix = "application/papermill.record/"
     metadata = {"scrapbook": {"name": name, "mime_prefix": prefix}}
-    display({f"{prefix}text/plain": repr(text)}, raw=True, metadata=metadata)
+    display({f"{prefix}text/plain": repr(typeset(text))}, raw=True, metadata=metadata)
 
 
 def describe_flow(spec: FlowSpec) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Texts = dict[str, str]
+
+# A hyphen that begins a number: not that of 2026-11-27, 1e-5 or 20-21.
+_MINUS = re.compile(r"(?<![\w.)-])-(?=\.?\d)")
 
 
 def as_text(value: float, low: float, high: float) -> str:
@@ -22,6 +26,11 @@ def as_text(value: float, low: float, high: float) -> str:
 def with_interval(row: pd.Series, value: str = "auroc") -> str:
     """A row's number with its interval, from the columns ``value``, low and high."""
     return as_text(row[value], row["low"], row["high"])
+
+
+def typeset(text: str) -> str:
+    """The text with the minus sign of print before its negative numbers."""
+    return _MINUS.sub("\N{MINUS SIGN}", text)
 
 
 def formatted(form: str, **numbers: float) -> Texts:

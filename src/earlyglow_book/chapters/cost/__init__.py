@@ -32,8 +32,8 @@ class Case:
     Attributes:
         spec: the flow.
         batch: images of the training step and of the batched norms that are compared with it.
-        few: images of the slow contenders (loop, vmap, bf16), and of the memory's comparison.
-        batches: batch sizes of the batched norms.
+        few: images of the slow contenders (loop, vmap), and of the memory's comparison.
+        batches: batch sizes of the batched norms, in either precision.
         repetitions: rounds.
     """
 
@@ -90,7 +90,7 @@ class Cost(Experiment):
     name: ClassVar[str] = "cost"
     # Times never come out the same twice, so that there is nothing to verify.
     reproducible: ClassVar[bool] = False
-    versions: ClassVar[dict[str, int]] = {**VERSIONS, "gradients": 1, "cost": 1}
+    versions: ClassVar[dict[str, int]] = {**VERSIONS, "gradients": 1, "cost": 2}
 
     profile: Literal["smoke", "paper"] = Field(
         default="paper", description="Tiny flows (seconds), or the classroom's and paper's sizes."

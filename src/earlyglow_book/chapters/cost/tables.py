@@ -83,9 +83,10 @@ def targets_table(tables: Tables) -> pd.DataFrame:
     step, norms, low = TRAINING_STEP, "batched", "batched bf16"
     dense, paper, classroom = "paper DenseGlow", "paper Glow", "classroom Glow"
     asked = [
-        ("norms, paper DenseGlow: float32 against the loop", dense, norms, "loop", 25.0),
+        ("norms, paper DenseGlow: float32 against the loop", dense, norms, "loop", 30.0),
         ("norms, paper DenseGlow: bf16 against the loop", dense, low, "loop", 60.0),
         ("norms, classroom Glow: float32 against the loop", classroom, norms, "loop", 8.0),
+        ("norms, classroom Glow: bf16 against the loop", classroom, low, "loop", 10.0),
         ("norms, paper Glow: float32 against the loop", paper, norms, "loop", 3.0),
         ("norms, paper Glow: bf16 against the loop", paper, low, "loop", 5.0),
         ("training step, classroom Glow: against normflows", classroom, step, "normflows", 2.0),

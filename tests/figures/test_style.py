@@ -8,13 +8,19 @@ import torch
 
 from earlyglow.datasets import DATASETS
 from earlyglow_book.figures.histograms import two_histograms
-from earlyglow_book.figures.style import line_style
+from earlyglow_book.figures.style import line_style, look
 
 
 def test_no_two_data_sets_look_alike() -> None:
     looks = [line_style(name) for name in DATASETS]
     for parts in (("color", "ls"), ("color", "marker")):
         assert len({tuple(str(look[part]) for part in parts) for look in looks}) == len(DATASETS)
+
+
+def test_lines_of_one_colour_differ_otherwise() -> None:
+    looks = [look("a score", turn) for turn in range(18)]
+    for parts in (("color", "ls"), ("color", "marker")):
+        assert len({tuple(str(line[part]) for part in parts) for line in looks}) == len(looks)
 
 
 class OnAnotherDevice:

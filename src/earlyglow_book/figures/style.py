@@ -77,8 +77,10 @@ def look(name: str, turn: int) -> dict[str, Any]:
 
 
 def _nth_look(turn: int) -> dict[str, Any]:
-    cycles = {"color": COLOURS, "marker": MARKERS, "ls": LINES}
-    return {name: values[turn % len(values)] for name, values in cycles.items()}
+    """Colours come again after six lines, then with other markers and dashes."""
+    again, place = divmod(turn, len(COLOURS))
+    other = (place + again) % len(MARKERS)
+    return {"color": COLOURS[place], "marker": MARKERS[other], "ls": LINES[other]}
 
 
 def legend(figure: Figure, axes: list[Axes]) -> None:

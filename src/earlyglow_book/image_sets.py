@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from earlyglow.checks import unknown
 from earlyglow.datasets.catalogue import DATASETS
-from earlyglow.datasets.sources import is_source
+from earlyglow.datasets.sources import is_source, unknown_dataset
 from earlyglow.training.config import Augmentation
 
 _COMPARED = (
@@ -64,7 +63,7 @@ def require_comparable(
         known: names that OOD sets may have, beside pictures of the user's own.
     """
     if id_dataset not in DATASETS:
-        raise ValueError(unknown("data set", id_dataset, DATASETS))
+        raise ValueError(unknown_dataset(id_dataset, DATASETS))
     if not ood_datasets and not usual_ood(id_dataset, usual):
         raise ValueError(
             f"ood_datasets is empty, and {id_dataset!r} has no usual sets to be compared "
@@ -72,7 +71,7 @@ def require_comparable(
         )
     for name in ood_datasets:
         if name not in known and not is_source(name):
-            raise ValueError(unknown("data set", name, known))
+            raise ValueError(unknown_dataset(name, known))
     if len(set(ood_datasets)) < len(ood_datasets):
         raise ValueError(
             f"ood_datasets is {tuple(ood_datasets)}, but no set may be named twice; leave the "

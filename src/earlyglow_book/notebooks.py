@@ -101,7 +101,7 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
 
 def _require_writable(output: Path) -> None:
     """Refuse a path that no notebook can be written to, before anything runs."""
-    if output.suffix != ".ipynb":
+    if not output.name.endswith(".ipynb"):
         raise NotebookError(
             f"the output is {str(output)!r}, but it must be a path ending in .ipynb."
         )

@@ -23,6 +23,8 @@ from earlyglow.datasets.pictures import SUFFIXES, picture_files, read_picture, s
 from earlyglow.datasets.sources import Source, parse_source
 
 _SPLITS = ("train", "test")
+# What others call the held-out part: as a class folder it would be mixed with the training images.
+_OTHER_SPLITS = ("val", "valid", "validation", "dev", "eval", "testing")
 # Fewer make no two halves worth the name.
 _LEAST = 4
 _CHUNK = 256
@@ -61,6 +63,10 @@ def load_folder(
         DatasetError: there is no such folder, it has too few pictures, or one of them cannot be
             read; the message names the file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise DatasetError(f"the folder is {path!r}, but a path is needed.")
+    if grey not in (True, False):
+        raise DatasetError(f"grey is {grey!r}, but it must be True or False.")
     name = f"folder:{path}?size={size}" + ("&grey" if grey else "")
     source = parse_source(name)
     if split is None:
@@ -101,6 +107,12 @@ def _pictures(source: Source, split: str) -> list[_Picture]:
 def _in_folder(source: Source, split: str) -> Iterator[_Picture]:
     root = source.path
     divided = all((root / part).is_dir() for part in _SPLITS)
+    others = [] if divided else [p.name for p in root.iterdir() if p.name.lower() in _OTHER_SPLITS]
+    if others and (root / "train").is_dir():
+        raise DatasetError(
+            f"{root} has the folders train and {others[0]}, but splits are named train and test; "
+            f"rename {others[0]} to test, or name {root / 'train'} alone."
+        )
     base = root / split if divided else root
     files = picture_files(base)
     if not files:

@@ -10,6 +10,7 @@ from numbers import Integral
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from earlyglow.checks import require_whole
 from earlyglow.image_checks import require_tensor
 
 ImageShape = tuple[int, int, int]
@@ -142,8 +143,7 @@ class Flow(Bijection):
 
     @staticmethod
     def _check_sampling(n: int, temperature: float) -> None:
-        if n < 1:
-            raise ValueError(f"n is {n}, but at least 1 sample must be drawn.")
+        require_whole("n", n, 1)
         if not temperature >= 0:
             raise ValueError(f"temperature is {temperature}, but it must be 0 or greater.")
 

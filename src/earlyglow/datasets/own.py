@@ -86,7 +86,13 @@ def load_source(name: str, split: str) -> ImageSet:
         raise DatasetError(f"split is {split!r}, but it must be train or test.")
     kept = cache_folder() / "datasets" / "own" / f"{_state(source, split)}.parquet"
     if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatasetError(
+                f"{kept.parent}, where pictures are kept, cannot be made ({error.strerror}); let "
+                "EARLYGLOW_CACHE name another folder."
+            ) from error
         write_parquet(kept, _decoded(_pictures(source, split), source, name, split))
     return read_parquet(kept, name, split, source.shape, None)
 

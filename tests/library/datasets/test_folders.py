@@ -149,3 +149,11 @@ def test_a_misspelt_name_is_not_taken_for_a_path(name: object) -> None:
     with pytest.raises(eg.DatasetError) as refused:
         eg.load_images(name, "train")  # type: ignore[arg-type]
     assert "folder:PATH" not in str(refused.value)
+
+
+def test_a_cache_that_cannot_be_made_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(folder / "00.png"))
+    with pytest.raises(eg.DatasetError, match="let EARLYGLOW_CACHE name another folder"):
+        eg.load_folder(folder, split="train")

@@ -65,8 +65,8 @@ def test_the_table_of_sizes_has_each_flow_at_its_early_and_last_epoch() -> None:
     rows = readings()
     sized = at_early_and_late(rows.assign(images=rows["epoch"] * 5000), bits())
     table = size_table({"bare": sized, "full": sized.assign(dimensions=[7.04, 8.25])})
-    assert table.loc["full", "effective dimensions"].tolist() == ["7.0 → 8.2"]
-    assert table.loc["bare", "effective dimensions"].tolist() == ["–"]
+    assert table.loc["full", "dimensions"].tolist() == ["7.0 → 8.2"]
+    assert table.loc["bare", "dimensions"].tolist() == ["–"]
     assert table["bits"].tolist() == ["3.80 → 3.30"] * 2
     assert table["5 nearest neighbours"].tolist() == ["0.900 → 0.940"] * 2
 

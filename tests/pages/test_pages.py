@@ -86,6 +86,10 @@ PAGES = [
     "book/api.html",
     "book/references.html",
 ]
+# About 6,000 pixels at a width of 1280, and a little for other fonts; folded parts are folded.
+LONGEST = 6300
+# Pages that may be longer, and why.
+LONGER = {"book/api.html": "a reference is looked up by name and not read through"}
 pytestmark = pytest.mark.xdist_group("book")
 
 
@@ -100,7 +104,7 @@ def test_the_list_of_pages_is_complete(book: Path) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_opens(name: str, book: Path, browser: Browser) -> None:
-    """No console error, no failed request, no barrier, every image drawn, nothing too wide."""
+    """No console error, failed request or barrier; images drawn; nothing too wide or too long."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     problems: list[str] = []
     page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
@@ -114,6 +118,9 @@ def test_page_opens(name: str, book: Path, browser: Browser) -> None:
     assert page.inner_text("h1").strip()
     assert not page.get_by_text("Traceback (most recent call last)").count()
     assert _barriers(page) == []
+    height = page.evaluate("document.documentElement.scrollHeight")
+    assert (height > LONGEST) == (name in LONGER), height
+    assert _scrolled_parts(page) == []
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         assert _overflow(page) <= 1, width
@@ -173,6 +180,15 @@ def _barriers(page: Page) -> list[str]:
         for violation in found["violations"]
         if violation["impact"] in ("serious", "critical")
     ]
+
+
+def _scrolled_parts(page: Page) -> list[str]:
+    """Tables, code and other boxes of the article that are wider than they show."""
+    wide = """boxes => boxes
+        .filter(box => box.clientWidth && box.scrollWidth > box.clientWidth + 1)
+        .filter(box => ['auto', 'scroll'].includes(getComputedStyle(box).overflowX))
+        .map(box => box.textContent.slice(0, 200))"""
+    return page.eval_on_selector_all("article *", wide)
 
 
 def _overflow(page: Page) -> int:

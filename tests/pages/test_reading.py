@@ -1,4 +1,4 @@
-"""Pages are short, and what is folded on them has a name."""
+"""What is folded on a page has a name."""
 
 from __future__ import annotations
 
@@ -11,24 +11,6 @@ from playwright.sync_api import Browser
 
 from earlyglow_book.notebooks import find_notebook
 from earlyglow_book.registry import chapter_names
-from tests.pages.test_pages import PAGES
-
-# About 6,000 pixels at a width of 1280, and a little for other fonts; folded parts are folded.
-LONGEST = 6300
-# Pages that may be longer, and why.
-LONGER = {"book/api.html": "a reference is looked up by name and not read through"}
-
-
-@pytest.mark.xdist_group("book")
-def test_no_page_is_longer_than_a_reader_reads(book: Path, browser: Browser) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    heights = {}
-    for name in PAGES:
-        page.goto(f"file://{book / name}", wait_until="load")
-        heights[name] = page.evaluate("document.documentElement.scrollHeight")
-    page.close()
-    too_long = {name for name, height in heights.items() if height > LONGEST}
-    assert too_long == set(LONGER), {name: heights[name] for name in too_long}
 
 
 @pytest.mark.parametrize("name", chapter_names())

@@ -170,9 +170,9 @@ def size_table(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
             no_flow = f"{both.loc['late', 'no_flow']:.3f}" if "no_flow" in both else "–"
             measured = "dimensions" in both
             facts = {
-                "images": _arrow(both["images"], "{:,.0f}"),
+                "1,000 images": _arrow(both["images"] / 1000, "{:,.0f}"),
                 "bits": _arrow(both["bits"], "{:.2f}"),
-                "effective dimensions": _arrow(both["dimensions"], "{:.1f}") if measured else "–",
+                "dimensions": _arrow(both["dimensions"], "{:.1f}") if measured else "–",
             }
             of_row = {"flow": size, "ID set": title_of(str(name))}
             rows.append({**of_row, **facts, **scores, "no flow": no_flow})

@@ -42,7 +42,7 @@ def require_share(name: str, value: object) -> None:
 
 def require_part(name: str, value: object) -> None:
     """Raise ValueError unless ``value`` is a number above 0 and at most 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value <= 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) <= 1:
         raise ValueError(f"{name} is {value!r}, but it must be a number above 0 and at most 1.")
 
 

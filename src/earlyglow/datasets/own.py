@@ -60,8 +60,8 @@ def load_folder(
         ImageSet with ``images`` uint8 (N, 1 or 3, size, size).
 
     Raises:
-        DatasetError: there is no such folder, it has too few pictures, or one of them cannot be
-            read; the message names the file.
+        DatasetError: there is no such folder, it has too few pictures, its held-out part is called
+            ``val`` beside a ``train``, or a picture cannot be read; the message names the file.
     """
     if not isinstance(path, str | os.PathLike):
         raise DatasetError(f"the folder is {path!r}, but a path is needed.")

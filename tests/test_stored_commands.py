@@ -21,7 +21,7 @@ from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.cli import main
 from earlyglow_book.comparing import differing_parameters, differing_tables
 from earlyglow_book.experiment import result_of
-from earlyglow_book.notebooks import _require_writable, find_notebook
+from earlyglow_book.notebooks import _require_writable, find_notebook, stored_result
 from earlyglow_book.results import Computed, Inputs, Result
 from earlyglow_book.run_page import findings, glued_texts, write_page
 
@@ -150,6 +150,15 @@ def test_what_cannot_be_run_is_said_in_one_sentence(
     (fresh / "afile").touch()
     (fresh / "pictures").mkdir()
     assert said in refused("run", "quickstart", "-p", "profile", "smoke", *words)
+
+
+def test_a_run_knows_the_result_that_score_and_compare_take(fresh: Path) -> None:
+    given = {"id_dataset": "digits", "profile": "smoke"}
+    result = stored_result("notebooks/epoch_sweep.ipynb", given)
+    assert result is not None
+    assert run("compare", result.name, result.name).count(result.name) == 2
+    assert stored_result("epoch_sweep", {**given, "seed": "77"}) is None
+    assert stored_result("quickstart", {}) is None
 
 
 @pytest.mark.parametrize("path", [".ipynb", "a/.ipynb", "{x}.ipynb", "a b.c.ipynb"])

@@ -269,3 +269,20 @@ def test_findings_are_filled_and_plain(tmp_path: Path) -> None:
     write_page(notebook, tmp_path / "x.html")
     page = (tmp_path / "x.html").read_text()
     assert "<strong>late</strong> one is 0.9 [0.8, 1.0] (page)" in page
+
+
+def test_findings_are_set_in_lines_of_one_length() -> None:
+    """A number takes less room than its name did in the notebook."""
+    record = {"application/papermill.record/text/plain": "'0.9'"}
+    output = nbformat.v4.new_output("display_data", record)
+    output.metadata["scrapbook"] = {"name": "late"}
+    code = nbformat.v4.new_code_cell("glue()", outputs=[output])
+    item = "- One of {glue:text}`late`\n  and\n  " + "word " * 30 + "\n- **Two.**"
+    text = f"## What was found\n\nIn\nshort:\n\n{item}\n\nThe end.\n"
+    notebook = nbformat.v4.new_notebook(cells=[code, nbformat.v4.new_markdown_cell(text)])
+    lines = findings(notebook).splitlines()
+    assert lines[:2] == ["In short:", ""]
+    assert lines[2].startswith("- One of 0.9 and word word")
+    assert 90 < len(lines[2]) <= 96
+    assert lines[3].startswith("  word")
+    assert lines[-3:] == ["- Two.", "", "The end."]

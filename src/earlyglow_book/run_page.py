@@ -6,6 +6,7 @@ import ast
 import functools
 import html
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def findings(notebook: Any) -> str:
     for cell in notebook.cells:
         found = re.search(r"^## What was found\n(.*?)(?=^## |^:::|\Z)", cell.source, re.M | re.S)
         if cell.cell_type == "markdown" and found:
-            return _plain(filled(found[1], texts)).strip()
+            return _wrapped(_plain(filled(found[1], texts)).strip())
     return ""
 
 
@@ -57,7 +58,8 @@ def write_page(notebook: Any, path: Path) -> None:
             continue
         code = f"<pre>{html.escape(cell.source)}</pre>"
         parts.append(f"<details><summary>code</summary>{code}</details>")
-        parts += [_output(output) for output in cell.get("outputs", ())]
+        alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "figure")
+        parts += [_output(output, alt) for output in cell.get("outputs", ())]
     title = html.escape(path.stem)
     path.write_text(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -67,12 +69,13 @@ def write_page(notebook: Any, path: Path) -> None:
     )
 
 
-def _output(output: Any) -> str:
+def _output(output: Any, alt: str) -> str:
     data = output.get("data", {})
     if "image/svg+xml" in data:
         return str(data["image/svg+xml"])
     if "image/png" in data:
-        return f'<p><img alt="figure" src="data:image/png;base64,{data["image/png"].strip()}"></p>'
+        source = f"data:image/png;base64,{data['image/png'].strip()}"
+        return f'<p><img alt="{html.escape(alt)}" src="{source}"></p>'
     if "text/html" in data:
         return str(data["text/html"])
     text = data.get("text/plain", "") if _RECORD not in data else ""
@@ -122,3 +125,15 @@ def _plain(source: str) -> str:
     """Markdown without its marks."""
     source = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", source)
     return re.sub(r"[*`]{1,3}(?=\S)|(?<=\S)[*`]{1,3}", "", source)
+
+
+def _wrapped(text: str) -> str:
+    """Paragraphs and items in lines of one length, as numbers are shorter than their names."""
+    parts = re.split(r"(\n+(?=- )|\n{2,})", text)
+    indented = ("  " if part.startswith("- ") else "" for part in parts)
+    return "".join(
+        textwrap.fill(" ".join(part.split()), 96, subsequent_indent=indent, break_on_hyphens=False)
+        if part.strip()
+        else part
+        for part, indent in zip(parts, indented, strict=True)
+    )

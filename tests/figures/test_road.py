@@ -51,10 +51,9 @@ def test_models_and_the_control_differ_in_their_dashes() -> None:
         text.get_text(): (line.get_color(), line.get_linestyle())
         for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
     }
-    assert looks[NO_FLOW][1] == ":"
     glow, dense = (looks[f"the paper's score, {name}"] for name in ("Glow", "DenseGlow"))
     assert glow[0] == dense[0]
-    assert glow[1] != dense[1]
+    assert len({glow[1], dense[1], looks[NO_FLOW][1]}) == 3
 
 
 @pytest.mark.parametrize("count", [1, 4, 5])

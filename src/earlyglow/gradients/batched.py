@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import register_multi_grad_hook
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from earlyglow.gradients.contributions import Contribution, add, squared_norm
+from earlyglow.gradients.contributions import Contribution, Dense, squared_norm, total
 from earlyglow.gradients.model_state import all_requiring_grad
 from earlyglow.gradients.objectives import Objective
 from earlyglow.gradients.rules import Rule, Use, by_vmap, registered_rule
@@ -137,7 +137,7 @@ class _Watch:
         self.layers = _watched_layers(model, self.names, left_out)
         self.watched_names = {n for watched in self.layers for n in watched.names.values()}
         self.pending: Counter[str] = Counter()
-        self.partial: dict[str, Contribution] = {}
+        self.partial: dict[str, list[Contribution]] = {}
         self.found: dict[int, dict[str, Tensor]] = {size: {} for size in group_sizes}
         self.leaves: list[Tensor] = []
         self._phase = _Phase.FORWARD
@@ -299,15 +299,18 @@ class _Watch:
             raise watched.refusal("it is not called with all samples at once")
         for own, name in watched.names.items():
             if own in contributions:
-                before = self.partial.get(name)
-                new = contributions[own]
-                self.partial[name] = new if before is None else add(before, new)
+                uses = self.partial.setdefault(name, [])
+                uses.append(contributions[own])
+                # Gradients take as much room for one use as for all. Factors are joined once, at
+                # the end: joined use by use, they would be copied as often as there are uses.
+                if any(isinstance(use, Dense) for use in uses):
+                    uses[:] = [total(uses)]
             self.pending[name] -= 1
             if not self.pending[name] and name in self.partial:
                 self._finish(name)
 
     def _finish(self, name: str) -> None:
-        contribution = self.partial.pop(name).cheapest()
+        contribution = total(self.partial.pop(name)).cheapest()
         for size in self.group_sizes:
             self.found[size][name] = contribution.grouped(size).squared_norm()
 

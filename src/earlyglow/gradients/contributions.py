@@ -7,7 +7,7 @@ and squared and summed in float32 here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -106,18 +106,20 @@ class Outer:
 Contribution = Dense | Outer
 
 
-def add(first: Contribution, second: Contribution) -> Contribution:
-    """The sum of two contributions to the same parameter."""
-    alike = isinstance(first, Outer) and isinstance(second, Outer)
+def total(uses: Sequence[Contribution]) -> Contribution:
+    """The sum of contributions to the same parameter, from one or more uses of it."""
+    if len(uses) == 1:
+        return uses[0]
+    outers = [use for use in uses if isinstance(use, Outer)]
     # A kernel's gradient may have been unfolded on one side here and on the other there.
-    if alike and first.input.shape[2] == second.input.shape[2]:  # type: ignore[union-attr]
+    if len(outers) == len(uses) and len({outer.input.shape[2] for outer in outers}) == 1:
         return Outer(
-            torch.cat((first.output, second.output), dim=1),  # type: ignore[union-attr]
-            torch.cat((first.input, second.input), dim=1),  # type: ignore[union-attr]
-            first.arrange,  # type: ignore[union-attr]
+            torch.cat([outer.output for outer in outers], dim=1),
+            torch.cat([outer.input for outer in outers], dim=1),
+            outers[0].arrange,
         )
-    left, right = first.dense().values, second.dense().values
-    return Dense(left.flatten(1) + right.flatten(1))
+    first, *others = (use.dense().values.flatten(1) for use in uses)
+    return Dense(sum(others, start=first))
 
 
 def squared_norm(gradient: Tensor) -> Tensor:

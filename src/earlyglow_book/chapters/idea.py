@@ -156,7 +156,8 @@ def one_layer(
             axis.hist(values, list(edges), density=True, color=colour, alpha=0.5, label=title)
         x = np.linspace(edges[0], edges[-1], 300)
         axis.plot(x, stats.norm.pdf(x, logs[0].mean(), logs[0].std()), color="black", label="fit")
-        axis.set_xlabel(f"log squared gradient norm of {names[place]}")
+        axis.set_xlabel("log squared gradient norm of one parameter tensor")
+        axis.set_title(names[place], fontsize="small")
         axis.set_ylabel("density")
         axis.legend()
     return figure

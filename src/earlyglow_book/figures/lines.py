@@ -98,11 +98,15 @@ def small_multiples(
             down, across, figsize=size, sharex=True, sharey=True, squeeze=False
         )
         names = list(dict.fromkeys(name for table in tables.values() for name in table[series]))
-        for axis, (title, table) in zip(grid.flat, tables.items(), strict=False):
+        for i, (title, table) in enumerate(tables.items()):
+            axis = grid.flat[i]
             for name, rows in table.groupby(series, sort=False):
                 _line(axis, rows, x, y, str(name), look(str(name), names.index(name)))
             axis.set_title(title, fontsize="medium")
             set_axis(axis, table[x])
+            lowest = i + across >= len(tables)
+            axis.tick_params(labelbottom=lowest)
+            axis.xaxis.label.set_visible(lowest)
         for axis in grid.flat[len(tables) :]:
             axis.set_axis_off()
         figure.supylabel(label, fontsize="medium")
@@ -167,6 +171,8 @@ def loss_curves(logs: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _line(axis: Axes, rows: pd.DataFrame, x: str, y: str, name: str, line: dict[str, Any]) -> None:
-    axis.plot(rows[x], rows[y], label=title_of(name), **line)
+    # Marks would say that what does not depend on x was measured at each of its values.
+    flat = {"marker": ""} if len(rows) > 1 and rows[y].nunique() == 1 else {}
+    axis.plot(rows[x], rows[y], label=title_of(name), **(line | flat))
     if y == "auroc" and {"low", "high"} <= set(rows.columns):
         axis.fill_between(rows[x], rows["low"], rows["high"], color=line["color"], alpha=0.15, lw=0)

@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from earlyglow_book.figures.style import (
     COLOURS,
     MARKERS,
+    NO_FLOW,
+    NO_FLOW_LOOK,
     WIDTH,
     legend_below,
     line_style,
@@ -23,8 +25,6 @@ from earlyglow_book.titles import model_title, title_of
 
 # Images in the paper's CIFAR-10 epoch, by which its epochs are placed.
 _PAPER_EPOCH = 50_000
-# The control's name among scores.
-NO_FLOW = "no flow"
 _FAMILIES = {
     "colour": ("cifar10", "gtsrb", "celeba", "tiny_imagenet"),
     "grey": ("mnist", "fashion_mnist", "kmnist", "omniglot"),
@@ -69,7 +69,7 @@ def aurocs_over_bits(means: pd.DataFrame, paper: Mapping[str, Mapping[int, float
 
     Args:
         means: columns id_dataset, model, bits_per_dim, score, auroc, one row for each checkpoint;
-            the rows whose score is "no flow" are the control's, which is dotted.
+            the rows whose score is "no flow" are the control's, a line without marks.
         paper: bits by epoch of the paper's flow of each ID set.
     """
     by_set = dict(list(means.groupby("id_dataset")))
@@ -102,7 +102,7 @@ def aurocs_over_bits(means: pd.DataFrame, paper: Mapping[str, Mapping[int, float
 def _look_of_score(score: str, model: str, scores: list[str]) -> tuple[dict[str, Any], str]:
     """Colour by score and dashes by model, and the line's name; the control has one look."""
     if score == NO_FLOW:
-        return {"color": "0.4", "ls": ":"}, score
+        return NO_FLOW_LOOK | {"marker": ""}, score
     place = scores.index(score)
     dashes = "-" if model == "glow" else "--"
     look = {"color": COLOURS[1 + place], "marker": MARKERS[place], "ls": dashes, "ms": 3.5}

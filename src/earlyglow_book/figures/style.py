@@ -13,12 +13,15 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from earlyglow.datasets.catalogue import DATASETS
 
 WIDTH = 7.2
+# The control's name among scores; it looks the same in every figure.
+NO_FLOW = "no flow"
+NO_FLOW_LOOK: dict[str, Any] = {"color": "0.4", "ls": "-.", "marker": "x"}
 # Okabe and Ito's colours, ordered by lightness so that they differ in greyscale too.
 COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -67,7 +70,9 @@ def line_style(dataset: str) -> dict[str, Any]:
 
 
 def look(name: str, turn: int) -> dict[str, Any]:
-    """Colour, marker and dash of a line: a data set's own, or the next ones."""
+    """Colour, marker and dash of a line: a data set's or the control's own, or the next ones."""
+    if name == NO_FLOW:
+        return NO_FLOW_LOOK
     return line_style(name) if name in DATASETS else _nth_look(turn)
 
 
@@ -107,12 +112,20 @@ def epoch_axis(axis: Axes, epochs: pd.Series) -> None:
 def images_axis(axis: Axes, images: pd.Series) -> None:
     """Images seen in training, on the same scale."""
     _from_nothing(axis, images)
-    axis.xaxis.set_major_formatter(FuncFormatter(_short))
+    axis.xaxis.set_major_formatter(FuncFormatter(short_number))
     axis.set_xlabel("images seen")
 
 
-def _short(number: float, _: int) -> str:
-    """A large number in few letters: "50k", "1M"."""
+def plain_decades(axis: Axes) -> None:
+    """A logarithmic vertical axis with plain numbers at 1, 2 and 5 of each power of ten."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(FuncFormatter(short_number))
+    axis.yaxis.set_minor_locator(NullLocator())
+
+
+def short_number(number: float, _: int = 0) -> str:
+    """A large number in few letters: "50k", "1M"; the place of a tick is not asked for."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if number >= size:
             return f"{number / size:g}{letter}"
@@ -124,7 +137,8 @@ def _from_nothing(axis: Axes, epochs: pd.Series) -> None:
     axis.set_xscale("symlog", linthresh=trained[0], linscale=0.5)
     last = trained[-1]
     tens = [e for e in trained if math.isclose(math.log10(e) % 1, 0) and e < last / 2.5]
-    shown = [0.0, *tens, last]
+    untrained = (epochs == 0).any()
+    shown = [*([0.0] if untrained else []), *tens, last]
     axis.set_xticks(shown, [f"{epoch:g}" for epoch in shown])
-    axis.set_xlim(-0.25 * trained[0], 1.3 * last)
+    axis.set_xlim((-0.25 if untrained else 0.5) * trained[0], 1.3 * last)
     axis.minorticks_off()

@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from earlyglow.flows import DenseGlow, Glow
 from earlyglow.gradients import layer_gradient_norms, layer_gradient_norms_by_group
-from earlyglow.gradients.contributions import Dense, Outer, add
+from earlyglow.gradients.contributions import Dense, Outer, total
 from earlyglow.gradients.memory import TensorMemory, need_of
 
 
@@ -213,9 +213,9 @@ def test_outer_is_its_dense_form(positions: int, outputs: int, inputs: int, size
     gradients = torch.einsum("ntp,ntd->npd", d, a).unflatten(0, (-1, size)).sum(1)
     expected = gradients.square().sum((1, 2))
     torch.testing.assert_close(Outer(d, a).grouped(size).squared_norm(), expected)
-    doubled = add(Outer(d, a), Outer(d, a)).grouped(size)
+    doubled = total([Outer(d, a), Outer(d, a)]).grouped(size)
     torch.testing.assert_close(doubled.squared_norm(), 4 * expected)
-    mixed = add(Outer(d, a), Dense(torch.einsum("ntp,ntd->npd", d, a)))
+    mixed = total([Outer(d, a), Dense(torch.einsum("ntp,ntd->npd", d, a))])
     torch.testing.assert_close(mixed.grouped(size).squared_norm(), 4 * expected)
 
 

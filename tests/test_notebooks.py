@@ -193,6 +193,8 @@ def test_parameters_of_a_file_and_of_the_command_line(fresh: Path) -> None:
             "objective, profile, seed, model, images, detector. Did you mean 'id_dataset'?",
         ),
         (["run", "epoch_sweep", "-p", "id_dataset", "gtsbr"], "Did you mean 'gtsrb'?"),
+        (["run", "epoch_sweep", "-p", "id_dataset", "/my/pictures"], "write folder:PATH"),
+        (["run", "quickstart", "-p", "ood_dataset", "Folder:~/birds"], "write folder:PATH"),
         (["run", "epoch_sweep", "-p", "group_size", "two"], "group_size is 'two'"),
         (["run", "epoch_sweep", "-p", "group_size", "1.5"], "must be of type int"),
         (["run", "epoch_sweep", "-p", "epochs", "[a, b]"], "must be of type list[float]"),

@@ -21,6 +21,7 @@ from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.cli import main
 from earlyglow_book.comparing import differing_parameters, differing_tables
 from earlyglow_book.experiment import result_of
+from earlyglow_book.notebooks import _require_writable, find_notebook, stored_result
 from earlyglow_book.results import Computed, Inputs, Result
 from earlyglow_book.run_page import findings, glued_texts, write_page
 
@@ -134,13 +135,96 @@ def test_a_run_writes_a_page_that_needs_nothing_else(fresh: Path) -> None:
         (("-p", "seed", "0x10"), "seed is '0x10', but it must be of type int"),
         (("-p", "epochs", "1e400"), "epochs is inf, but it must be"),
         (("-p", "seed", str(2**32)), "at most 4,294,967,295"),
+        (("-o", "x" * 300 + ".ipynb"), "choose another place by -o"),
+        (("-p", "id_dataset=folder:pictures?size=33"), "size=32"),
+        (("-p", "id_dataset=folder:pictures?size=30&grey"), "size=32"),
+        (
+            ("-p", "id_dataset=folder:pictures", "-p", "ood_dataset=folder:./pictures?grey"),
+            "hold the same pictures",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_said_in_one_sentence(
     fresh: Path, words: tuple[str, ...], said: str
 ) -> None:
     (fresh / "afile").touch()
+    (fresh / "pictures").mkdir()
     assert said in refused("run", "quickstart", "-p", "profile", "smoke", *words)
+
+
+def test_a_run_knows_the_result_that_score_and_compare_take(fresh: Path) -> None:
+    given = {"id_dataset": "digits", "profile": "smoke"}
+    result = stored_result("notebooks/epoch_sweep.ipynb", given)
+    assert result is not None
+    assert run("compare", result.name, result.name).count(result.name) == 2
+    assert stored_result("epoch_sweep", {**given, "seed": "77"}) is None
+    assert stored_result("quickstart", {}) is None
+
+
+@pytest.mark.parametrize("path", [".ipynb", "a/.ipynb", "{x}.ipynb", "a b.c.ipynb"])
+def test_a_path_is_an_output_as_it_is_written(fresh: Path, path: str) -> None:
+    _require_writable(Path(path))
+    assert not Path(path).exists()
+
+
+@pytest.mark.parametrize("size", ["33", "50&grey"])
+def test_a_size_that_no_flow_takes_is_refused_by_studies_too(fresh: Path, size: str) -> None:
+    (fresh / "pictures").mkdir()
+    for name in ("epoch_sweep", "readings", "shift"):
+        said = refused("run", name, "-p", f"id_dataset=folder:pictures?size={size}")
+        assert "a Glow halves them twice" in said
+    said = refused(
+        "run",
+        "epoch_sweep",
+        "-p",
+        "id_dataset=folder:pictures?size=8",
+        "-p",
+        "ood_datasets=digits,folder:pictures?size=16",
+    )
+    assert "hold the same pictures" in said
+
+
+@pytest.mark.parametrize("count", ["two", "0", "1.5"])
+def test_a_number_of_threads_is_checked_before_a_kernel_starts(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, count: str
+) -> None:
+    monkeypatch.setenv("EARLYGLOW_THREADS", count)
+    said = refused("run", "quickstart", "-p", "profile", "smoke")
+    assert f"EARLYGLOW_THREADS is {count!r}, but it must be a whole number" in said
+
+
+@pytest.mark.parametrize("change", ["other cells", "no notebook"])
+def test_another_notebook_of_the_same_name_is_not_taken_for_the_books(
+    fresh: Path, change: str
+) -> None:
+    text = find_notebook("quickstart").read_text(encoding="utf-8")
+    own = fresh / "quickstart.ipynb"
+    own.write_text(text, encoding="utf-8")
+    assert find_notebook("quickstart.ipynb") == find_notebook("quickstart")
+    changed = text.replace("steps=4", "steps=5") if change == "other cells" else "text"
+    own.write_text(changed, encoding="utf-8")
+    for name in ("quickstart.ipynb", str(own)):
+        assert "is not the book's quickstart" in refused("run", name, "-p", "profile=smoke")
+
+
+def test_notebooks_are_listed_by_their_paths_too() -> None:
+    outcome = CliRunner().invoke(main, ["list", "notebooks/idea.ipynb"])
+    assert outcome.exit_code == 0
+    assert "stretch: float = 2.0" in outcome.output
+
+
+@pytest.mark.parametrize(
+    "words", [("score", "x", "y", "--false-alarms", "nan"), ("verify", "--tolerance", "nan")]
+)
+def test_nan_is_within_no_range(words: tuple[str, ...]) -> None:
+    outcome = CliRunner().invoke(main, words)
+    assert outcome.exit_code == 2
+    assert "nan is no number" in outcome.output
+
+
+@pytest.mark.parametrize("table", ["x.xlsx", "x.JSON"])
+def test_a_table_is_written_as_csv_alone(fresh: Path, table: str) -> None:
+    assert "written as CSV" in refused("score", "epoch_sweep/digits", ".", "-o", table)
 
 
 def test_a_file_where_the_runs_should_be_is_said(fresh: Path) -> None:

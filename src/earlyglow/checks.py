@@ -40,6 +40,28 @@ def require_share(name: str, value: object) -> None:
         raise ValueError(f"{name} is {value!r}, but it must lie between 0 and 1.")
 
 
+def require_part(name: str, value: object) -> None:
+    """Raise ValueError unless ``value`` is a number above 0 and at most 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < float(value) <= 1:
+        raise ValueError(f"{name} is {value!r}, but it must be a number above 0 and at most 1.")
+
+
+def require_positive(name: str, value: object) -> None:
+    """Raise ValueError unless ``value`` is a finite number above 0."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not 0 < float(value) < math.inf
+    ):
+        raise ValueError(f"{name} is {value!r}, but it must be a finite number above 0.")
+
+
+def require_flag(name: str, value: object) -> None:
+    """Raise ValueError unless ``value`` is true or false: "no" would count as true."""
+    if not isinstance(value, bool | int) or value not in (0, 1):
+        raise ValueError(f"{name} is {value!r}, but it must be True or False.")
+
+
 def require_whole(name: str, value: object, least: int) -> None:
     """Raise ValueError unless ``value`` is a whole number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:

@@ -27,6 +27,12 @@ def require_tensor(x: object) -> None:
         raise ValueError(f"the images are one number, {x.item()}, but a batch (N, ...) is needed.")
 
 
+def require_module(what: str, value: object) -> None:
+    """Raise TypeError unless ``value`` is an instance of a torch module."""
+    if not isinstance(value, nn.Module):
+        raise TypeError(f"{what} is {value!r:.60}, but an instance of a torch.nn.Module is needed.")
+
+
 def require_dtype(x: Tensor, model: nn.Module) -> None:
     """Raise TypeError where floating-point images have another dtype than the model, if it has."""
     parameter = next(model.parameters(), None)

@@ -14,10 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from earlyglow.checks import require_choice, require_share, require_whole
+from earlyglow.checks import require_choice, require_part, require_share, require_whole
 from earlyglow.progress import progress_bar
 
 Scores = NDArray[np.float64]
+# What NumPy would make numbers of without a word.
+_KINDS = {"M": "dates", "m": "times", "c": "complex"}
 IntervalMethod = Literal["delong", "bootstrap"]
 
 
@@ -88,8 +90,7 @@ def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95) -
     Raises:
         ValueError: ``tpr`` is out of range, or the scores are refused as by :func:`auroc`.
     """
-    if not 0 < tpr <= 1:
-        raise ValueError(f"tpr is {tpr}, but it must be greater than 0 and at most 1.")
+    require_part("tpr", tpr)
     labels, scores = _labelled(id_scores, ood_scores)
     false_rates, true_rates, _ = roc_curve(labels, scores, drop_intermediate=False)
     return float(false_rates[np.searchsorted(true_rates, tpr)])
@@ -157,6 +158,7 @@ def auroc_interval(
     require_choice("method", method, get_args(IntervalMethod))
     require_share("confidence", confidence)
     require_whole("resamples", resamples, 10)
+    require_whole("seed", seed, 0)
     negative, positive = _scores("id_scores", id_scores), _scores("ood_scores", ood_scores)
     area = auroc(negative, positive)
     if area in (0.0, 1.0):
@@ -255,16 +257,22 @@ def to_float64(values: ArrayLike) -> NDArray[np.float64]:
     """
     # Asked of the value: importing torch would take longer than the metric.
     given: Any = values
-    if hasattr(given, "detach"):
-        given = given.detach().cpu()
-        given = given.numpy() if given.is_complex() else given.double().numpy()
     try:
-        if np.iscomplexobj(given):
-            raise TypeError("they are complex")
-        return np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        if hasattr(given, "detach"):
+            given = given.detach().cpu()
+            given = given.numpy() if given.is_complex() else given.double().numpy()
+        if np.ma.is_masked(given):
+            raise TypeError("some are masked; leave them out by .compressed()")
+        array = np.asarray(given)
+        if array.dtype.kind not in "biufO" or any(
+            isinstance(item, str | bytes) for item in array.flat if array.dtype.kind == "O"
+        ):
+            raise TypeError(f"they are {_KINDS.get(array.dtype.kind, 'texts')}")
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        shown = " ".join(repr(values).split())
         raise TypeError(
-            f"{values!r:.60} holds something else than real numbers ({error}); give an array or a "
+            f"{shown:.60} holds something else than real numbers ({error}); give an array or a "
             "list of floats."
         ) from error
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.ndimage import gaussian_filter1d
 
-from earlyglow.checks import require_choice, require_least, require_share, require_whole
+from earlyglow.checks import require_choice, require_positive, require_share, require_whole
 from earlyglow.metrics import Interval, to_float64
 from earlyglow.progress import progress_bar
 
@@ -62,7 +62,7 @@ def overlap_coefficient(
     """
     require_choice("method", method, get_args(Method))
     if bandwidth is not None:
-        require_least("bandwidth", bandwidth, np.finfo(float).tiny)
+        require_positive("bandwidth", bandwidth)
     first, second = _samples("a", a), _samples("b", b)
     if method == "histogram":
         return _of_histograms(first, second, bandwidth)
@@ -105,6 +105,7 @@ def overlap_interval(
     """
     require_share("confidence", confidence)
     require_whole("resamples", resamples, 10)
+    require_whole("seed", seed, 0)
     first, second = _samples("a", a), _samples("b", b)
     random = np.random.default_rng(seed)
     drawn = []

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from earlyglow_book.classroom.commands import student
-from earlyglow_book.command_errors import absences, interruption, own_errors, refusals
+from earlyglow_book.command_errors import (
+    absences,
+    interruption,
+    own_errors,
+    refusals,
+    require_number,
+)
 from earlyglow_book.stored_commands import cache, compare, score
 
 if TYPE_CHECKING:
@@ -103,6 +109,7 @@ def run(
         if recompute:
             click.echo(f"computed anew: {notebooks.recompute(name, given).folder}")
         written = notebooks.run(name, given, output)
+        result = notebooks.stored_result(name, given)
     import nbformat
 
     from earlyglow_book.run_page import findings, write_page
@@ -114,6 +121,8 @@ def run(
         click.echo(found + "\n")
     click.echo(f"executed notebook: {written}")
     click.echo(f"page: {page}")
+    if result:
+        click.echo(f"result: {result.name}")
     if show:
         click.launch(str(page))
 
@@ -130,7 +139,7 @@ def list_notebooks(names: tuple[str, ...]) -> None:
         with refusals():
             path = notebooks.find_notebook(name)
         click.echo(f"{name}: {notebooks.notebook_title(path)}")
-        for parameter in declared(chapter_class(name)).values():
+        for parameter in declared(chapter_class(notebooks.chapter_of(name))).values():
             click.echo(f"    {parameter.name}: {parameter.type} = {parameter.default!r}")
             allowed = f" ({parameter.allowed})" if parameter.allowed else ""
             click.echo(f"        {parameter.meaning}{allowed}")
@@ -191,6 +200,7 @@ def sweep(only_list: bool) -> None:
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
+    callback=require_number,
     default=1e-3,
     show_default=True,
     help="The largest relative difference that counts as equal.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,13 @@ def own_errors() -> tuple[type[Exception], ...]:
 
     others = eg.CheckpointError, eg.NonFiniteLossError, ParameterError, NotebookError
     return *absences(), *others
+
+
+def require_number(_: click.Context, parameter: click.Parameter, value: float) -> float:
+    """Refuse NaN, which is within every range that click knows."""
+    if math.isnan(value):
+        raise click.BadParameter(f"{value} is no number.", param=parameter)
+    return value
 
 
 @contextmanager

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from earlyglow.checks import unknown
 from earlyglow.datasets.catalogue import DATASETS
-from earlyglow.datasets.sources import is_source
+from earlyglow.datasets.sources import is_source, parse_source, unknown_dataset
 from earlyglow.training.config import Augmentation
 
 _COMPARED = (
@@ -49,6 +48,23 @@ AUGMENTATION_OF_CLASSIFIERS: dict[str, tuple[Augmentation, ...]] = dict.fromkeys
 )
 
 
+def same_pictures(first: str, second: str) -> bool:
+    """Whether two sets are one folder or file of the user's own, whatever they become."""
+    if not (is_source(first) and is_source(second)):
+        return first == second
+    return parse_source(first).path == parse_source(second).path
+
+
+def require_halves(name: str) -> None:
+    """Raise ValueError where a Glow of two levels cannot halve the images of a set twice."""
+    _, height, width = DATASETS[name].shape
+    if height % 4 or width % 4:
+        raise ValueError(
+            f"the images of {name} are {height}×{width}, but a Glow halves them twice; give a size "
+            f"that 4 divides, such as size={max(4, round(height / 4) * 4)}."
+        )
+
+
 def require_comparable(
     id_dataset: str,
     ood_datasets: Sequence[str],
@@ -64,7 +80,7 @@ def require_comparable(
         known: names that OOD sets may have, beside pictures of the user's own.
     """
     if id_dataset not in DATASETS:
-        raise ValueError(unknown("data set", id_dataset, DATASETS))
+        raise ValueError(unknown_dataset(id_dataset, DATASETS))
     if not ood_datasets and not usual_ood(id_dataset, usual):
         raise ValueError(
             f"ood_datasets is empty, and {id_dataset!r} has no usual sets to be compared "
@@ -72,12 +88,18 @@ def require_comparable(
         )
     for name in ood_datasets:
         if name not in known and not is_source(name):
-            raise ValueError(unknown("data set", name, known))
+            raise ValueError(unknown_dataset(name, known))
     if len(set(ood_datasets)) < len(ood_datasets):
         raise ValueError(
             f"ood_datasets is {tuple(ood_datasets)}, but no set may be named twice; leave the "
             "second out."
         )
+    for name in ood_datasets:
+        if name != id_dataset and same_pictures(id_dataset, name):
+            raise ValueError(
+                f"{id_dataset!r} and {name!r} hold the same pictures, so nothing is to be "
+                "detected; name two folders."
+            )
     if id_dataset in ood_datasets:
         raise ValueError(
             f"ood_datasets holds {id_dataset!r}, which is the in-distribution set; leave it out."

@@ -15,6 +15,7 @@ import psutil
 
 import earlyglow as eg
 from earlyglow_book.deferred import torch
+from earlyglow_book.parameters import ParameterError
 from earlyglow_book.places import CHECKOUT
 
 _SOFTWARE = ("numpy", "pillow", "pytorch-ood", "scikit-learn", "scipy", "torch", "torchvision")
@@ -60,7 +61,15 @@ def leave_busy_processors() -> str:
     Returns:
         What was decided, for the user; "" where nothing was: the machine is free, or the
         environment says how many threads there are.
+
+    Raises:
+        ParameterError: ``EARLYGLOW_THREADS`` is no number of threads.
     """
+    asked = os.environ.get("EARLYGLOW_THREADS", "")
+    if asked and not (asked.isdecimal() and int(asked)):
+        raise ParameterError(
+            f"EARLYGLOW_THREADS is {asked!r}, but it must be a whole number of at least 1."
+        )
     count = os.cpu_count() or 1
     if count == 1 or {"OMP_NUM_THREADS", "EARLYGLOW_THREADS"} & set(os.environ):
         return ""

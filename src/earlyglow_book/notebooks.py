@@ -20,7 +20,7 @@ from earlyglow_book.machine import leave_busy_processors
 from earlyglow_book.parameters import ParameterError, from_texts
 from earlyglow_book.places import shipped
 from earlyglow_book.registry import chapter_class
-from earlyglow_book.results import Result
+from earlyglow_book.results import Result, find
 from earlyglow_book.watching import watched
 
 if TYPE_CHECKING:
@@ -45,10 +45,29 @@ def chapter_of(name: str) -> str:
 
 
 def find_notebook(name: str) -> Path:
-    """The notebook of that name or path; ParameterError where there is none."""
-    name = chapter_of(name)
-    chapter_class(name)
-    return shipped("notebooks") / f"{name}.ipynb"
+    """The notebook of that name or path.
+
+    Raises:
+        ParameterError: there is none, or a file of that path is another than the book's.
+    """
+    chapter = chapter_of(name)
+    chapter_class(chapter)
+    found = shipped("notebooks") / f"{chapter}.ipynb"
+    if name.endswith(".ipynb") and Path(name).is_file() and _cells(Path(name)) != _cells(found):
+        raise ParameterError(
+            f"{name} is not the book's {chapter}, whose cells are others; papermill {name} "
+            f"OUTPUT.ipynb runs it, {chapter} names the book's."
+        )
+    return found
+
+
+def _cells(path: Path) -> list[str]:
+    """The sources of a notebook's cells; none where it is no notebook."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return ["".join(cell["source"]) for cell in cells]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def notebook_title(path: Path) -> str:
@@ -75,7 +94,7 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
         ParameterError: there is no such notebook, or a parameter is refused.
         NotebookError: a cell failed.
     """
-    kind = chapter_class(chapter_of(name))
+    source, kind = find_notebook(name), chapter_class(chapter_of(name))
     values = from_texts(kind, given)
     chapter = kind(**values)
     if output is None:
@@ -87,7 +106,7 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
     from papermill.exceptions import PapermillExecutionError
 
     try:
-        execute(find_notebook(name), output, values)
+        execute(source, output, values)
     except KeyboardInterrupt:
         raise StoppedError(
             f"what was computed before the cells of {chapter.name} began is kept; they begin anew"
@@ -99,14 +118,21 @@ def run(name: str, given: Mapping[str, object], output: Path | None = None) -> P
     return output
 
 
+def stored_result(name: str, given: Mapping[str, object]) -> Result | None:
+    """The stored result that a notebook with these parameters shows, or None."""
+    kind = chapter_class(chapter_of(name))
+    chapter = kind(**from_texts(kind, given))
+    return find(chapter.inputs()) if isinstance(chapter, Experiment) else None
+
+
 def _require_writable(output: Path) -> None:
     """Refuse a path that no notebook can be written to, before anything runs."""
-    if output.suffix != ".ipynb":
+    if not output.name.endswith(".ipynb"):
         raise NotebookError(
             f"the output is {str(output)!r}, but it must be a path ending in .ipynb."
         )
-    was_there = output.exists()
     try:
+        was_there = output.exists()
         output.parent.mkdir(parents=True, exist_ok=True)
         with output.open("ab"):
             pass

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 import earlyglow as eg
 from earlyglow.checks import unknown
-from earlyglow.datasets.sources import is_source, parse_source
+from earlyglow.datasets.sources import is_source, parse_source, unknown_dataset
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -36,7 +36,7 @@ def _as_tuple(value: object) -> object:
 def known_dataset(name: str) -> str:
     """The name of a data set; ValueError where there is none."""
     if name not in eg.DATASETS:
-        raise ValueError(unknown("data set", name, eg.DATASETS))
+        raise ValueError(unknown_dataset(name, eg.DATASETS))
     if is_source(name):
         try:
             parse_source(name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from earlyglow_book.command_errors import interruption, refusals
+from earlyglow_book.command_errors import interruption, refusals, require_number
 from earlyglow_book.flow_runs.detectors import DetectorName
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _WRITTEN_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--false-alarms",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    callback=require_number,
     default=0.05,
     show_default=True,
     help="The share of ID pictures that may be called unusual.",
@@ -105,6 +106,10 @@ def _require_places(table: Path, sheet: Path) -> None:
         raise click.ClickException(
             f"the table is {str(table)!r}, but a name with .png is its sheet's; give one with .csv."
         )
+    if table.suffix.lower() in (".xlsx", ".xls", ".ods", ".parquet", ".json"):
+        raise click.ClickException(
+            f"the table is {str(table)!r}, but it is written as CSV; give a name with .csv."
+        )
     for path in (table, sheet):
         was_there = path.exists()
         try:
@@ -130,7 +135,7 @@ def _named(name: str) -> Result:
     if len(exact or found) != 1:
         examples = ", ".join(f"{f.parent.name}/{f.name}" for f in (found or folders)[:3])
         raise click.ClickException(
-            f"{len(found)} stored results begin with {name!r}, but one must; names are such as "
-            f"{examples}."
+            f"{len(found)} stored results begin with {name!r}, but one must; "
+            f"{'write more of it, such as' if found else 'names are such as'} {examples}."
         )
     return load((exact or found)[0])

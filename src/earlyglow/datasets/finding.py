@@ -10,6 +10,7 @@ from earlyglow.cache import atomic_path, cache_folder
 from earlyglow.checks import unknown
 from earlyglow.datasets.catalogue import DATASETS, Dataset
 from earlyglow.datasets.errors import DatasetError
+from earlyglow.datasets.sources import unknown_dataset
 
 SPLITS = ("train", "test")
 
@@ -87,7 +88,7 @@ def absent(name: str, split: str, reason: str) -> DatasetError:
 def lookup(name: str, split: str) -> Dataset:
     """What is known of a data set; DatasetError where the name or the split is unknown."""
     if name not in DATASETS:
-        raise DatasetError(unknown("data set", name, DATASETS))
+        raise DatasetError(unknown_dataset(name, DATASETS))
     if split not in SPLITS:
         raise DatasetError(unknown("split", split, SPLITS))
     return DATASETS[name]

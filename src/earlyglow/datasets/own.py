@@ -23,6 +23,8 @@ from earlyglow.datasets.pictures import SUFFIXES, picture_files, read_picture, s
 from earlyglow.datasets.sources import Source, parse_source
 
 _SPLITS = ("train", "test")
+# What others call the held-out part: as a class folder it would be mixed with the training images.
+_OTHER_SPLITS = ("val", "valid", "validation", "dev", "eval", "testing")
 # Fewer make no two halves worth the name.
 _LEAST = 4
 _CHUNK = 256
@@ -58,9 +60,13 @@ def load_folder(
         ImageSet with ``images`` uint8 (N, 1 or 3, size, size).
 
     Raises:
-        DatasetError: there is no such folder, it has too few pictures, or one of them cannot be
-            read; the message names the file.
+        DatasetError: there is no such folder, it has too few pictures, its held-out part is called
+            ``val`` beside a ``train``, or a picture cannot be read; the message names the file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise DatasetError(f"the folder is {path!r}, but a path is needed.")
+    if grey not in (True, False):
+        raise DatasetError(f"grey is {grey!r}, but it must be True or False.")
     name = f"folder:{path}?size={size}" + ("&grey" if grey else "")
     source = parse_source(name)
     if split is None:
@@ -80,7 +86,13 @@ def load_source(name: str, split: str) -> ImageSet:
         raise DatasetError(f"split is {split!r}, but it must be train or test.")
     kept = cache_folder() / "datasets" / "own" / f"{_state(source, split)}.parquet"
     if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DatasetError(
+                f"{kept.parent}, where pictures are kept, cannot be made ({error.strerror}); let "
+                "EARLYGLOW_CACHE name another folder."
+            ) from error
         write_parquet(kept, _decoded(_pictures(source, split), source, name, split))
     return read_parquet(kept, name, split, source.shape, None)
 
@@ -101,6 +113,12 @@ def _pictures(source: Source, split: str) -> list[_Picture]:
 def _in_folder(source: Source, split: str) -> Iterator[_Picture]:
     root = source.path
     divided = all((root / part).is_dir() for part in _SPLITS)
+    others = [] if divided else [p.name for p in root.iterdir() if p.name.lower() in _OTHER_SPLITS]
+    if others and (root / "train").is_dir():
+        raise DatasetError(
+            f"{root} has the folders train and {others[0]}, but splits are named train and test; "
+            f"rename {others[0]} to test, or name {root / 'train'} alone."
+        )
     base = root / split if divided else root
     files = picture_files(base)
     if not files:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from earlyglow.checks import unknown
 from earlyglow.datasets.errors import DatasetError
 
 KINDS = ("folder", "parquet")
@@ -38,6 +40,14 @@ class Source:
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of its images."""
         return (1 if self.grey else 3), self.size, self.size
+
+
+def unknown_dataset(name: object, known: Iterable[str]) -> str:
+    """The sentence for a data set that does not exist; a path is told how it becomes one."""
+    text = str(name)
+    is_path = text.lower().startswith(KINDS) or any(mark in text for mark in "/\\~")
+    remedy = " For a folder of pictures write folder:PATH, in lower case." if is_path else ""
+    return unknown("data set", name, known) + remedy
 
 
 def is_source(name: str) -> bool:

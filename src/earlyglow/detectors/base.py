@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from earlyglow.checks import require_whole
 from earlyglow.flows import Flow
-from earlyglow.image_checks import require_finite, require_tensor
+from earlyglow.image_checks import require_finite, require_module, require_tensor
 
 # A grey level beyond where a flow's images end.
 _MOST = 0.505
@@ -33,6 +33,7 @@ class GroupDetector(Detector):
 
     def __init__(self, model: nn.Module, group_size: int = 1) -> None:
         require_whole("group_size", group_size, 1)
+        require_module("the model", model)
         self.model = model
         self.group_size = group_size
 

@@ -41,11 +41,21 @@ def conformal_p_values(scores: Tensor, calibration: Tensor, side: Side = "high")
     """
     require_choice("side", side, get_args(Side))
     for what, values in (("scores", scores), ("calibration", calibration)):
+        if not isinstance(values, Tensor):
+            raise TypeError(
+                f"{what} is of type {type(values).__name__}, but a tensor is needed; pass "
+                f"torch.as_tensor({what})."
+            )
         if values.isnan().any():
             raise ValueError(
                 f"{what} holds {int(values.isnan().sum())} NaN, which has no rank; look for a "
                 "diverged model, or leave these images out."
             )
+    if calibration.dim() != 1 or not len(calibration):
+        raise ValueError(
+            f"calibration has shape {tuple(calibration.shape)}, but it must be one-dimensional "
+            "with at least 1 score."
+        )
     ordered = calibration.sort().values
     count = len(ordered)
     scores = scores.to(ordered).contiguous()
@@ -87,6 +97,12 @@ class CombinedDetector(GroupDetector):
     ) -> None:
         require_choice("rule", rule, get_args(Rule))
         require_choice("side", side, get_args(Side))
+        for detector in detectors:
+            if not isinstance(detector, StatisticsDetector):
+                raise TypeError(
+                    f"{type(detector).__name__} is no detector that can be combined; give "
+                    "detectors such as earlyglow.LayerGradientDetector(model), not their scores."
+                )
         sizes = {detector.group_size for detector in detectors}
         if len(sizes) != 1:
             raise ValueError(

@@ -73,6 +73,11 @@ class ImageStatisticsDetector(StatisticsDetector):
     def _on_device(self, x: Tensor) -> Tensor:
         require_tensor(x)
         require_finite(x)
+        if not x.is_floating_point():
+            raise TypeError(
+                f"the images have dtype {x.dtype}, but floating-point images in [-0.5, 0.5) are "
+                "needed; pass them through earlyglow.dequantize first."
+            )
         return x
 
     def _require_fitted(self) -> None:

@@ -173,11 +173,20 @@ def shrunk_whitening(z: Tensor) -> Tensor:
     """A matrix W (L, L) with ``‖z W‖²`` the squared Mahalanobis distance of centred z (G, L).
 
     The covariance is shrunk towards a multiple of the identity (Ledoit and Wolf 2004).
+
+    Raises:
+        ValueError: the covariance is singular all the same.
     """
     # scikit-learn takes a second to import, and only this detector needs it.
     from sklearn.covariance import ledoit_wolf
 
     covariance, _ = ledoit_wolf(z.cpu().numpy(), assume_centered=True)
-    lower = torch.linalg.cholesky(torch.from_numpy(covariance).to(z))
+    try:
+        lower = torch.linalg.cholesky(torch.from_numpy(covariance).to(z))
+    except torch.linalg.LinAlgError:
+        raise ValueError(
+            f"the fit set holds {len(z)} groups, too few or too much alike for a covariance of "
+            f"{z.shape[1]} numbers; give more images."
+        ) from None
     identity = torch.eye(len(lower), dtype=z.dtype, device=z.device)
     return torch.linalg.solve_triangular(lower, identity, upper=False).T

@@ -10,6 +10,7 @@ from numbers import Integral
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from earlyglow.checks import require_least, require_whole
 from earlyglow.image_checks import require_tensor
 
 ImageShape = tuple[int, int, int]
@@ -134,6 +135,8 @@ class Flow(Bijection):
             )
 
     def _check_latents(self, z: Tensor) -> None:
+        if not isinstance(z, Tensor):
+            raise TypeError(f"the latents are of type {type(z).__name__}, but a tensor is needed.")
         if z.dim() != 2 or z.shape[1] != self.dims:
             raise ValueError(
                 f"the latents have shape {tuple(z.shape)}, but this {type(self).__name__} takes "
@@ -142,10 +145,8 @@ class Flow(Bijection):
 
     @staticmethod
     def _check_sampling(n: int, temperature: float) -> None:
-        if n < 1:
-            raise ValueError(f"n is {n}, but at least 1 sample must be drawn.")
-        if not temperature >= 0:
-            raise ValueError(f"temperature is {temperature}, but it must be 0 or greater.")
+        require_whole("n", n, 1)
+        require_least("temperature", temperature, 0)
 
 
 def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
@@ -162,13 +163,18 @@ def bits_per_dim(log_prob: Tensor, dims: int) -> Tensor:
         (N,) bits per dimension; lower is a better fit.
 
     Raises:
-        ValueError: ``dims`` is below 1.
+        ValueError: ``dims`` is no whole number of at least 1.
+        TypeError: ``log_prob`` is no tensor.
 
     Examples:
         >>> import torch
         >>> bits_per_dim(torch.tensor([0.0]), dims=3072)
         tensor([8.])
     """
-    if dims < 1:
-        raise ValueError(f"dims is {dims}, but an image has at least 1 dimension.")
+    require_whole("dims", dims, 1)
+    if not isinstance(log_prob, Tensor):
+        raise TypeError(
+            f"log_prob is of type {type(log_prob).__name__}, but a tensor is needed; pass "
+            "torch.as_tensor(log_prob)."
+        )
     return 8.0 - log_prob / (dims * math.log(2.0))

@@ -146,6 +146,7 @@ class _Watch:
         self._hooks = ExitStack()
         self._versions_given: dict[nn.Module, int] = {}
         self._versions: list[tuple[_Watched, str, Tensor, int]] = []
+        self._hooked: list[tuple[_Watched, Tensor, int]] = []
 
     @contextmanager
     def attached(self) -> Iterator[None]:
@@ -186,7 +187,12 @@ class _Watch:
         for watched, what, tensor, version in self._versions:
             if tensor._version != version:
                 raise watched.refusal(f"its {what} was changed in place afterwards")
+        for watched, output, hooks in self._hooked:
+            if _hooks_of(output) != hooks:
+                # Ours comes first, and would be given what the other then changes.
+                raise watched.refusal("a gradient hook was put on its output afterwards")
         self._versions.clear()
+        self._hooked.clear()
         self._phase = _Phase.BACKWARD
 
     def norms(self) -> dict[int, Tensor]:
@@ -279,6 +285,7 @@ class _Watch:
             self._applying_rule = False
 
         self._hooks.callback(register_multi_grad_hook(outputs, arrive).remove)
+        self._hooked += [(watched, output, _hooks_of(output)) for output in outputs]
 
     def _contribute(self, watched: _Watched, use: Use) -> None:
         arrived = any(gradient is not None for gradient in use.gradients)
@@ -320,6 +327,10 @@ class _Watch:
 
     def _of_samples(self, values: Any) -> bool:
         return isinstance(values, Tensor) and values.shape[:1] == (self.samples,)
+
+
+def _hooks_of(tensor: Tensor) -> int:
+    return len(tensor._backward_hooks or ())
 
 
 def _zeros(parameter: Tensor, count: int) -> Tensor:

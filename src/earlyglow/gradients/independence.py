@@ -38,7 +38,10 @@ def require_independent(model: nn.Module, x: Tensor, objective: Objective, key: 
     # What the model may do to them shall not reach the caller's images.
     together = x[:_TOGETHER].clone()
     version = together._version
-    alone = together[: max(1, min(_ALONE, len(together) // 2))]
+    # From the middle: a batch that is taken for a sequence changes no number of its first images.
+    count = max(1, min(_ALONE, len(together) // 2))
+    start = (len(together) - count + 1) // 2
+    alone = together[start : start + count]
     name = type(model).__name__
     # As in the measurement: without gradients a Transformer's layers take another, fused way.
     with all_requiring_grad(model):
@@ -64,13 +67,14 @@ def require_independent(model: nn.Module, x: Tensor, objective: Objective, key: 
     if not _alike(first, again.detach()):
         raise ValueError(
             f"{name} gives other numbers for the same images at each call, so that it has no one "
-            "gradient; fix its noise, by a seed inside of log_prob or one draw for all."
+            "gradient; fix its noise: one draw for all images, as torch.randn_like(x[:1]) after a "
+            "seed inside of log_prob."
         )
-    if len(alone) < len(together) and not _alike(apart, first[: len(alone)]):
+    if len(alone) < len(together) and not _alike(apart, first[start : start + count]):
         raise ValueError(
             f"{name} gives an image another number beside other images, so that images have no "
-            "gradients of their own; look for batch normalisation without running statistics, or "
-            "for noise that is shared by a batch."
+            "gradients of their own; look for batch normalisation without running statistics, for "
+            "a recurrent layer without batch_first=True, or for noise that is drawn by place."
         )
     seen.add(key)
 

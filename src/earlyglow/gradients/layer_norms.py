@@ -148,6 +148,11 @@ def layer_gradient_norms_by_group(
 ) -> dict[int, LayerNorms]:
     """:func:`layer_gradient_norms` for several group sizes at the price of one backward pass."""
     require_tensor(x)
+    if not isinstance(group_sizes, Sequence) or not group_sizes:
+        raise ValueError(
+            f"group_sizes is {group_sizes!r}, but it must be a list of whole numbers, such as "
+            "[1, 5]."
+        )
     sizes = tuple(dict.fromkeys(group_sizes))
     _check_choices(backend, precision, chunk_size, max_memory)
     _check_sizes(sizes, x)
@@ -168,8 +173,13 @@ def layer_gradient_norms_by_group(
         differentiated = checked(named)
         try:
             require_independent(model, x, differentiated, key=named)
-        except RuntimeError:
+        except RuntimeError as error:
             require_dtype(x, model)
+            if not x.is_floating_point() and "type" in str(error):
+                raise TypeError(
+                    f"the images have dtype {x.dtype} and {type(model).__name__} takes "
+                    f"{parameter.dtype}; pass images.to({parameter.dtype}), scaled as in training."
+                ) from error
             raise
         method = _method(backend, model, x, differentiated, named, precision)
         stack.enter_context(float32_products("tf32" if precision == "tf32" else "ieee"))

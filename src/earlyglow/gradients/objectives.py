@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 
 import torch
@@ -46,7 +47,23 @@ def find_objective(objective: str | Objective, model: nn.Module) -> Objective:
             f"{type(model).__name__} has no method {method!r}, which objective {objective!r} "
             f"calls; {remedy}, or pass a callable (model, x) -> (N,)."
         )
+    _require_one_argument(model, method)
     return OBJECTIVES[objective]
+
+
+def _require_one_argument(model: nn.Module, method: str) -> None:
+    """Refuse a method that needs more than the images, a condition say."""
+    try:
+        signature = inspect.signature(getattr(model, method))
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise TypeError(
+            f"{type(model).__name__}.{method}{signature} cannot be called with images alone "
+            f"({error}); pass objective=lambda model, x: model.{method}(x, ...)."
+        ) from None
 
 
 def autocast_to_bf16(objective: Objective) -> Objective:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from pytorch_ood.api import GradientDetector
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from earlyglow.checks import require_choice
+from earlyglow.checks import require_choice, require_flag, require_part, require_positive
 from earlyglow.gradients.model_state import evaluating, parameters_frozen
-from earlyglow.image_checks import require_dtype, require_finite, require_tensor
+from earlyglow.image_checks import require_dtype, require_finite, require_module, require_tensor
 
 Intervention = Literal["zero", "scale", "clamp"]
 Score = Literal["energy", "msp", "max_logit"]
@@ -81,8 +80,10 @@ class GradientShortCircuit(GradientDetector):
 
     Raises:
         ValueError: a fraction, temperature, intervention or score out of range; when scoring, NaN
-            or infinity, or a head that does not return logits (N, C) of two classes or more.
-        TypeError: when scoring, something else than a tensor.
+            or infinity, an importance that is not one number for each feature, or a head that does
+            not return logits (N, C) of two classes or more.
+        TypeError: body or head is no module, or importance no function; when scoring, something
+            else than a tensor, or features of whole numbers.
 
     Source: arXiv 2507.01417 (its code was never released; this is written from the description).
     """
@@ -101,10 +102,15 @@ class GradientShortCircuit(GradientDetector):
         exact: bool = False,
         importance: Importance = gradient_magnitude,
     ) -> None:
-        if not 0 < fraction <= 1:
-            raise ValueError(f"fraction is {fraction!r}, but it must be above 0 and at most 1.")
-        if not 0 < temperature < math.inf:
-            raise ValueError(f"temperature is {temperature!r}, but it must be above 0 and finite.")
+        require_module("the body", body)
+        require_module("the head", head)
+        require_part("fraction", fraction)
+        require_positive("temperature", temperature)
+        require_flag("exact", exact)
+        if not callable(importance):
+            raise TypeError(
+                f"importance is {importance!r}, but it must be a function of features and gradient."
+            )
         require_choice("intervention", intervention, get_args(Intervention))
         require_choice("score", score, get_args(Score))
         self.body, self.head = body, head
@@ -160,6 +166,11 @@ class GradientShortCircuit(GradientDetector):
         """As :meth:`explain`, from features (N, ...) that the body gave before."""
         require_tensor(features)
         require_finite(features)
+        if not features.is_floating_point():
+            raise TypeError(
+                f"the features have dtype {features.dtype}, which has no gradient; pass images as "
+                "the network was trained on them, or features.float()."
+            )
         with evaluating(self.head), parameters_frozen(self.head.parameters()):
             features = self._on_device(features)
             self._warn_of_affine_head(features)
@@ -207,7 +218,18 @@ class GradientShortCircuit(GradientDetector):
         return product.detach()
 
     def _coordinates(self, features: Tensor, gradient: Tensor) -> Tensor:
-        importance = self.importance(features, gradient).flatten(1)
+        importance = self.importance(features, gradient)
+        if not isinstance(importance, Tensor) or (
+            importance.shape[:1] != features.shape[:1] or importance.numel() != features.numel()
+        ):
+            found = getattr(importance, "shape", type(importance).__name__)
+            raise ValueError(
+                f"importance gives {found} for features {tuple(features.shape)}, but it must give "
+                "one number for each feature."
+            )
+        if importance.isnan().any():
+            raise ValueError("importance gives NaN, which has no rank; look for 0 / 0 in it.")
+        importance = importance.flatten(1)
         count = max(1, round(self.fraction * importance.shape[1]))
         return importance.topk(count, dim=1).indices
 
@@ -249,7 +271,16 @@ def logits_of(head: nn.Module, features: Tensor) -> Tensor:
         ValueError: the head returns something else.
     """
     # A copy, because a head may begin with a layer that works in place.
-    logits = head(features.clone())
+    try:
+        logits = head(features.clone())
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"the head does not take features of dtype {features.dtype} and shape "
+            f"{tuple(features.shape)} ({reason}); give those of its body."
+        ) from error
     if not isinstance(logits, Tensor) or logits.dim() != 2:
         found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(

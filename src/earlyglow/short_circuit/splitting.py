@@ -27,12 +27,15 @@ def split(model: nn.Module, at: str) -> tuple[nn.Module, nn.Module]:
         The body, from inputs to features, and the head, from features to outputs.
 
     Raises:
+        TypeError: ``model`` is no module.
         SplitError: there is no such module, the network cannot be traced, ``at`` is not called
             exactly once, or something else than its output reaches the layers after it.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the network is {model!r:.60}, but a torch.nn.Module is needed.")
     names = [name for name, _ in model.named_modules() if name]
     if at not in names:
-        close = difflib.get_close_matches(at, names, n=5, cutoff=0.0)
+        close = difflib.get_close_matches(str(at), names, n=5, cutoff=0.0)
         raise SplitError(
             f"there is no module {at!r} among the {len(names)} of {type(model).__name__}; the "
             f"nearest are {', '.join(close)}."

@@ -8,14 +8,15 @@ from pathlib import Path
 from torch import nn
 
 from earlyglow.datasets import ImageSet
+from earlyglow.training.config import TrainingConfig
 from earlyglow.training.errors import CheckpointError
 
 
-def require_trainable(model: object, images: object, folder: Path) -> None:
+def require_trainable(model: object, images: object, config: object, folder: Path) -> None:
     """Refuse what is no model with something to train, no image set, or no place for files.
 
     Raises:
-        TypeError: ``model`` is no flow, or ``images`` no ImageSet.
+        TypeError: ``model`` is no flow, ``images`` no ImageSet, or ``config`` no TrainingConfig.
         ValueError: all parameters are frozen.
         CheckpointError: ``folder`` is a file, or cannot be written to.
     """
@@ -36,6 +37,10 @@ def require_trainable(model: object, images: object, folder: Path) -> None:
         raise TypeError(
             f"images is of type {type(images).__name__}, but train takes an ImageSet; wrap uint8 "
             "images (N, C, H, W) in earlyglow.ImageSet(images, labels, name, split)."
+        )
+    if not isinstance(config, TrainingConfig):
+        raise TypeError(
+            f"config is {config!r:.60}, but train takes earlyglow.TrainingConfig(epochs=...)."
         )
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(

@@ -70,6 +70,11 @@ class TrainingConfig:
             int(e) if math.isfinite(e) and e == int(e) else plain(e) for e in self.epochs
         )
         object.__setattr__(self, "epochs", epochs)
+        if isinstance(self.augmentation, str):
+            raise ValueError(
+                f"augmentation is {self.augmentation!r}, but it must be a list of shift and flip; "
+                f"for example ({self.augmentation!r},)."
+            )
         object.__setattr__(self, "augmentation", tuple(self.augmentation))
         rising = all(a < b for a, b in pairwise(epochs))
         if not epochs or not rising or epochs[0] < 0 or not math.isfinite(epochs[-1]):

@@ -92,7 +92,7 @@ def train(
         CheckpointError: ``folder`` holds the files of another run, or damaged ones.
     """
     device, folder = device or choose_device(), Path(folder)
-    require_trainable(model, images, folder)
+    require_trainable(model, images, config, folder)
     model.to(device).train()
     session = _Session(model, images, config, folder, device)
     numbers = config.batch_size * images.images[0].numel()

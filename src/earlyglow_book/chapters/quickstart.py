@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import earlyglow as eg
 from earlyglow_book.experiment import Chapter
 from earlyglow_book.flow_runs.detectors import DEFAULT, DetectorChoice
+from earlyglow_book.image_sets import require_comparable, require_halves
 from earlyglow_book.parameters import (
     DatasetName,
     Field,
@@ -50,6 +51,8 @@ class Quickstart(Chapter):
                 f"id_dataset and ood_dataset are both {self.id_dataset!r}, so nothing is to be "
                 "detected; name two sets."
             )
+        require_comparable(self.id_dataset, (self.ood_dataset,), {})
+        require_halves(self.id_dataset)
         if self.profile == "smoke":
             object.__setattr__(self, "epochs", min(self.epochs, 0.5))
 

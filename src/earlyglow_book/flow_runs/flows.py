@@ -13,7 +13,7 @@ from earlyglow.hashing import digest
 from earlyglow.training.config import TrainingConfig
 from earlyglow_book.deferred import torch
 from earlyglow_book.flow_runs.profiles import Profile
-from earlyglow_book.image_sets import AUGMENTATION
+from earlyglow_book.image_sets import AUGMENTATION, require_halves
 
 if TYPE_CHECKING:
     from earlyglow.datasets.image_set import ImageSet
@@ -68,6 +68,7 @@ def flow_spec(model: str, id_dataset: str, profile: Profile) -> FlowSpec:
             )
         sizes = {"steps": 10, "hidden": profile.dense_hidden, "depth": profile.dense_depth}
     else:
+        require_halves(id_dataset)
         levels = 3 if shape[1] % 8 == 0 and shape[1] > 8 else 2
         sizes = {"levels": levels, "steps": profile.steps, "hidden": profile.hidden}
     return FlowSpec(model, shape, sizes)

@@ -105,3 +105,55 @@ def test_names_that_are_no_text_can_be_loaded_and_shown(folder: Path) -> None:
 def test_a_file_is_no_folder(folder: Path) -> None:
     with pytest.raises(eg.DatasetError, match="is no folder; for a Parquet file"):
         eg.load_images(f"folder:{folder / '00.png'}", "train")
+
+
+@pytest.mark.parametrize("other", ["val", "Validation", "dev"])
+def test_a_held_out_folder_of_another_name_is_not_mixed_in(folder: Path, other: str) -> None:
+    for part in ("train", other):
+        (folder / part).mkdir()
+        for i in range(4):
+            coloured(20 * i).save(folder / part / f"{i}.png")
+    with pytest.raises(eg.DatasetError, match=f"rename {other} to test"):
+        count(folder)
+    assert count(folder / "train") == 4
+    (folder / other).rename(folder / "test")
+    assert len(eg.load_folder(folder, size=8, split="test")) == 4
+
+
+def test_val_may_be_a_class_beside_others(folder: Path) -> None:
+    (folder / "val").mkdir()
+    coloured(250).save(folder / "val" / "a.png")
+    assert count(folder) == 13
+
+
+@pytest.mark.parametrize("grey", ["no", "false", None, 2])
+def test_grey_is_true_or_false(folder: Path, grey: object) -> None:
+    with pytest.raises(eg.DatasetError, match=r"grey is .*True or False"):
+        eg.load_folder(folder, size=8, grey=grey)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", [None, 3, ["a", "b"]])
+def test_a_folder_is_a_path(path: object) -> None:
+    with pytest.raises(eg.DatasetError, match="but a path is needed"):
+        eg.load_folder(path)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", ["{}", "Folder:{}", "folder {}", "./pictures", "C:\\pictures"])
+def test_a_path_where_a_name_should_be_is_told_what_to_write(folder: Path, way: str) -> None:
+    with pytest.raises(eg.DatasetError, match="write folder:PATH"):
+        eg.load_images(way.format(folder), "train")
+
+
+@pytest.mark.parametrize("name", ["mnits", "", None, 5])
+def test_a_misspelt_name_is_not_taken_for_a_path(name: object) -> None:
+    with pytest.raises(eg.DatasetError) as refused:
+        eg.load_images(name, "train")  # type: ignore[arg-type]
+    assert "folder:PATH" not in str(refused.value)
+
+
+def test_a_cache_that_cannot_be_made_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARLYGLOW_CACHE", str(folder / "00.png"))
+    with pytest.raises(eg.DatasetError, match="let EARLYGLOW_CACHE name another folder"):
+        eg.load_folder(folder, split="train")

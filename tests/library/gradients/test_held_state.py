@@ -12,7 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from earlyglow.gradients import layer_gradient_norms
+from earlyglow.gradients import (
+    SlowerWayWarning,
+    layer_gradient_norms,
+    layer_gradient_norms_by_group,
+)
 
 BACKENDS = ["auto", "loop", "vmap", "batched"]
 
@@ -164,3 +168,92 @@ def test_what_torch_func_refuses_before_it_starts_is_one_sentence() -> None:
 
     with pytest.raises(ValueError, match=r"torch\.func cannot handle Model .*use backend='auto'"):
         layer_gradient_norms(Model(hooked, a=nn.Linear(3, 2)), torch.ones(2, 3), backend="vmap")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("images", [2, 3, 6])
+def test_a_batch_that_is_taken_for_a_sequence_is_refused(images: int, backend: str) -> None:
+    # Without batch_first the first images are alike, alone and in the batch.
+    model = Model(lambda m, x: m.a(x)[0].square().sum((1, 2)), a=nn.GRU(4, 3))
+    with pytest.raises(ValueError, match=r"beside other images.*batch_first=True"):
+        layer_gradient_norms(model, torch.rand(images, 5, 4), backend=backend)
+
+
+def drawn(count: int | None) -> Model:
+    """Noise by a seed: one draw for each image, or the same for all."""
+
+    def log_prob(m: nn.Module, x: Tensor) -> Tensor:
+        noise = torch.randn(x[:count].shape, generator=torch.Generator().manual_seed(0))
+        return m.a(x + noise).square().sum(1)
+
+    return Model(log_prob, a=nn.Linear(4, 3))
+
+
+def test_noise_by_a_seed_must_be_one_draw_for_all_images() -> None:
+    x = torch.rand(6, 4)
+    with pytest.raises(ValueError, match="noise that is drawn by place"):
+        layer_gradient_norms(drawn(None), x)
+    model = drawn(1)
+    loop = layer_gradient_norms(model, x, backend="loop").values
+    torch.testing.assert_close(layer_gradient_norms(model, x, backend="batched").values, loop)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_hook_on_what_a_layer_gave_is_no_rules_business(after: bool) -> None:
+    def hooked(m: nn.Module, x: Tensor) -> Tensor:
+        hidden = m.a(x)
+        # Of another tensor than a layer's output, a hook is part of the gradient that arrives.
+        hidden = hidden.tanh() if after else hidden
+        hidden.register_hook(lambda gradient: gradient / 2)
+        return hidden.square().sum(1)
+
+    model, x = Model(hooked, a=nn.Linear(3, 2)).double(), torch.randn(4, 3).double()
+    loop = layer_gradient_norms(model, x, backend="loop").values
+    if after:
+        found = layer_gradient_norms(model, x, backend="batched").values
+        torch.testing.assert_close(found, loop)
+    else:
+        with pytest.raises(ValueError, match=r"a gradient hook.*use backend='auto'"):
+            layer_gradient_norms(model, x, backend="batched")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SlowerWayWarning)
+        torch.testing.assert_close(layer_gradient_norms(model, x).values, loop)
+
+
+def test_gradients_that_a_model_keeps_are_no_hooks() -> None:
+    def keeping(m: nn.Module, x: Tensor) -> Tensor:
+        hidden = m.a(x)
+        hidden.retain_grad()
+        return hidden.square().sum(1)
+
+    model, x = Model(keeping, a=nn.Linear(3, 2)), torch.randn(4, 3)
+    loop = layer_gradient_norms(model, x, backend="loop").values
+    torch.testing.assert_close(layer_gradient_norms(model, x, backend="batched").values, loop)
+
+
+def test_a_likelihood_of_more_than_images_is_named() -> None:
+    class Conditional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Linear(3, 2)
+
+        def log_prob(self, x: Tensor, context: Tensor) -> Tensor:
+            return self.a(x + context).sum(1)
+
+    model, x = Conditional(), torch.ones(2, 3)
+    with pytest.raises(TypeError, match=r"argument: 'context'.*pass objective=lambda"):
+        layer_gradient_norms(model, x)
+    found = layer_gradient_norms(model, x, objective=lambda m, x: m.log_prob(x, torch.ones(3)))
+    assert found.values.shape == (2, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool])
+def test_images_of_whole_numbers_are_named(dtype: torch.dtype) -> None:
+    with pytest.raises(TypeError, match=f"dtype {dtype} and Model takes torch.float32"):
+        layer_gradient_norms(plain(), torch.ones(4, 3).to(dtype))
+
+
+@pytest.mark.parametrize("sizes", [2, (), None])
+def test_group_sizes_are_a_list(sizes: object) -> None:
+    with pytest.raises(ValueError, match="a list of whole numbers"):
+        layer_gradient_norms_by_group(plain(), torch.ones(4, 3), sizes)  # type: ignore[arg-type]

@@ -278,9 +278,9 @@ def test_another_importance_can_be_given(body: nn.Module, head: nn.Module, image
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"fraction": 0}, "fraction is 0, but it must be above 0"),
+        ({"fraction": 0}, "fraction is 0, but it must be a number above 0"),
         ({"fraction": 1.5}, "fraction is 1.5"),
-        ({"temperature": 0}, "temperature is 0, but it must be above 0"),
+        ({"temperature": 0}, "temperature is 0, but it must be a finite number above 0"),
         ({"intervention": "cut"}, "intervention is 'cut', but it must be one of zero, scale"),
         ({"score": "entropy"}, "score is 'entropy', but it must be one of energy, msp"),
     ],

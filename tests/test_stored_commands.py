@@ -70,6 +70,8 @@ def test_pictures_are_scored_by_a_stored_runs_flow(fresh: Path) -> None:
 
 def test_what_cannot_be_scored_is_said(fresh: Path) -> None:
     assert "stored results begin with 'epoch_swep'" in refused("score", "epoch_swep", "x")
+    misspelt = refused("score", "few_images/cifar-10-glow-lng", "x")
+    assert "names are such as few_images/cifar10-glow-long-seed0" in misspelt
     sweep = result_of(EpochSweep("digits", profile="smoke", seed=12)).name
     assert "there is no file or folder nowhere" in refused("score", sweep, "nowhere")
     (fresh / "text.png").write_text("no picture")

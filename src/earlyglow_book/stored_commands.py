@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -45,13 +46,15 @@ def score(
     RUN is a result's name, such as epoch_sweep/fashion_mnist-glow-classroom-seed0, or how it
     begins. Beside the table lies a sheet of the most and the least unusual pictures.
     """
-    from earlyglow_book import scoring
-
     table = output or Path("scores.csv")
     sheet = table.with_suffix(".png")
     _require_places(table, sheet)
-    with refusals(), interruption():
+    with refusals():
         result = _named(run)
+    # Takes seconds, which a misspelt name need not wait for.
+    from earlyglow_book import scoring
+
+    with refusals(), interruption():
         files = scoring.picture_files(pictures)
         scored = scoring.score_pictures(result, files, false_alarms, detector)
     scored.table.to_csv(table, index=False)
@@ -129,13 +132,18 @@ def _named(name: str) -> Result:
 
     if (Path(name) / "manifest.json").is_file():
         return load(Path(name))
-    folders = list(result_folders())
-    found = [f for f in folders if f"{f.parent.name}/{f.name}".startswith(name)]
-    exact = [f for f in found if f"{f.parent.name}/{f.name}" == name]
-    if len(exact or found) != 1:
-        examples = ", ".join(f"{f.parent.name}/{f.name}" for f in (found or folders)[:3])
-        raise click.ClickException(
-            f"{len(found)} stored results begin with {name!r}, but one must; "
-            f"{'write more of it, such as' if found else 'names are such as'} {examples}."
-        )
-    return load((exact or found)[0])
+    folders = {f"{folder.parent.name}/{folder.name}": folder for folder in result_folders()}
+    found = [name] if name in folders else [known for known in folders if known.startswith(name)]
+    if len(found) == 1:
+        return load(folders[found[0]])
+    count, advice = len(found), "write more of it, such as"
+    if not found:
+        # Compared as far as it was written: nobody types the digest at the end.
+        by_beginning = {known[: len(name)]: known for known in folders}
+        close = difflib.get_close_matches(name, by_beginning, n=3)
+        found = [by_beginning[beginning] for beginning in close] or list(folders)
+        advice = "names are such as"
+    raise click.ClickException(
+        f"{count} stored results begin with {name!r}, but one must; {advice} "
+        f"{', '.join(found[:3])}."
+    )

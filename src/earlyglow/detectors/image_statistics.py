@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from earlyglow.checks import require_whole
 from earlyglow.datasets.dequantization import quantize
-from earlyglow.detectors.base import StatisticsDetector, fitted
+from earlyglow.detectors.base import Images, StatisticsDetector, fitted
 from earlyglow.detectors.groups import mean_of_groups
 from earlyglow.detectors.input_complexity import compressed_bits
 from earlyglow.detectors.joint_readings import shrunk_whitening
@@ -41,7 +41,8 @@ class ImageStatisticsDetector(StatisticsDetector):
         group_size: images in a group.
 
     Raises:
-        ValueError: when fitting, there are fewer than 2 groups or no statistic varies.
+        ValueError: when fitting, there are fewer than 2 groups or no statistic varies; when
+            scoring, the images have another shape than those it was fitted on.
         RequiresFittingException: when scoring before fitting.
     """
 
@@ -51,6 +52,23 @@ class ImageStatisticsDetector(StatisticsDetector):
         require_whole("group_size", group_size, 1)
         self.group_size = group_size
         self._fitted_to: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
+        self._shape: torch.Size | None = None
+
+    def fit(self, data: Images) -> Self:
+        statistics = []
+        for x in self._whole_groups(data):
+            statistics.append(self.statistics(x))
+            self._shape = x.shape[1:]
+        return self.fit_from_statistics(torch.cat(statistics))
+
+    def _scores(self, x: Tensor) -> Tensor:
+        # The size of a file and the differences of neighbouring pixels depend on the image's size.
+        if self._shape not in (None, x.shape[1:]):
+            raise ValueError(
+                f"the images are {_sides(x.shape[1:])}, but the detector was fitted on images of "
+                f"{_sides(self._shape)}; bring both to one shape, as ImageSet.matched_to does."
+            )
+        return super()._scores(x)
 
     def statistics(self, x: Tensor) -> Tensor:
         return mean_of_groups(image_statistics(x), self.group_size)
@@ -82,6 +100,10 @@ class ImageStatisticsDetector(StatisticsDetector):
 
     def _require_fitted(self) -> None:
         fitted(self._fitted_to)
+
+
+def _sides(shape: torch.Size) -> str:
+    return "×".join(map(str, shape))
 
 
 def image_statistics(x: Tensor) -> Tensor:

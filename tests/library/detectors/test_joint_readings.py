@@ -188,3 +188,13 @@ def test_the_control_leaves_out_the_colours_of_grey_pictures() -> None:
     scores = ImageStatisticsDetector(group_size=3).fit(digits[:45]).predict(digits[45:])
     assert scores.shape == (5,)
     assert scores.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 8, 8)])
+def test_images_of_another_shape_are_refused(shape: tuple[int, int, int]) -> None:
+    """The size of a file grows with the picture, whatever is on it."""
+    x = torch.rand(20, 1, 8, 8) - 0.5
+    detector = ImageStatisticsDetector().fit(x)
+    assert detector.predict(x).shape == (20,)
+    with pytest.raises(ValueError, match="fitted on images of 1×8×8"):
+        detector.predict(torch.rand(4, *shape) - 0.5)

@@ -37,6 +37,7 @@ from earlyglow_book.chapters.verdict.words import (
 )
 from earlyglow_book.page import claim_cards, claims_under_topics, folded_claims
 from earlyglow_book.tables.claims import Claim, Judgement, Verdict, of_seeds
+from earlyglow_book.tables.texts import typeset
 from tests.chapters.rows import published
 
 ID_SETS = ("mnist", "fashion_mnist", "kmnist", "omniglot", "cifar10", "gtsrb", "celeba")
@@ -479,7 +480,7 @@ def test_every_claim_is_judged_from_published_results() -> None:
         assert cards.count('class="claim ') == len(judged)
         for claim in judged:
             for part in (claim.text, str(claim.judgement), claim.number, claim.test):
-                assert html.escape(part) in cards
+                assert html.escape(typeset(part)) in cards
 
 
 def test_a_topic_counts_its_verdicts() -> None:

@@ -27,6 +27,9 @@ from earlyglow.gradients.objectives import Objective
 from earlyglow.gradients.rules import Rule, Use, by_vmap, registered_rule
 from earlyglow.gradients.sequence_rules import OF_WHOLE_CALLS
 
+# The file of the code that PyTorch wraps around hooks of several tensors.
+_OF_SEVERAL = register_multi_grad_hook.__code__.co_filename
+
 
 class RefusedError(ValueError):
     """Parameters that no rule can answer for; ``names`` are theirs."""
@@ -330,7 +333,10 @@ class _Watch:
 
 
 def _hooks_of(tensor: Tensor) -> int:
-    return len(tensor._backward_hooks or ())
+    """How many hooks of a tensor may change its gradient; those of several tensors may not."""
+    hooks = (tensor._backward_hooks or {}).values()
+    codes = (getattr(hook, "__code__", None) for hook in hooks)
+    return sum(code is None or code.co_filename != _OF_SEVERAL for code in codes)
 
 
 def _zeros(parameter: Tensor, count: int) -> Tensor:

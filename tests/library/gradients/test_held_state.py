@@ -6,11 +6,14 @@ import copy
 import math
 import warnings
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import register_multi_grad_hook
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from earlyglow.gradients import (
     SlowerWayWarning,
@@ -218,6 +221,23 @@ def test_a_hook_on_what_a_layer_gave_is_no_rules_business(after: bool) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SlowerWayWarning)
         torch.testing.assert_close(layer_gradient_norms(model, x).values, loop)
+
+
+@pytest.mark.parametrize("mode", ["all", "any"])
+def test_hooks_that_only_look_are_no_hooks(mode: Literal["all", "any"]) -> None:
+    """PyTorch's counters of operations put them around every layer."""
+
+    def observed(m: nn.Module, x: Tensor) -> Tensor:
+        hidden = m.a(x)
+        register_multi_grad_hook([hidden], lambda _: None, mode=mode)
+        return hidden.square().sum(1)
+
+    model, x = Model(observed, a=nn.Linear(3, 2)), torch.randn(4, 3)
+    loop = layer_gradient_norms(model, x, backend="loop").values
+    with FlopCounterMode(display=False) as counter:
+        found = layer_gradient_norms(model, x, backend="batched").values
+    torch.testing.assert_close(found, loop)
+    assert counter.get_total_flops() > 0
 
 
 def test_gradients_that_a_model_keeps_are_no_hooks() -> None:

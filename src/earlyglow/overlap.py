@@ -20,8 +20,9 @@ _REACH = 4.0
 _PER_WIDTH = 8
 _MOST_POINTS = 50_000
 _MOST_BINS = 100_000
-# More samples than this are shared out to the grid before their density is taken.
-_MANY = 10_000
+# Where samples times points are more, samples are shared out to the points before their density
+# is taken.
+_MOST_TERMS = 10_000 * _GRID
 _IQR_OF_NORMAL = 1.349
 # A deviation so many times the one that the quartiles tell is that of outliers.
 _OUTLIERS = 10.0
@@ -134,14 +135,16 @@ def _of_kernels(first: Values, second: Values, bandwidth: float | None) -> float
     widths = [float(np.sqrt(density.covariance.item())) for density in densities]
     grid = _grid(first, second, widths)
     values = [
-        density(grid) if len(samples) <= _MANY else _binned_density(samples, width, grid)
+        density(grid)
+        if len(samples) * len(grid) <= _MOST_TERMS
+        else _binned_density(samples, width, grid)
         for samples, density, width in zip(both, densities, widths, strict=True)
     ]
     return float(min(np.trapezoid(np.minimum(*values), grid), 1.0))
 
 
 def _binned_density(samples: Values, width: float, grid: Values) -> Values:
-    """A kernel density of very many samples, which are first shared out to the grid's points.
+    """A kernel density of samples that are first shared out to the grid's very many points.
 
     The grid is finer than the kernel, so that this moves the density by less than a thousandth.
     """

@@ -20,7 +20,7 @@ steps = itertools.count(1)
 register_optimizer_step_post_hook(lambda *_: print("step", next(steps), flush=True))
 torch.manual_seed(0)
 flow = eg.Glow((1, 8, 8), levels=1, steps=1, hidden=4)
-config = eg.TrainingConfig(epochs=(60,), batch_size=16, learning_rate=1e-3)
+config = eg.TrainingConfig(epochs=(20,), batch_size=16, learning_rate=1e-3)
 try:
     eg.train(flow, eg.load_images("digits", "train", limit=400), config, sys.argv[1])
 except KeyboardInterrupt as stopped:
@@ -48,16 +48,15 @@ def test_the_state_is_saved_and_the_step_said(tmp_path: Path) -> None:
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     kept = int(load_tensors(state)[1]["step"])  # type: ignore[call-overload]
-    assert 0 < kept < 1500
-    assert f"step {kept} of 1500 of the training is kept" in said
+    assert 0 < kept < 500
+    assert f"step {kept} of 500 of the training is kept" in said
 
-    assert subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "stopped")], check=True, timeout=120
-    )
-    assert subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(tmp_path / "whole")], check=True, timeout=120
-    )
-    ends = [load_tensors(tmp_path / name / "epoch-60.safetensors") for name in ("stopped", "whole")]
+    for name in ("stopped", "whole"):
+        torch.manual_seed(0)
+        flow = eg.Glow((1, 8, 8), levels=1, steps=1, hidden=4)
+        config = eg.TrainingConfig(epochs=(20,), batch_size=16, learning_rate=1e-3)
+        eg.train(flow, eg.load_images("digits", "train", limit=400), config, tmp_path / name)
+    ends = [load_tensors(tmp_path / name / "epoch-20.safetensors") for name in ("stopped", "whole")]
     for name, value in ends[0][0].items():
         assert torch.equal(value, ends[1][0][name])
     logs = [(tmp_path / name / "log.jsonl").read_text() for name in ("stopped", "whole")]

@@ -23,6 +23,7 @@ from earlyglow.training import (
     CheckpointError,
     NonFiniteLossError,
     TrainingConfig,
+    fitting,
     load_weights,
     train,
 )
@@ -119,8 +120,10 @@ KILLED_RUN = textwrap.dedent(
 )
 
 
-def test_killed_and_resumed_ends_bit_identical(tmp_path: Path) -> None:
-    """A process killed with SIGKILL three times at odd moments against one left alone."""
+def test_killed_and_resumed_ends_bit_identical(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process killed with SIGKILL three times at odd moments against a training left alone."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(__file__).parents[3]),
@@ -139,8 +142,9 @@ def test_killed_and_resumed_ends_bit_identical(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     assert 0 < seen < 160
-    subprocess.run([*command, str(killed)], env=environment, check=True)
-    subprocess.run([*command, str(alone)], env=environment, check=True)
+    monkeypatch.setattr(fitting, "_CHECK_STEPS", 3)
+    for folder in (killed, alone):
+        fitting.train(tiny(), digits(), config(epochs=(0, 1, 40)), folder, CPU)
     for name in ("epoch-0", "epoch-1", "epoch-40", "state"):
         ours = weights_of(killed / f"{name}.safetensors")
         theirs = weights_of(alone / f"{name}.safetensors")

@@ -93,6 +93,12 @@ LONGER = {"book/api.html": "a reference is looked up by name and not read throug
 pytestmark = pytest.mark.xdist_group("book")
 
 
+def test_one_worker_builds_the_book(request: pytest.FixtureRequest) -> None:
+    """A version of pytest that hides groups from pytest-xdist would build it in every worker."""
+    grouped = getattr(request.config.option, "loadgroup", False)
+    assert request.node.nodeid.endswith("@book") == grouped
+
+
 def test_the_list_of_pages_is_complete(book: Path) -> None:
     built = {
         path.relative_to(book).as_posix()

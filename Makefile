@@ -29,8 +29,7 @@ test: .venv/.installed .venv/.browser workflow/.venv/.installed lint  ## run eve
 	! PYTHONPATH=build/library $(BIN)/python -c 'import earlyglow_book' 2>/dev/null
 	PYTHONPATH=build/library OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) \
 	    --doctest-modules build/library/earlyglow tests/library
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup --doctest-modules src/earlyglow_book \
-	    tests --ignore tests/library
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup tests --ignore tests/library
 	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/python -m pytest -n $(WORKERS) \
 	    --dist loadfile -p tests.nbval_kernels --nbval --nbval-sanitize-with tests/nbval-sanitize.cfg notebooks
 

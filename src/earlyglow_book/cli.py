@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import tempfile
+import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,8 +124,8 @@ def run(
     click.echo(f"page: {page}")
     if result:
         click.echo(f"result: {result.name}")
-    if show:
-        click.launch(str(page))
+    if show and not webbrowser.open(page.resolve().as_uri()):
+        click.echo("no browser could be opened; open the page above yourself.", err=True)
 
 
 @main.command("list")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from torch.nn import functional as F
 
 from earlyglow.gradients.memory import TensorMemory
 from earlyglow_book.chapters.cost import PLANS, Cost, PeersCost, comparison
@@ -76,7 +77,10 @@ def test_operations_and_memory_of_a_known_product() -> None:
     assert operations([contender])["operations"].item() == 2 * 10 * 20 * 30
     assert peak_memory([contender])["bytes"].item() == 10 * 30 * 4
     products = product_times(size=8, repetitions=2)
-    assert products["operations"].tolist() == [2 * 8**3] * 4
+    x, weight = torch.randn(4, 4, 16, 16), torch.randn(4, 4, 3, 3)
+    convolution = Contender("convolution", 4, lambda: F.conv2d(x, weight, padding=1))
+    (counted,) = operations([convolution])["operations"]
+    assert products["operations"].tolist() == [2 * 8**3, 2 * 8**3, counted, counted] * 2
 
 
 def test_memory_counts_what_lives_at_once() -> None:

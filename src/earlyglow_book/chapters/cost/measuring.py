@@ -10,10 +10,14 @@ from typing import Any
 
 import pandas as pd
 import torch
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from earlyglow.flows import Flow
 from earlyglow.gradients.memory import TensorMemory
+
+# Of the images that are convolved to find out how fast the machine can be.
+_SIDE = 16
 
 
 @dataclass(frozen=True)
@@ -56,16 +60,26 @@ def operations(contenders: Iterable[Contender]) -> pd.DataFrame:
 
 
 def product_times(size: int, repetitions: int) -> pd.DataFrame:
-    """Seconds of square matrix products, the machine's best case for either precision."""
-    factor = torch.randn(size, size, generator=torch.Generator().manual_seed(0))
-    dtypes = {"float32": torch.float32, "bf16": torch.bfloat16}
+    """Seconds of square matrix products and of 3x3 convolutions, the machine's best cases.
+
+    The two come from different libraries, and which is the faster one depends on the processor.
+    """
+    generator, channels = torch.Generator().manual_seed(0), size // 2
+    factor = torch.randn(size, size, generator=generator)
+    images = torch.randn(4, channels, _SIDE, _SIDE, generator=generator)
+    kernels = torch.randn(channels, channels, 3, 3, generator=generator)
     rows = []
-    for precision, same in ((name, factor.to(dtype)) for name, dtype in dtypes.items()):
-        product = partial(torch.matmul, same, same)
-        product()
-        for repetition in range(repetitions):
-            rows.append((precision, 2 * size**3, repetition, _seconds(product)))
-    return pd.DataFrame(rows, columns=["precision", "operations", "repetition", "seconds"])
+    for precision, dtype in (("float32", torch.float32), ("bf16", torch.bfloat16)):
+        same, x, weight = (tensor.to(dtype) for tensor in (factor, images, kernels))
+        best_cases = {
+            "matrix product": (partial(torch.matmul, same, same), 2 * size**3),
+            "convolution": (partial(F.conv2d, x, weight, padding=1), 18 * channels * x.numel()),
+        }
+        for work, (call, count) in best_cases.items():
+            call()
+            for repetition in range(repetitions):
+                rows.append((precision, work, count, repetition, _seconds(call)))
+    return pd.DataFrame(rows, columns=["precision", "work", "operations", "repetition", "seconds"])
 
 
 def _counted(

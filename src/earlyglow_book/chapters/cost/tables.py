@@ -56,8 +56,8 @@ def memory_table(memory: pd.DataFrame) -> pd.DataFrame:
 def arithmetic_table(tables: Tables) -> pd.DataFrame:
     """Operations of an image, the share of the machine's peak, and the floor at that peak.
 
-    The peak is the fastest float32 arithmetic of the run: a matrix product, or a pass of which
-    the convolutions come closer to what the machine can do. The floor is the time that the
+    The peak is the fastest float32 arithmetic of the run: a matrix product, a convolution, or a
+    pass that is faster than either. The floor is the time that the
     counted operations take at that peak; ``best_times_loop`` is how many times faster than the
     loop that would be.
     """

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import webbrowser
 from pathlib import Path
 
 import nbformat
@@ -115,10 +116,18 @@ def test_the_cache_is_shown_and_cleared(fresh: Path) -> None:
     assert "nothing is kept" in run("cache")
 
 
-def test_a_run_writes_a_page_that_needs_nothing_else(fresh: Path) -> None:
-    said = run("run", "quickstart", "-p", "profile=smoke", "-p", "seed", "010", "-o", "q_{x}.ipynb")
+def test_a_run_writes_a_page_that_needs_nothing_else(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    # A machine without a browser: what was asked for is written down, and refused.
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    asked = ("-p", "profile=smoke", "-p", "seed", "010", "-o", "q_{x}.ipynb", "--open")
+    said = run("run", "quickstart", *asked)
     assert "executed notebook: q_{x}.ipynb" in said
     assert "page: q_{x}.html" in said
+    assert opened == [(fresh / "q_{x}.html").as_uri()]
+    assert "no browser could be opened" in said
     page = (fresh / "q_{x}.html").read_text(encoding="utf-8")
     assert "data:image/png;base64," in page
     assert "<details>" in page

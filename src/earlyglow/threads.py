@@ -10,7 +10,7 @@ import torch
 
 # Below so many numbers in a batch of images a second thread brings nothing on an idle machine and
 # costs up to 1.6 times on a busy one (a Glow of 8x8 images; see benchmarks/threads.py).
-_SMALL = 20_000
+_SMALL = 40_000
 
 
 def threads_wanted(numbers: int) -> int:

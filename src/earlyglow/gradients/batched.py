@@ -208,7 +208,7 @@ class _Watch:
         return {
             size: torch.stack(
                 [
-                    found.get(name, _zeros(parameter, self.samples // size))
+                    found[name] if name in found else _zeros(parameter, self.samples // size)
                     for parameter, name in self.names.items()
                 ],
                 dim=1,
@@ -341,4 +341,5 @@ def _hooks_of(tensor: Tensor) -> int:
 
 def _zeros(parameter: Tensor, count: int) -> Tensor:
     """Norms of nothing, in the type that norms of the parameter have."""
-    return squared_norm(torch.zeros_like(parameter)).expand(count)
+    zero = torch.zeros(1, dtype=parameter.dtype, device=parameter.device)
+    return squared_norm(zero).expand(count)

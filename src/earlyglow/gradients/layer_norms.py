@@ -39,10 +39,10 @@ from earlyglow.precision import float32_products
 from earlyglow.progress import progress_bar
 from earlyglow.threads import threads_for
 
-_CHUNK_NUMBERS = 200_000
-_LARGEST_CHUNK = 256
+_CHUNK_NUMBERS = 400_000
+_LARGEST_CHUNK = 512
 # A processor's memory is shared with other programs; the GPU's is this one's.
-_SHARE_OF_FREE_MEMORY = {"cpu": 0.5, "cuda": 0.8}
+_SHARE_OF_FREE_MEMORY = {"cpu": 0.25, "cuda": 0.8}
 
 Backend = Literal["auto", "loop", "vmap", "batched"]
 Precision = Literal["float32", "tf32", "bf16"]
@@ -104,10 +104,10 @@ def layer_gradient_norms(
             "loop" (one backward pass per group, the truth) take that way alone.
         objective: "log_prob", "sum_z" (the released code's), or a callable (model, x) -> (N,).
         chunk_size: images in one pass; changes no result beyond rounding. Where omitted, as many
-            as ``max_memory`` allows, and on a processor no more than hold about 200,000 numbers,
-            at most 256.
+            as ``max_memory`` allows, and on a processor no more than hold about 400,000 numbers,
+            at most 512.
         max_memory: bytes of tensors that the call may hold at once, though one complete group is
-            always taken; half of the free memory where omitted, on a GPU four fifths.
+            always taken; a quarter of the free memory where omitted, on a GPU four fifths.
         precision: "float32" computes in the model's own type. "tf32" lets a GPU multiply float32
             numbers with 10 bits. "bf16" rounds the factors of convolutions, linear layers and the
             norms' products to bf16 and adds up in float32: faster where the device multiplies
@@ -280,7 +280,7 @@ def _norms_of(
 
 
 def _usual_chunk(x: Tensor) -> int:
-    """On a processor, what stays in its caches; a GPU is the faster the more it is given."""
+    """On a processor, from where on it is hardly faster; a GPU is, the more it is given."""
     if x.device.type == "cuda":
         return len(x)
     return min(max(_CHUNK_NUMBERS // x[0].numel(), 1), _LARGEST_CHUNK)
@@ -307,7 +307,7 @@ def _largest_chunk(
     # An unnamed objective may hold the model, which would then never be freed.
     if key is not None:
         known[whole_key] = need
-    share = _SHARE_OF_FREE_MEMORY.get(x.device.type, 0.5)
+    share = _SHARE_OF_FREE_MEMORY.get(x.device.type, 0.25)
     budget = max_memory or int(share * free_bytes(x.device))
     return need.images_within(budget)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from earlyglow.flows import DenseGlow, Glow
-from earlyglow.gradients import layer_gradient_norms, layer_gradient_norms_by_group
+from earlyglow.gradients import layer_gradient_norms, layer_gradient_norms_by_group, rules
 from earlyglow.gradients.contributions import Dense, Outer, total
 from earlyglow.gradients.memory import TensorMemory, need_of
 
@@ -286,6 +286,18 @@ def test_a_layer_that_has_more_parameters_than_its_rule_knows_is_named() -> None
         layer_gradient_norms(
             model, torch.randn(4, 3), backend="batched", objective=lambda m, x: m(x).sum(1)
         )
+
+
+@pytest.mark.parametrize("positions", [1, 3])
+def test_biases_of_many_bf16_uses_are_added_up_in_float32(positions: int) -> None:
+    """In bf16 a sum stands still once its next term is under a five-hundredth of it."""
+    layer, uses = nn.Linear(4, 2), 1000
+    x = torch.zeros(5, positions, 4, dtype=torch.bfloat16)
+    gradient = torch.rand(5, positions, 2, generator=torch.Generator().manual_seed(0)).bfloat16()
+    contribution = rules.linear(layer, rules.Use(x, (gradient,), (gradient,)))["bias"]
+    found = total([contribution] * uses).squared_norm()
+    exact = (uses * gradient.double().sum(1)).square().sum(1)
+    torch.testing.assert_close(found.double(), exact, rtol=1e-4, atol=0.0)
 
 
 @pytest.mark.parametrize("name", MODELS)

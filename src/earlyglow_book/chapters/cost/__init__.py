@@ -72,9 +72,9 @@ PLANS = {
     ),
     "paper": Plan(
         {
-            "classroom Glow": Case(_CLASSROOM, 64, 16, (1, 2, 4, 8, 16, 32, 64, 128), 7),
+            "classroom Glow": Case(_CLASSROOM, 64, 16, (1, 4, 16, 64, 128, 256), 7),
             "paper Glow": Case(_PAPER, 16, 4, (1, 4, 16, 64, 128), 3),
-            "paper DenseGlow": Case(_PAPER_DENSE, 128, 4, (1, 4, 16, 64, 128), 5),
+            "paper DenseGlow": Case(_PAPER_DENSE, 128, 4, (1, 4, 16, 64, 128, 512), 5),
         },
         product_size=1024,
         detector=_CLASSROOM,

@@ -304,9 +304,9 @@ class _Watch:
             if own in contributions:
                 uses = self.partial.setdefault(name, [])
                 uses.append(contributions[own])
-                # Gradients take as much room for one use as for all. Factors are joined once, at
-                # the end: joined use by use, they would be copied as often as there are uses.
-                if any(isinstance(use, Dense) for use in uses):
+                # Gradients of matrices take as much room for one use as for all. Factors and vectors
+                # are joined once, at the end: joined use by use, they would be copied each time.
+                if any(isinstance(use, Dense) and use.values.ndim > 2 for use in uses):
                     uses[:] = [total(uses)]
             self.pending[name] -= 1
             if not self.pending[name] and name in self.partial:

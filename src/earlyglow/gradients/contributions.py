@@ -118,8 +118,11 @@ def total(uses: Sequence[Contribution]) -> Contribution:
             torch.cat([outer.input for outer in outers], dim=1),
             outers[0].arrange,
         )
-    first, *others = (use.dense().values.flatten(1) for use in uses)
-    return Dense(sum(others, start=first))
+    first, second, *others = (use.dense().values.flatten(1) for use in uses)
+    sums = _accumulable(first) + second
+    for other in others:
+        sums += other
+    return Dense(sums)
 
 
 def squared_norm(gradient: Tensor) -> Tensor:

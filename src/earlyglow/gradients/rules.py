@@ -102,8 +102,7 @@ def linear(layer: nn.Linear, use: Use) -> dict[str, Contribution]:
     output = use.gradient.reshape(samples, -1, layer.out_features)
     weight = Outer(output, use.input.reshape(samples, -1, layer.in_features))
     # A sum over one position would be a copy, and costs a tenth of the product.
-    alone = output.shape[1] == 1
-    bias = output[:, 0].to(_wide(output)) if alone else summed(output, 1)
+    bias = output[:, 0] if output.shape[1] == 1 else summed(output, 1)
     return {"weight": weight} | _bias(layer, bias)
 
 
@@ -329,11 +328,7 @@ def _spatial_size(x: Tensor) -> int:
 
 def summed(values: Tensor, dims: int | tuple[int, ...]) -> Tensor:
     """Sum in float32 at least."""
-    return values.sum(dims, dtype=_wide(values))
-
-
-def _wide(values: Tensor) -> torch.dtype:
-    return torch.promote_types(values.dtype, torch.float32)
+    return values.sum(dims, dtype=torch.promote_types(values.dtype, torch.float32))
 
 
 def _bias(layer: nn.Linear | nn.Conv2d, gradient: Tensor) -> dict[str, Contribution]:

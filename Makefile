@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# A container may see the cores of a host that it does not have.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')
+# One more than there are processors, because a test often waits for a kernel or a page. A container
+# may see the processors of a host that it does not have.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, 1 + (os.cpu_count() or 1)))')
 
 
 .DEFAULT_GOAL := help

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cache
 from pathlib import Path
 
 from earlyglow.cache import atomic_path, cache_folder
@@ -40,9 +41,7 @@ def find_fingerprint(name: str, split: str) -> str | None:
     """
     dataset = lookup(name, split)
     if dataset.origin == "embedded":
-        from earlyglow.datasets import embedded
-
-        return getattr(embedded, name)(split).fingerprint()
+        return _embedded_fingerprint(name, split)
     if dataset.origin == "own":
         from earlyglow.datasets import own
 
@@ -62,6 +61,13 @@ def find_fingerprint(name: str, split: str) -> str | None:
         with atomic_path(memo) as temporary:
             temporary.write_text(images.fingerprint())
     return memo.read_text()
+
+
+@cache
+def _embedded_fingerprint(name: str, split: str) -> str:
+    from earlyglow.datasets import embedded
+
+    return getattr(embedded, name)(split).fingerprint()
 
 
 def require_available(name: str, split: str) -> None:

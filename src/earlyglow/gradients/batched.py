@@ -304,8 +304,8 @@ class _Watch:
             if own in contributions:
                 uses = self.partial.setdefault(name, [])
                 uses.append(contributions[own])
-                # Gradients of matrices take as much room for one use as for all. Factors and vectors
-                # are joined once, at the end: joined use by use, they would be copied each time.
+                # Gradients of matrices take as much room for one use as for all. Factors and
+                # vectors are joined once, at the end, or they would be copied at every use.
                 if any(isinstance(use, Dense) and use.values.ndim > 2 for use in uses):
                     uses[:] = [total(uses)]
             self.pending[name] -= 1

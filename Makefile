@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# One more than there are processors, because a test often waits for a kernel or a page. A container
-# may see the processors of a host that it does not have.
-WORKERS = $(shell $(PYTHON) -c 'import os; print(min(8, 1 + (os.cpu_count() or 1)))')
+# A container may see the processors of a host that it does not have. A test of the book often waits
+# for a kernel or a page.
+PROCESSORS = $(shell $(PYTHON) -c 'import os; print(min(8, max(2, os.cpu_count() or 2)))')
+WORKERS = $(shell expr $(PROCESSORS) + 1)
 
 
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ test: .venv/.installed .venv/.browser workflow/.venv/.installed lint  ## run eve
 	rm -rf build/library && mkdir -p build/library && cp -r src/earlyglow build/library
 	echo 'raise ImportError("the library is tested alone")' > build/library/earlyglow_book.py
 	! PYTHONPATH=build/library $(BIN)/python -c 'import earlyglow_book' 2>/dev/null
-	PYTHONPATH=build/library OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) \
+	PYTHONPATH=build/library OMP_NUM_THREADS=1 $(BIN)/pytest -n $(PROCESSORS) \
 	    --doctest-modules build/library/earlyglow tests/library
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadgroup tests --ignore tests/library
 	OMP_NUM_THREADS=1 EARLYGLOW_PROGRESS=0 EARLYGLOW_PUBLISHED=1 $(BIN)/python -m pytest -n $(WORKERS) \

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
 import stat
-import subprocess
 import sys
 import webbrowser
 from pathlib import Path
@@ -22,7 +20,7 @@ from earlyglow_book.chapters.epoch_sweep import EpochSweep
 from earlyglow_book.cli import main
 from earlyglow_book.comparing import differing_parameters, differing_tables
 from earlyglow_book.experiment import result_of
-from earlyglow_book.notebooks import _require_writable, find_notebook, stored_result
+from earlyglow_book.notebooks import _require_writable, execute, find_notebook, stored_result
 from earlyglow_book.results import Computed, Inputs, Result
 from earlyglow_book.run_page import findings, glued_texts, write_page
 
@@ -250,18 +248,22 @@ def test_numbers_of_a_file_are_read_as_typed(fresh: Path) -> None:
     assert "'1:30'" in refused("run", "epoch_sweep", "-f", "p.yaml")
 
 
-def test_the_kernel_is_this_interpreter_whatever_is_installed(fresh: Path) -> None:
+def test_the_kernel_is_this_interpreter_whatever_is_installed(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A kernel of the usual name that would fail, where Jupyter looks for those of the user."""
     path = fresh / "jupyter" / "kernels" / "python3"
     path.mkdir(parents=True)
     (path / "kernel.json").write_text(
         '{"argv": ["/bin/false"], "display_name": "no", "language": "python"}'
     )
-    words = ["run", "quickstart", "-p", "profile=smoke", "-o", "out.ipynb"]
-    environment = {**os.environ, "JUPYTER_PATH": str(fresh / "jupyter")}
-    subprocess.run(
-        [sys.executable, "-m", "earlyglow_book.cli", *words], check=True, env=environment, cwd=fresh
-    )
+    monkeypatch.setenv("JUPYTER_PATH", str(fresh / "jupyter"))
+    cells = [nbformat.v4.new_code_cell("import sys; sys.executable")]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), fresh / "in.ipynb")
+    execute(fresh / "in.ipynb", fresh / "out.ipynb", {})
+    (output,) = nbformat.read(fresh / "out.ipynb", 4).cells[-1].outputs
+    assert output.data["text/plain"] == repr(sys.executable)
     assert (fresh / "out.ipynb").stat().st_mode & stat.S_IRUSR
 
 

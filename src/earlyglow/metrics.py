@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from earlyglow.checks import require_choice, require_part, require_share, require_whole
 from earlyglow.progress import progress_bar
@@ -55,6 +54,9 @@ def auroc(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
         >>> auroc([0.1, 0.2], [0.3, 0.4])
         1.0
     """
+    # Imported late, as below: many pages read stored areas and compute none.
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(*_labelled(id_scores, ood_scores)))
 
 
@@ -73,6 +75,8 @@ def aupr(id_scores: ArrayLike, ood_scores: ArrayLike) -> float:
     Raises:
         ValueError: a set is empty, not one-dimensional, or holds NaN or infinity.
     """
+    from sklearn.metrics import average_precision_score
+
     return float(average_precision_score(*_labelled(id_scores, ood_scores)))
 
 
@@ -90,6 +94,8 @@ def fpr_at_tpr(id_scores: ArrayLike, ood_scores: ArrayLike, tpr: float = 0.95) -
     Raises:
         ValueError: ``tpr`` is out of range, or the scores are refused as by :func:`auroc`.
     """
+    from sklearn.metrics import roc_curve
+
     require_part("tpr", tpr)
     labels, scores = _labelled(id_scores, ood_scores)
     false_rates, true_rates, _ = roc_curve(labels, scores, drop_intermediate=False)

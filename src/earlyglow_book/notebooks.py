@@ -195,6 +195,8 @@ def execute(source: Path, output: Path, values: Mapping[str, object]) -> None:
                 # A kernel warns that its messages are not encrypted, and of its own shutdown.
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
                 config=kernel_sockets(Path(folder)),
+                # Whatever is to be kept is written by then; a kernel takes a second to wind up.
+                shutdown_kernel="immediate",
             )
         finally:
             if executed.is_file():

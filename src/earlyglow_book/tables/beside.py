@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 import earlyglow as eg
-from earlyglow.metrics import auroc
+from earlyglow.metrics import placements
 from earlyglow_book.deferred import torch
 from earlyglow_book.results import read_published_tables
 from earlyglow_book.tables.aurocs import of_log_prob
@@ -40,7 +40,7 @@ def together(flows: pd.DataFrame, pictures: pd.DataFrame) -> pd.DataFrame:
         p_flow, p_picture = _minus_log_p(flow, own), _minus_log_p(picture, own)
         both = {name: p_flow[name] + p_picture[name] for name in flow}
         rows += [
-            [*keys, ood, *(auroc(s[own][1::2], s[ood]) for s in (flow, picture, both))]
+            [*keys, ood, *(_area(s[own][1::2], s[ood]) for s in (flow, picture, both))]
             for ood in flow
             if ood != own
         ]
@@ -60,6 +60,11 @@ def read_together(profile: str = "classroom") -> pd.DataFrame:
         parts.append(kept.assign(**{name: parameters[name] for name in FLOW}))
     pictures = read_published_rows("picture_scores", "scores", profile)
     return together(pd.concat(parts), pictures) if parts and len(pictures) else pd.DataFrame()
+
+
+def _area(id_scores: Tensor, ood_scores: Tensor) -> float:
+    """The AUROC, without scikit-learn's checks, which take ten times as long."""
+    return float(placements(id_scores, ood_scores)[0].mean())
 
 
 def _by_set(rows: pd.DataFrame) -> dict[str, Tensor]:
